@@ -1,0 +1,24 @@
+//! What all alfred-ops crates share: errors, time, schedules, jobs, leases, state, health and telemetry.
+//!
+//! It holds no domain: backups, alerts, scaling and maintenance build on it and never on one another, so
+//! that a host links only what it uses.
+
+mod clock;
+mod entropy;
+mod error;
+mod id;
+mod job;
+mod lease;
+mod lsn;
+mod secret;
+mod tasks;
+
+pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
+pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
+pub use error::{Classify, Error, ErrorKind, Result, Retry};
+pub use id::Id;
+pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
+pub use lease::Fence;
+pub use lsn::Lsn;
+pub use secret::Secret;
+pub use tasks::{TaskHandle, TaskSet, blocking};

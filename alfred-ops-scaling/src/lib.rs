@@ -1,0 +1,1 @@
+//! alfred-ops scaling.
