@@ -10,8 +10,12 @@ mod id;
 mod job;
 mod lease;
 mod lsn;
+#[cfg(feature = "postgres-options")]
+mod postgres;
 mod secret;
 mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
@@ -20,5 +24,7 @@ pub use id::Id;
 pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
 pub use lease::Fence;
 pub use lsn::Lsn;
+#[cfg(feature = "postgres-options")]
+pub use postgres::{PostgresOptions, TlsMode};
 pub use secret::Secret;
 pub use tasks::{TaskHandle, TaskSet, blocking};
