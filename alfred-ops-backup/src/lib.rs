@@ -57,6 +57,8 @@ pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};
 #[cfg(feature = "s3")]
 pub use blob::{S3BlobStore, S3Options};
 pub use log::{LogArchive, LogReader};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};
 pub use repository::{
     BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, Repository, RepositoryOptions,
     SnapshotReader, SnapshotWriter, VerifyReport,

@@ -1,6 +1,8 @@
 //! Tasks that are joined. The one file that spawns.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -61,23 +63,24 @@ impl Drop for TaskSet {
     }
 }
 
-/// The outcome of one task of a [`TaskSet`]. Dropping it leaves the task running in its set.
+/// The outcome of one task of a [`TaskSet`]: a future of its result. Dropping it leaves the task running in
+/// its set.
 #[derive(Debug)]
 pub struct TaskHandle<T>(tokio::task::JoinHandle<T>);
 
 impl<T> TaskHandle<T> {
-    /// Waits for the task's result.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Internal`] if the task panicked, [`ErrorKind::Cancelled`] if the runtime ended it.
-    pub async fn result(self) -> Result<T> {
-        self.0.await.map_err(|error| ended(&error))
-    }
-
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()
+    }
+}
+
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(|error| ended(&error))
     }
 }
 
@@ -129,7 +132,7 @@ mod tests {
     async fn a_panic_is_an_error_of_this_software() {
         let set = TaskSet::new(&CancellationToken::new());
         let handle = set.spawn(async { assert_eq!(1, 2, "on purpose") });
-        assert_eq!(handle.result().await.unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(handle.await.unwrap_err().kind(), ErrorKind::Internal);
         assert_eq!(
             blocking(|| assert_eq!(1, 2, "on purpose")).await.unwrap_err().kind(),
             ErrorKind::Internal

@@ -114,7 +114,7 @@ impl SnapshotReader {
             let task = self.reading.pop_front().ok_or_else(|| {
                 Error::new(ErrorKind::Corrupt, "restore", "the index names less data than its files hold")
             })?;
-            self.ready.extend(task.result().await??);
+            self.ready.extend(task.await??);
         }
     }
 

@@ -137,7 +137,7 @@ impl SnapshotWriter {
     /// Moves the oldest frame into the pack, in order.
     async fn take_compressed(&mut self) -> Result<()> {
         let Some(task) = self.compressing.pop_front() else { return Ok(()) };
-        let frame = task.result().await???;
+        let frame = task.await???;
         if self.pack.is_empty() {
             self.pack.reserve(PACK_BYTES + FRAME_BYTES);
             self.index.packs.push(Id::new(self.context.now(), &*self.context.entropy));
@@ -179,7 +179,7 @@ impl SnapshotWriter {
 
     async fn take_uploaded(&mut self) -> Result<()> {
         match self.uploading.pop_front() {
-            Some(task) => task.result().await?,
+            Some(task) => task.await?,
             None => Ok(()),
         }
     }

@@ -38,7 +38,7 @@ impl Repository {
         while let Some(piece) = reader.next().await? {
             match piece {
                 Piece::Entry(entry) => {
-                    report.files += u64::from(matches!(entry.kind, super::EntryKind::File { .. }))
+                    report.files += u64::from(matches!(entry.kind, super::EntryKind::File { .. }));
                 }
                 Piece::Data(data) => report.raw_bytes += data.len() as u64,
             }

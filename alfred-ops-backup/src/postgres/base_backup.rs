@@ -1,0 +1,199 @@
+//! `BASE_BACKUP`: the server streams its data directory as tar archives.
+
+use std::collections::{BTreeMap, HashMap};
+
+use alfred_ops_core::{Error, ErrorKind, Lsn, Progress, Result};
+use bytes::Bytes;
+
+use super::manifest::{self, Received};
+use super::tar::{TarEvent, TarKind, TarReader};
+use super::wire::{Connection, Reply, Row};
+use crate::SnapshotWriter;
+
+/// The manifest is checked at the end and so kept in memory: some 150 bytes a file.
+const MANIFEST_BYTES_MAX: usize = 512 << 20;
+const MANIFEST_FILE: &str = "backup_manifest";
+
+/// A base backup that the server has begun.
+#[derive(Debug)]
+pub(super) struct BaseBackup {
+    connection: Connection,
+    pub(super) start: Lsn,
+    pub(super) timeline: u32,
+    /// Where each tablespace other than the main one lies, by its oid.
+    pub(super) tablespaces: BTreeMap<String, String>,
+    pub(super) bytes_estimate: u64,
+}
+
+impl BaseBackup {
+    /// Asks for a base backup and waits for the checkpoint that it starts from.
+    pub(super) async fn begin(mut connection: Connection, progress: &Progress) -> Result<Self> {
+        connection
+            .start(
+                "BASE_BACKUP (LABEL 'alfred-ops', TARGET 'client', PROGRESS true, CHECKPOINT 'fast', WAL false, \
+                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')",
+            )
+            .await?;
+        let mut rows = Vec::new();
+        loop {
+            match connection.next().await? {
+                Reply::Row(row) => rows.push(row),
+                Reply::CopyOut => break,
+                Reply::Complete => {}
+                _ => return Err(connection.unexpected("no archives after BASE_BACKUP")),
+            }
+        }
+        let mut rows = rows.into_iter();
+        let (start, timeline) = position(&connection, rows.next())?;
+        let mut backup =
+            Self { connection, start, timeline, tablespaces: BTreeMap::new(), bytes_estimate: 0 };
+        for row in rows {
+            let mut columns = row.into_iter();
+            if let (Some(Some(oid)), Some(Some(location))) = (columns.next(), columns.next()) {
+                backup.tablespaces.insert(oid, location);
+            }
+            let kibibytes: u64 = columns.next().flatten().and_then(|size| size.parse().ok()).unwrap_or(0);
+            backup.bytes_estimate += kibibytes << 10;
+        }
+        progress.set_total(backup.bytes_estimate);
+        Ok(backup)
+    }
+
+    /// Streams everything into `snapshot`, compares it with the server's manifest, and returns the position
+    /// up to which WAL is needed.
+    pub(super) async fn stream(mut self, snapshot: &mut SnapshotWriter) -> Result<Lsn> {
+        let mut archives =
+            Archives { snapshot, tar: None, prefix: String::new(), current: None, received: HashMap::new() };
+        let mut manifest: Option<Vec<u8>> = None;
+        loop {
+            let payload = match self.connection.next().await? {
+                Reply::CopyData(payload) => payload,
+                Reply::CopyDone => break,
+                _ => {
+                    return Err(self
+                        .connection
+                        .unexpected("something else than archives within a base backup"));
+                }
+            };
+            match (payload.first(), &mut manifest) {
+                (Some(b'n'), None) => {
+                    let prefix = self.prefix_of(&payload)?;
+                    archives.begin(prefix)?;
+                }
+                (Some(b'm'), None) => {
+                    archives.end()?;
+                    manifest = Some(Vec::new());
+                }
+                (Some(b'd'), None) => archives.feed(&payload[1..]).await?,
+                (Some(b'd'), Some(manifest)) => {
+                    if manifest.len() + payload.len() > MANIFEST_BYTES_MAX {
+                        return Err(self.connection.unexpected("a manifest beyond 512 MiB"));
+                    }
+                    manifest.extend_from_slice(&payload[1..]);
+                }
+                (Some(b'p'), _) => {}
+                _ => return Err(self.connection.unexpected("an unknown message within a base backup")),
+            }
+        }
+        let manifest =
+            manifest.ok_or_else(|| self.connection.unexpected("a base backup without a manifest"))?;
+        manifest::check(&manifest, &archives.received)
+            .map_err(|error| error.with_target(self.connection.target()))?;
+        snapshot.begin_file(MANIFEST_FILE, 0o600, 0)?;
+        snapshot.write(&manifest).await?;
+        self.end().await
+    }
+
+    /// The row after the archives: the position where the backup ends.
+    async fn end(&mut self) -> Result<Lsn> {
+        let mut end = None;
+        loop {
+            match self.connection.next().await? {
+                Reply::Row(row) => end = Some(row),
+                Reply::Ready => return Ok(position(&self.connection, end)?.0),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where an archive's members belong: the main one at the root, a tablespace's below its link.
+    fn prefix_of(&self, payload: &Bytes) -> Result<String> {
+        let name = payload[1..].split(|&byte| byte == 0).next().unwrap_or_default();
+        let oid = std::str::from_utf8(name).ok().and_then(|name| name.strip_suffix(".tar"));
+        match oid {
+            Some("base") => Ok(String::new()),
+            Some(oid) if self.tablespaces.contains_key(oid) => Ok(format!("pg_tblspc/{oid}/")),
+            _ => Err(self.connection.unexpected("an archive of no known tablespace")),
+        }
+    }
+}
+
+fn position(connection: &Connection, row: Option<Row>) -> Result<(Lsn, u32)> {
+    let read = || {
+        let mut columns = row?.into_iter();
+        Some((columns.next()??.parse().ok()?, columns.next()??.parse().ok()?))
+    };
+    read().ok_or_else(|| connection.unexpected("no position from BASE_BACKUP"))
+}
+
+/// The archives on their way into the snapshot.
+struct Archives<'a> {
+    snapshot: &'a mut SnapshotWriter,
+    tar: Option<TarReader>,
+    prefix: String,
+    /// The file whose content is arriving.
+    current: Option<(String, Received)>,
+    received: HashMap<String, Received>,
+}
+
+impl Archives<'_> {
+    fn begin(&mut self, prefix: String) -> Result<()> {
+        self.end()?;
+        self.prefix = prefix;
+        self.tar = Some(TarReader::default());
+        Ok(())
+    }
+
+    async fn feed(&mut self, mut data: &[u8]) -> Result<()> {
+        let Some(mut tar) = self.tar.take() else {
+            return Err(Error::new(ErrorKind::Corrupt, "read base backup", "data came before any archive"));
+        };
+        while let Some(event) = tar.next(&mut data)? {
+            match event {
+                TarEvent::Data(data) => {
+                    if let Some((_, received)) = &mut self.current {
+                        received.add(data);
+                    }
+                    self.snapshot.write(data).await?;
+                }
+                TarEvent::Member(member) => {
+                    self.close_file();
+                    let path = format!("{}{}", self.prefix, member.path);
+                    match member.kind {
+                        TarKind::Directory => self.snapshot.directory(&path, member.mode)?,
+                        TarKind::Symlink { target } => self.snapshot.symlink(&path, &target)?,
+                        TarKind::File { .. } => {
+                            self.snapshot.begin_file(&path, member.mode, member.modified)?;
+                            self.current = Some((path, Received::default()));
+                        }
+                    }
+                }
+            }
+        }
+        self.tar = Some(tar);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.close_file();
+        if self.tar.as_ref().is_some_and(|tar| !tar.is_complete()) {
+            return Err(Error::new(ErrorKind::Corrupt, "read base backup", "an archive is cut short"));
+        }
+        self.tar = None;
+        Ok(())
+    }
+
+    fn close_file(&mut self) {
+        self.received.extend(self.current.take());
+    }
+}
