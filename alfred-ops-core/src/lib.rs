@@ -6,10 +6,12 @@
 mod clock;
 mod entropy;
 mod error;
+pub mod exposition;
 mod id;
 mod job;
 mod lease;
 mod lsn;
+mod sample;
 mod secret;
 mod tasks;
 
@@ -20,5 +22,8 @@ pub use id::Id;
 pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
 pub use lease::Fence;
 pub use lsn::Lsn;
+#[cfg(any(test, feature = "testing"))]
+pub use sample::MockMetricSource;
+pub use sample::{ClosureSource, Labels, MetricSource, Sample};
 pub use secret::Secret;
 pub use tasks::{TaskHandle, TaskSet, blocking};
