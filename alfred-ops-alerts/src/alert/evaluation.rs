@@ -1,6 +1,7 @@
 //! From samples to alerts. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Labels, Result};
@@ -61,7 +62,7 @@ pub fn evaluate(
             }
             Err(error) => {
                 evaluation.book.set(name, known.cloned().unwrap_or_default());
-                RuleHealth::Failed(error.with_target(name.clone()))
+                RuleHealth::Failed(Arc::new(error.with_target(name.clone())))
             }
         };
         evaluation.reports.push(RuleReport { rule: name.clone(), health });

@@ -1,9 +1,11 @@
 //! How a rule fares.
 
+use std::sync::Arc;
+
 use alfred_ops_core::Error;
 
 /// How a rule fared at its last evaluation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RuleReport {
     /// The rule's name.
@@ -13,7 +15,7 @@ pub struct RuleReport {
 }
 
 /// How a rule fared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RuleHealth {
     /// It looked at readings and none met its condition.
@@ -31,5 +33,5 @@ pub enum RuleHealth {
     /// There was nothing to look at: the rule cannot fire, for want of data or by its own fault.
     NoData,
     /// It could not be evaluated; its alerts stay as they were.
-    Failed(Error),
+    Failed(Arc<Error>),
 }

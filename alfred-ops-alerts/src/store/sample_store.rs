@@ -207,13 +207,13 @@ mod tests {
     fn a_latest_sample_is_present_for_five_minutes_or_until_it_ends() {
         let mut store = SampleStore::default();
         assert_eq!(store.append(&labels(0), at(0), 7.0), Appended::Stored);
-        assert_eq!(present(&store, -1), []);
+        assert_eq!(present(&store, -1), [0.0; 0]);
         assert_eq!(present(&store, 0), [7.0]);
         assert_eq!(present(&store, 299), [7.0]);
-        assert_eq!(present(&store, 300), []);
+        assert_eq!(present(&store, 300), [0.0; 0]);
         store.mark_stale(&labels(0), at(15));
         assert_eq!(present(&store, 14), [7.0]);
-        assert_eq!(present(&store, 15), []);
+        assert_eq!(present(&store, 15), [0.0; 0]);
         store.append(&labels(0), at(30), 8.0);
         assert_eq!(present(&store, 30), [8.0]);
         assert_eq!(store.append(&labels(0), at(30), 9.0), Appended::OutOfOrder);
