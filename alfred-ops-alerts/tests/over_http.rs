@@ -335,7 +335,7 @@ async fn a_dead_webhook_does_not_hold_up_another_sink() {
     let engine = AlertEngine::builder()
         .rules([Rule::new("Burning", 1.0.into())])
         .sink(Arc::new(dead))
-        .sink(memory.clone())
+        .sink(Arc::<MemorySink>::clone(&memory))
         .clock(clock.shared())
         .build()
         .unwrap();

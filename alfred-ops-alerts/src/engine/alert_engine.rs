@@ -27,7 +27,7 @@ const SCRAPES_AT_ONCE_MAX: usize = 32;
 /// [`step`](Self::step). Clones are handles to one engine.
 #[derive(Debug, Clone)]
 pub struct AlertEngine {
-    pub(super) parts: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 /// What an engine is made of.
@@ -43,8 +43,8 @@ pub(super) struct Parts {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) parts: Parts,
+struct Shared {
+    parts: Parts,
     samples: RwLock<SampleStore>,
     desk: Mutex<Desk>,
 }
@@ -67,7 +67,7 @@ impl AlertEngine {
 
     pub(super) fn new(parts: Parts) -> Self {
         let samples = RwLock::new(SampleStore::new(parts.limits.clone()));
-        Self { parts: Arc::new(Shared { parts, samples, desk: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { parts, samples, desk: Mutex::default() }) }
     }
 
     /// Scrapes each target at its interval, evaluates the rules at theirs and delivers to each sink, until
@@ -91,7 +91,7 @@ impl AlertEngine {
     }
 
     pub(super) async fn scrape(&self, probe: &Probe, now: DateTime<Utc>) {
-        probe.scrape(now, &self.parts().clock, &self.parts.samples).await;
+        probe.scrape(now, &self.parts().clock, &self.shared.samples).await;
     }
 
     /// Evaluates all rules at `now`, lets notifications of what changed wait for their delivery, and returns
@@ -99,7 +99,7 @@ impl AlertEngine {
     pub fn evaluate_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
         let mut desk = self.desk();
         let Evaluation { book, transitions, reports } = {
-            let mut samples = self.parts.samples.write().unwrap_or_else(PoisonError::into_inner);
+            let mut samples = self.shared.samples.write().unwrap_or_else(PoisonError::into_inner);
             samples.expire(now);
             evaluate(&self.parts().rules, &samples, &desk.book, now)
         };
@@ -142,7 +142,7 @@ impl AlertEngine {
     /// How the engine fares: its targets, rules, sinks and store.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
-        let samples = self.parts.samples.read().unwrap_or_else(PoisonError::into_inner).counters();
+        let samples = self.shared.samples.read().unwrap_or_else(PoisonError::into_inner).counters();
         let desk = self.desk();
         EngineStatus {
             targets: self.parts().probes.iter().map(Probe::status).collect(),
@@ -154,11 +154,11 @@ impl AlertEngine {
     }
 
     pub(super) fn parts(&self) -> &Parts {
-        &self.parts.parts
+        &self.shared.parts
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.parts.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use alfred_ops_core::{
-    Clock, ClosureSource, Error, ErrorKind, Labels, MetricSource, MockMetricSource, Sample, SimulatedClock,
-    TaskSet,
+    Clock, ClosureSource, Error, ErrorKind, Labels, MetricSource, Sample, SimulatedClock, TaskSet,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +67,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 #[tokio::test]
 async fn it_can_be_driven_step_by_step() {
     let (clock, queue, sink) = simulation();
-    let engine = engine(&queue, sink.clone(), &clock);
+    let engine = engine(&queue, Arc::<MemorySink>::clone(&sink), &clock);
     let at = |seconds| start() + TimeDelta::seconds(seconds);
     assert_eq!(engine.status().targets[0].health, TargetHealth::Unknown);
     assert!(engine.step(at(0)).await.is_empty());
@@ -91,7 +90,7 @@ async fn it_can_be_driven_step_by_step() {
 #[tokio::test]
 async fn it_runs_in_simulated_time_and_stops_when_told() {
     let (clock, queue, sink) = simulation();
-    let engine = engine(&queue, sink.clone(), &clock);
+    let engine = engine(&queue, Arc::<MemorySink>::clone(&sink), &clock);
     let cancel = CancellationToken::new();
     let tasks = TaskSet::new(&CancellationToken::new());
     let (runner, token) = (engine.clone(), cancel.clone());
@@ -145,7 +144,7 @@ async fn a_refusal_is_not_repeated_and_other_sinks_are_not_held_up() {
         .target(Target::in_process("agents", "a:1", queue.source()))
         .rules([long_queue().with_for(Duration::ZERO)])
         .sink(Arc::new(sink))
-        .sink(memory.clone())
+        .sink(Arc::<MemorySink>::clone(&memory))
         .clock(clock.shared())
         .build()
         .unwrap();
@@ -179,20 +178,53 @@ async fn a_sink_that_panics_ends_the_run_with_an_error() {
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Internal);
 }
 
+/// A source that never answers.
+#[derive(Debug)]
+struct Hangs;
+
+#[async_trait::async_trait]
+impl MetricSource for Hangs {
+    fn name(&self) -> &str {
+        "hangs"
+    }
+
+    async fn collect(&self) -> alfred_ops_core::Result<Vec<Sample>> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_hangs_does_not_hold_up_another() {
+    let (clock, queue, sink) = simulation();
+    let engine = AlertEngine::builder()
+        .target(Target::in_process("agents", "hangs", Arc::new(Hangs)))
+        .target(Target::in_process("agents", "a:1", queue.source()))
+        .rules([long_queue()])
+        .sink(Arc::<MemorySink>::clone(&sink))
+        .clock(clock.shared())
+        .build()
+        .unwrap();
+    queue.set(11);
+    let cancel = CancellationToken::new();
+    let run = engine.run(cancel.clone());
+    let drive = async {
+        for _ in 0..40 {
+            until(|| clock.sleepers() == 3).await;
+            clock.advance(Duration::from_secs(5));
+        }
+        until(|| sink.notifications().len() == 1).await;
+        cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(run, drive);
+    ended.unwrap();
+    let targets = engine.status().targets;
+    assert_eq!((targets[0].health, targets[1].health), (TargetHealth::Down, TargetHealth::Up));
+    assert!(targets[0].failures_in_a_row > 10, "{targets:?}");
+}
+
 #[tokio::test]
 async fn a_source_that_hangs_times_out() {
     let clock = SimulatedClock::starting_at(start());
-    #[derive(Debug)]
-    struct Hangs;
-    #[async_trait::async_trait]
-    impl MetricSource for Hangs {
-        fn name(&self) -> &str {
-            "hangs"
-        }
-        async fn collect(&self) -> alfred_ops_core::Result<Vec<Sample>> {
-            std::future::pending().await
-        }
-    }
     let target = Target::in_process("agents", "a:1", Arc::new(Hangs));
     let engine = AlertEngine::builder().target(target).clock(clock.shared()).build().unwrap();
     let drive = async {
@@ -208,13 +240,11 @@ async fn a_source_that_hangs_times_out() {
 #[tokio::test]
 async fn a_source_that_fails_is_down_and_its_alert_says_so() {
     let (clock, _, sink) = simulation();
-    let mut source = MockMetricSource::new();
-    source.expect_name().return_const("broken".to_owned());
-    source.expect_collect().returning(|| Err(Error::new(ErrorKind::Unavailable, "read", "gone")));
+    let source = ClosureSource::new("broken", || Err(Error::new(ErrorKind::Unavailable, "read", "gone")));
     let engine = AlertEngine::builder()
         .target(Target::in_process("agents", "a:1", Arc::new(source)))
         .rules(brief_rules())
-        .sink(sink.clone())
+        .sink(Arc::<MemorySink>::clone(&sink))
         .clock(clock.shared())
         .build()
         .unwrap();
@@ -258,8 +288,9 @@ fn all_problems_of_a_set_up_are_reported_at_once() {
 
 #[tokio::test]
 async fn the_memory_sink_conforms() {
-    let sink = MemorySink::new("memory");
+    let sink = Arc::new(MemorySink::new("memory"));
     crate::testing::conformance::alert_sink(&sink).await;
-    // The one delivered twice is kept once.
+    crate::testing::conformance::alert_sink(&*sink).await;
+    // What is delivered several times is kept once.
     assert_eq!(sink.notifications().len(), 5);
 }

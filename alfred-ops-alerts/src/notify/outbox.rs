@@ -14,8 +14,9 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A longer wait that the far side asks for is cut to this: an alert must not sleep longer than it is worth.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
-/// A notification older than this is given up: the repetition of what still fires tells more.
-const AGE_MAX: Duration = Duration::from_secs(60 * 60);
+/// A notification older than this is given up. What still fires is told anew long before, and takes the older
+/// one's place; this ends only what resolved a day ago.
+const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Groups that may wait at once. One group is one rule; beyond it the oldest gives way and is counted.
 const GROUPS_MAX: usize = 1_000;
 
@@ -245,7 +246,7 @@ mod tests {
             }
         };
         assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert!(now <= at(3600) && now > at(3400), "{now}");
+        assert!(now <= at(86_400) && now > at(86_300), "{now}");
         assert_eq!(key, notification("a", NotificationStatus::Firing, 0).dedup_key);
         assert!(outbox.is_empty());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alfred_ops_core::{Labels, MetricSource};
+use alfred_ops_core::{Labels, MetricSource, Secret};
 
 use super::ScrapeConfig;
 
@@ -23,7 +23,8 @@ pub struct Target {
 pub(crate) enum Origin {
     /// `http://instance/metrics_path`.
     Instance,
-    Url(alfred_ops_core::Secret),
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "read by those who can connect"))]
+    Url(Secret),
     Source(Arc<dyn MetricSource>),
 }
 
@@ -51,7 +52,7 @@ impl Target {
 
     /// Sets the whole URL of the page. Credentials in it are used and never shown.
     #[must_use]
-    pub fn with_url(mut self, url: impl Into<alfred_ops_core::Secret>) -> Self {
+    pub fn with_url(mut self, url: impl Into<Secret>) -> Self {
         self.origin = Origin::Url(url.into());
         self
     }

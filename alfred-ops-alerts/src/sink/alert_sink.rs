@@ -1,6 +1,7 @@
 //! Somewhere a notification can be delivered.
 
 use std::fmt;
+use std::sync::Arc;
 
 use alfred_ops_core::Result;
 use async_trait::async_trait;
@@ -29,4 +30,16 @@ pub trait AlertSink: fmt::Debug + Send + Sync + 'static {
     /// Of class `After` while the far side is away or overloaded, `Never` if it refuses this notification,
     /// `Unknown` if it did not answer in time.
     async fn deliver(&self, notification: &Notification) -> Result<Receipt>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods, reason = "a new method with a default must be forwarded, not lost")]
+impl<S: AlertSink + ?Sized> AlertSink for Arc<S> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn deliver(&self, notification: &Notification) -> Result<Receipt> {
+        (**self).deliver(notification).await
+    }
 }

@@ -37,7 +37,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Page> {
         let problem = Problem::TooLong { what: "page", max: limits.bytes_max, limit: "bytes_max" };
         return Err(Error::caused_by(OPERATION, Malformed::new(1, problem, first_line(text))));
     }
-    let mut parser = Parser { limits, page: Page::default(), seen: HashSet::new(), families: HashMap::new() };
+    let mut parser = Parser::new(limits);
     for (index, line) in text.split('\n').enumerate() {
         parser
             .line(line)
@@ -65,16 +65,30 @@ fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
 
-struct Parser<'l> {
+struct Parser<'t, 'l> {
     limits: &'l Limits,
     page: Page,
     seen: HashSet<Labels>,
     /// Where in the page's families each name stands.
     families: HashMap<String, usize>,
+    /// The labels of the line being read, and space to pack them in: one page has very many lines.
+    pairs: Vec<(Cow<'t, str>, Cow<'t, str>)>,
+    space: String,
 }
 
-impl Parser<'_> {
-    fn line(&mut self, line: &str) -> Result<(), Problem> {
+impl<'t, 'l> Parser<'t, 'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            page: Page::default(),
+            seen: HashSet::new(),
+            families: HashMap::new(),
+            pairs: Vec::new(),
+            space: String::new(),
+        }
+    }
+
+    fn line(&mut self, line: &'t str) -> Result<(), Problem> {
         if line.ends_with('\r') {
             return Err(Problem::CarriageReturn);
         }
@@ -138,17 +152,17 @@ impl Parser<'_> {
         &mut families[index]
     }
 
-    fn sample(&self, cursor: &mut Cursor<'_>) -> Result<Sample, Problem> {
-        let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    fn sample(&mut self, cursor: &mut Cursor<'t>) -> Result<Sample, Problem> {
+        self.pairs.clear();
         if !cursor.starts_with('{') {
             let name = cursor.metric_name().ok_or_else(|| cursor.expected("a metric name"))?;
-            pairs.push((Cow::Borrowed(Labels::NAME), Cow::Borrowed(name)));
+            self.pairs.push((Cow::Borrowed(Labels::NAME), Cow::Borrowed(name)));
             cursor.skip_blanks();
         }
         if cursor.take('{') {
-            self.labels(cursor, &mut pairs)?;
+            self.labels(cursor)?;
         }
-        let labels = self.pack(pairs)?;
+        let labels = self.pack()?;
         cursor.skip_blanks();
         if cursor.is_at_end() {
             return Err(cursor.expected("a value"));
@@ -167,11 +181,8 @@ impl Parser<'_> {
     }
 
     /// Labels whose opening brace has been taken, up to and with their closing brace.
-    fn labels<'a>(
-        &self,
-        cursor: &mut Cursor<'a>,
-        pairs: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    ) -> Result<(), Problem> {
+    fn labels(&mut self, cursor: &mut Cursor<'t>) -> Result<(), Problem> {
+        let pairs = &mut self.pairs;
         loop {
             cursor.skip_blanks();
             if cursor.take('}') {
@@ -209,7 +220,8 @@ impl Parser<'_> {
         }
     }
 
-    fn pack(&self, mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Result<Labels, Problem> {
+    fn pack(&mut self) -> Result<Labels, Problem> {
+        let pairs = &mut self.pairs;
         let max = self.limits.label_bytes_max;
         let too_long =
             |name: &str, value: &str| (name.len() > max && name != Labels::NAME) || value.len() > max;
@@ -223,7 +235,7 @@ impl Parser<'_> {
         if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(Problem::LabelTwice { label: twice[0].0.clone().into_owned() });
         }
-        Ok(Labels::pack(pairs.iter().map(|(name, value)| (&**name, &**value))))
+        Ok(Labels::pack_in(&mut self.space, pairs.iter().map(|(name, value)| (&**name, &**value))))
     }
 }
 

@@ -54,16 +54,23 @@ impl Labels {
         Self::pack(last_of_name.map(|(_, (name, value))| (name.as_ref(), value.as_ref())))
     }
 
-    /// Packs pairs that are sorted and whose names are unique.
-    pub(crate) fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut packed = String::with_capacity(256);
+    fn pack<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::pack_in(&mut String::new(), pairs)
+    }
+
+    /// Packs pairs that are sorted and whose names are unique, in `space`, which many calls can share.
+    pub(crate) fn pack_in<'a>(
+        space: &mut String,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        space.clear();
         for (name, value) in pairs {
             if !value.is_empty() {
-                push_counted(&mut packed, name);
-                push_counted(&mut packed, value);
+                push_counted(space, name);
+                push_counted(space, value);
             }
         }
-        Self(Arc::from(packed))
+        Self(Arc::from(space.as_str()))
     }
 
     /// The value of the label `name`.

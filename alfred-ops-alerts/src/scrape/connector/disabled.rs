@@ -22,3 +22,18 @@ impl Connector {
             .with_remedy("enable the feature `http` of alfred-ops-alerts"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{AlertEngine, Target};
+
+    #[test]
+    fn a_target_over_http_is_refused_with_the_remedy() {
+        let error = AlertEngine::builder().target(Target::new("agents", "a:1")).build().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "add target (agents/a:1): this build cannot scrape over HTTP; \
+             enable the feature `http` of alfred-ops-alerts"
+        );
+    }
+}
