@@ -11,3 +11,6 @@ pub use notification::{Notification, NotificationStatus, NotifiedAlert};
 pub use outbox::{Delivery, Outbox, OutboxCounters, Verdict};
 pub use plan::{Due, Planned, plan_notifications};
 pub use policy::NotifyPolicy;
+
+#[cfg(test)]
+mod tests;

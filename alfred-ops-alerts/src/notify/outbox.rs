@@ -27,6 +27,8 @@ const GROUPS_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: BTreeMap<String, Waiting>,
+    /// Until then the far side has asked to be left alone, whatever the group.
+    quiet_until: Option<DateTime<Utc>>,
     counters: OutboxCounters,
 }
 
@@ -86,16 +88,17 @@ impl Outbox {
     /// Lets `notification` wait for its delivery.
     pub fn put(&mut self, mut notification: Notification, now: DateTime<Utc>) {
         let key = notification.group_key.clone();
-        let mut not_before = now;
+        let mut waiting_from = (0, now);
         if let Some(older) = self.waiting.remove(&key) {
             carry_resolved(&older.notification, &mut notification);
             self.counters.superseded += 1;
-            // A far side that asked to be left alone is left alone.
-            not_before = older.not_before;
+            // News do not shorten the back-off from a far side that is away.
+            waiting_from = (older.attempts, older.not_before);
         } else if self.waiting.len() >= GROUPS_MAX {
             self.drop_oldest();
         }
-        self.waiting.insert(key, Waiting { notification, attempts: 0, not_before });
+        let (attempts, not_before) = waiting_from;
+        self.waiting.insert(key, Waiting { notification, attempts, not_before });
     }
 
     fn drop_oldest(&mut self) {
@@ -108,6 +111,9 @@ impl Outbox {
 
     /// The next notification whose time has come.
     pub fn take_due(&mut self, now: DateTime<Utc>) -> Option<Delivery> {
+        if self.quiet_until.is_some_and(|until| now < until) {
+            return None;
+        }
         let due = self.waiting.iter().filter(|(_, waiting)| waiting.not_before <= now);
         let key = due.min_by_key(|(_, waiting)| waiting.not_before)?.0.clone();
         self.waiting.remove(&key).map(|waiting| Delivery { waiting })
@@ -116,7 +122,8 @@ impl Outbox {
     /// When the next notification's time comes.
     #[must_use]
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.waiting.values().map(|waiting| waiting.not_before).min()
+        let first = self.waiting.values().map(|waiting| waiting.not_before).min()?;
+        Some(self.quiet_until.map_or(first, |until| first.max(until)))
     }
 
     /// Decides about a delivery that was attempted; `failure` is why it failed, if it did.
@@ -124,6 +131,7 @@ impl Outbox {
         let mut waiting = delivery.waiting;
         let Some(error) = failure else {
             self.counters.delivered += 1;
+            self.quiet_until = None;
             return Verdict::Delivered;
         };
         let asked = match error.retry() {
@@ -131,8 +139,12 @@ impl Outbox {
                 self.counters.given_up += 1;
                 return Verdict::Refused;
             }
-            Retry::After(asked) => asked.unwrap_or_default().min(RETRY_AFTER_MAX),
-            Retry::Unknown => Duration::ZERO,
+            Retry::After(Some(asked)) => {
+                let asked = asked.min(RETRY_AFTER_MAX);
+                self.quiet_until = Some(later(now, asked));
+                asked
+            }
+            Retry::After(None) | Retry::Unknown => Duration::ZERO,
         };
         let backoff = BACKOFF_MIN.saturating_mul(1 << waiting.attempts.min(16)).min(BACKOFF_MAX);
         let not_before = later(now, asked.max(backoff));
@@ -155,6 +167,7 @@ impl Outbox {
 
     /// Makes everything due at `now`: for a last attempt before the process ends.
     pub fn hurry(&mut self, now: DateTime<Utc>) {
+        self.quiet_until = None;
         for waiting in self.waiting.values_mut() {
             waiting.not_before = waiting.not_before.min(now);
         }
@@ -249,6 +262,22 @@ mod tests {
         assert!(now <= at(86_400) && now > at(86_300), "{now}");
         assert_eq!(key, notification("a", NotificationStatus::Firing, 0).dedup_key);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_wait_asked_for_holds_for_all_groups() {
+        let mut outbox = Outbox::default();
+        for group in ["1", "2"] {
+            let mut one = notification("a", NotificationStatus::Firing, 0);
+            one.group_key = group.to_owned();
+            outbox.put(one, at(0));
+        }
+        let asked = unavailable().with_retry(Retry::After(Some(Duration::from_secs(30))));
+        let delivery = outbox.take_due(at(0)).unwrap();
+        outbox.complete(delivery, Some(&asked), at(0));
+        assert!(outbox.take_due(at(29)).is_none());
+        assert_eq!(outbox.next_due(), Some(at(30)));
+        assert!(outbox.take_due(at(30)).is_some() && outbox.take_due(at(30)).is_some());
     }
 
     #[test]

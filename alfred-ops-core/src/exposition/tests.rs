@@ -62,6 +62,43 @@ fn help_and_type_are_kept() {
     assert_eq!(page.families[1].kind, FamilyKind::Histogram);
 }
 
+/// The example of the format's own documentation.
+#[test]
+fn reads_the_documented_example() {
+    let page = r#"
+# HELP http_requests_total The total number of HTTP requests.
+# TYPE http_requests_total counter
+http_requests_total{method="post",code="200"} 1027 1395066363000
+http_requests_total{method="post",code="400"}    3 1395066363000
+
+# Escaping in label values:
+msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\""} 1.458255915e9
+
+# Minimalistic line:
+metric_without_timestamp_and_labels 12.47
+
+# A weird metric from before the epoch:
+something_weird{problem="division by zero"} +Inf -3982045
+
+# TYPE http_request_duration_seconds histogram
+http_request_duration_seconds_bucket{le="0.05"} 24054
+http_request_duration_seconds_bucket{le="+Inf"} 144320
+http_request_duration_seconds_sum 53423
+http_request_duration_seconds_count 144320
+
+# TYPE rpc_duration_seconds summary
+rpc_duration_seconds{quantile="0.99"} 76656
+rpc_duration_seconds_sum 1.7560473e+07
+rpc_duration_seconds_count 2693
+"#;
+    let page = parse(page, &Limits::default()).unwrap();
+    assert_eq!((page.samples.len(), page.families.len()), (12, 3));
+    let file = &page.samples[2];
+    assert_eq!(file.labels.get("path"), Some("C:\\DIR\\FILE.TXT"));
+    assert_eq!(file.labels.get("error"), Some("Cannot find file:\n\"FILE.TXT\""));
+    assert!((page.samples[10].value - 17_560_473.0).abs() < f64::EPSILON);
+}
+
 #[test]
 fn of_duplicates_the_first_is_kept_and_counted() {
     let page = parse("m{a=\"1\",b=\"\"} 1\nm{a=\"1\"} 2\n", &Limits::default()).unwrap();
