@@ -137,6 +137,14 @@ impl AlertEngineBuilder {
 fn check_targets(targets: &[Target], problems: &mut Vec<String>) {
     let mut known = BTreeSet::new();
     for target in targets {
+        if target.instance().contains(['@', '/']) {
+            // It may hold a password, and would become a label that everybody sees.
+            problems.push(format!(
+                "a target of job {:?}: the instance is not host and port; give a URL by Target::with_url",
+                target.job()
+            ));
+            continue;
+        }
         let name = format!("{}/{}", target.job(), target.instance());
         if target.job().is_empty() || target.instance().is_empty() {
             problems.push(format!("target {name}: job or instance is empty"));

@@ -286,6 +286,16 @@ fn all_problems_of_a_set_up_are_reported_at_once() {
     assert!(short.to_string().ends_with("samples are kept for 60s, but a rule looks back 900s"), "{short}");
 }
 
+#[test]
+fn credentials_in_an_instance_are_refused_and_not_shown() {
+    let target = Target::new("agents", "user:hunter2@a:1");
+    assert_eq!(
+        AlertEngine::builder().target(target).build().unwrap_err().full(),
+        "build alert engine: a target of job \"agents\": the instance is not host and port; \
+         give a URL by Target::with_url"
+    );
+}
+
 #[tokio::test]
 async fn the_memory_sink_conforms() {
     let sink = Arc::new(MemorySink::new("memory"));

@@ -309,6 +309,20 @@ mod tests {
     }
 
     #[test]
+    fn news_do_not_shorten_the_back_off() {
+        let mut outbox = Outbox::default();
+        outbox.put(notification("a", NotificationStatus::Firing, 0), at(0));
+        for now in [0, 1, 3] {
+            let delivery = outbox.take_due(at(now)).unwrap();
+            outbox.complete(delivery, Some(&unavailable()), at(now));
+        }
+        outbox.put(notification("b", NotificationStatus::Firing, 4), at(4));
+        assert_eq!(outbox.next_due(), Some(at(7)));
+        let delivery = outbox.take_due(at(7)).unwrap();
+        assert_eq!(outbox.complete(delivery, Some(&unavailable()), at(7)), Verdict::RetryAt(at(15)));
+    }
+
+    #[test]
     fn the_outbox_is_bounded() {
         let mut outbox = Outbox::default();
         for index in 0..GROUPS_MAX + 5 {
