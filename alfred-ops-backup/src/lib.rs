@@ -1,1 +1,65 @@
-//! alfred-ops backup.
+//! Streams backups of stateful services to object stores and restores them, in-process.
+//!
+//! A [`Backend`] (Postgres, feature `postgres`) streams its state into a [`Repository`], which lies in a
+//! [`BlobStore`] (memory, a folder, or S3 with feature `s3`). Nothing is staged on disk and memory is
+//! bounded; a backup becomes visible by one create-once write after everything it needs is stored.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use alfred_ops_backup::{MemoryBackend, MemoryBlobStore, Repository, RepositoryOptions, RestoreRequest};
+//! use alfred_ops_core::JobContext;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> alfred_ops_core::Result<()> {
+//! let context = JobContext::system();
+//! let store = Arc::new(MemoryBlobStore::new());
+//! let repository = Repository::open_or_create(store, RepositoryOptions::default(), &context).await?;
+//!
+//! let service = MemoryBackend::new();
+//! service.insert("tasks", "one, two");
+//! let backup = repository.run_backup(&service, &context).await?;
+//!
+//! service.clear();
+//! repository.run_restore(&backup, &service, &RestoreRequest::new(""), &context).await?;
+//! assert_eq!(service.state()["tasks"], "one, two");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//! - [`Backend`], [`RestoreRequest`], [`RecoveryTarget`]: what is captured, and to which moment it comes back.
+//! - [`BlobStore`]: where backups rest.
+//! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
+//!   [`Repository::verify`].
+//! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
+//!
+//! # Features
+//! - `postgres`: `PostgresBackend` and `WalArchiver`, over the streaming replication protocol.
+//! - `s3`: `S3BlobStore`.
+//! - `testing`: mocks and conformance suites; `testing-servers`: an S3 server in this process.
+
+mod backend;
+mod backup;
+mod blob;
+mod log;
+#[cfg(feature = "postgres")]
+mod postgres;
+pub mod repository;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(any(test, feature = "testing"))]
+pub use backend::MockBackend;
+pub use backend::{Backend, Captured, MemoryBackend, RecoveryTarget, RestoreRequest, Restored};
+#[cfg(any(test, feature = "testing"))]
+pub use blob::MockBlobStore;
+pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};
+#[cfg(feature = "s3")]
+pub use blob::{S3BlobStore, S3Options};
+pub use log::{LogArchive, LogReader};
+pub use repository::{
+    BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, Repository, RepositoryOptions,
+    SnapshotReader, SnapshotWriter, VerifyReport,
+};
+
+pub(crate) use blob::check_key;

@@ -11,9 +11,13 @@ mod id;
 mod job;
 mod lease;
 mod lsn;
+#[cfg(feature = "postgres-options")]
+mod postgres;
 mod sample;
 mod secret;
 mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
@@ -22,6 +26,8 @@ pub use id::Id;
 pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
 pub use lease::Fence;
 pub use lsn::Lsn;
+#[cfg(feature = "postgres-options")]
+pub use postgres::{PostgresOptions, TlsMode};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};

@@ -1,0 +1,40 @@
+//! What to restore, and where.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::RecoveryTarget;
+
+/// What to restore, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreRequest {
+    /// The folder to restore into, which is empty or does not exist.
+    pub destination: PathBuf,
+    /// The moment to bring back.
+    pub target: RecoveryTarget,
+    /// For what was captured outside of the root (tablespaces): where each captured place goes.
+    pub relocations: BTreeMap<String, PathBuf>,
+}
+
+impl RestoreRequest {
+    /// The newest state, into `destination`.
+    #[must_use]
+    pub fn new(destination: impl Into<PathBuf>) -> Self {
+        Self { destination: destination.into(), target: RecoveryTarget::Latest, relocations: BTreeMap::new() }
+    }
+
+    /// Another moment.
+    #[must_use]
+    pub fn with_target(mut self, target: RecoveryTarget) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Puts what was captured at `place` into `folder`.
+    #[must_use]
+    pub fn with_relocation(mut self, place: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.relocations.insert(place.into(), folder.into());
+        self
+    }
+}

@@ -1,0 +1,58 @@
+//! Which key holds what.
+
+use alfred_ops_core::Id;
+
+/// The keys of a repository.
+pub(crate) struct Layout;
+
+impl Layout {
+    pub(crate) const HEADER: &'static str = "repository.json";
+    pub(crate) const COMMITS: &'static str = "commits/";
+
+    pub(crate) fn pack(id: Id) -> String {
+        format!("packs/{id}")
+    }
+
+    pub(crate) fn index(backup: Id) -> String {
+        format!("indexes/{backup}")
+    }
+
+    pub(crate) fn commit(backup: Id) -> String {
+        format!("{}{backup}.json", Self::COMMITS)
+    }
+
+    pub(crate) fn backup_of_commit(key: &str) -> Option<Id> {
+        key.strip_prefix(Self::COMMITS)?.strip_suffix(".json")?.parse().ok()
+    }
+
+    pub(crate) fn logs(name: &str) -> String {
+        format!("logs/{name}/")
+    }
+
+    pub(crate) fn log_chunk(name: &str, start: u64, end: u64) -> String {
+        format!("logs/{name}/{start:016x}-{end:016x}")
+    }
+
+    /// The positions that a chunk's key tells.
+    pub(crate) fn positions_of_chunk(key: &str) -> Option<(u64, u64)> {
+        let (start, end) = key.rsplit('/').next()?.split_once('-')?;
+        let number = |text: &str| (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok()).flatten();
+        Some((number(start)?, number(end)?)).filter(|(start, end)| start < end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_what_they_hold() {
+        let key = Layout::log_chunk("wal", 0x1000, 0xffff_0000_0000);
+        assert_eq!(key, "logs/wal/0000000000001000-0000ffff00000000");
+        assert_eq!(Layout::positions_of_chunk(&key), Some((0x1000, 0xffff_0000_0000)));
+        for odd in ["logs/wal/x", "logs/wal/1-2", "logs/wal/0000000000001000-0000000000001000"] {
+            assert_eq!(Layout::positions_of_chunk(odd), None, "{odd}");
+        }
+        assert_eq!(Layout::backup_of_commit("commits/notes.txt"), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! A backup's own word on itself.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use alfred_ops_core::Id;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A finished backup: the content of its commit object, which is written last and exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BackupRecord {
+    /// The backup's identifier; it sorts by the time of starting.
+    pub id: Id,
+    /// The kind of backend that made it and can restore it, such as `postgres`.
+    pub backend: String,
+    /// What was captured, in the backend's words: a server without credentials.
+    pub source: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When its last byte was safe.
+    pub finished_at: DateTime<Utc>,
+    /// What it took.
+    pub stats: BackupStats,
+    /// The part of a log that makes it consistent.
+    pub log: Option<LogRange>,
+    /// What the backend wants to know when it restores, such as versions and positions.
+    pub facts: serde_json::Value,
+    /// BLAKE3 of the stored index, in hexadecimal.
+    pub index_hash: String,
+}
+
+/// What a backup took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BackupStats {
+    /// Files captured.
+    pub files: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// Bytes stored for them, without the log.
+    pub stored_bytes: u64,
+}
+
+/// A part of a log in the same repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRange {
+    /// The log's name.
+    pub log: String,
+    /// Its positions, the end excluded.
+    pub positions: Range<u64>,
+}
+
+impl BackupRecord {
+    /// How long it took.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        (self.finished_at - self.started_at).to_std().unwrap_or_default()
+    }
+}

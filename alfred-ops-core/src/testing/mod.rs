@@ -1,0 +1,4 @@
+//! For tests of this workspace and of its users.
+
+#[cfg(feature = "testing-servers")]
+pub mod servers;

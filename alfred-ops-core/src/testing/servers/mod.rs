@@ -1,0 +1,12 @@
+//! Real servers for tests and examples: private, on free loopback ports, in temporary folders, stopped by
+//! process id with their owner.
+
+mod account;
+mod port;
+mod postgres_binaries;
+mod postgres_server;
+
+pub use account::Account;
+pub use port::free_port;
+pub use postgres_binaries::PostgresBinaries;
+pub use postgres_server::{PostgresServer, PostgresServerBuilder};
