@@ -6,12 +6,14 @@
 mod clock;
 mod entropy;
 mod error;
+pub mod exposition;
 mod id;
 mod job;
 mod lease;
 mod lsn;
 #[cfg(feature = "postgres-options")]
 mod postgres;
+mod sample;
 mod secret;
 mod tasks;
 #[cfg(feature = "testing")]
@@ -26,5 +28,8 @@ pub use lease::Fence;
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
+#[cfg(any(test, feature = "testing"))]
+pub use sample::MockMetricSource;
+pub use sample::{ClosureSource, Labels, MetricSource, Sample};
 pub use secret::Secret;
 pub use tasks::{TaskHandle, TaskSet, blocking};

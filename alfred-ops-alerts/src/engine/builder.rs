@@ -1,0 +1,165 @@
+//! Puts an engine together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, SystemClock};
+
+use super::alert_engine::{AlertEngine, Parts};
+use super::dispatch::Dispatch;
+use super::probe::Probe;
+use crate::notify::NotifyPolicy;
+use crate::rule::{Rule, RuleSet};
+use crate::scrape::{Connector, Target};
+use crate::sink::AlertSink;
+use crate::store::StoreLimits;
+
+/// Rules are evaluated as often as targets are scraped, as the platform's Prometheus does.
+const EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Puts an [`AlertEngine`] together.
+#[derive(Debug, Default)]
+pub struct AlertEngineBuilder {
+    targets: Vec<Target>,
+    rules: Vec<Rule>,
+    sinks: Vec<Arc<dyn AlertSink>>,
+    clock: Option<SharedClock>,
+    limits: StoreLimits,
+    policy: NotifyPolicy,
+    evaluation_interval: Option<Duration>,
+}
+
+impl AlertEngineBuilder {
+    /// Adds a target.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Adds targets.
+    #[must_use]
+    pub fn targets(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
+        self.targets.extend(targets);
+        self
+    }
+
+    /// Adds rules.
+    #[must_use]
+    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules.extend(rules);
+        self
+    }
+
+    /// Adds a sink. Every sink gets every notification.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn AlertSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Sets the clock; the machine's if not given. HTTP timeouts run on the machine's clock in any case.
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Sets how much is kept of the past.
+    #[must_use]
+    pub fn store_limits(mut self, limits: StoreLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how much is told, and how often.
+    #[must_use]
+    pub fn notify_policy(mut self, policy: NotifyPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets how often rules are evaluated; every 15 s if not given.
+    #[must_use]
+    pub const fn evaluation_interval(mut self, interval: Duration) -> Self {
+        self.evaluation_interval = Some(interval);
+        self
+    }
+
+    /// Checks everything and makes the engine, which does nothing until it is run or stepped.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) with all problems at once: rules, targets, intervals, names that
+    /// occur twice. [`Unsupported`](ErrorKind::Unsupported) for a target over HTTP without the feature `http`.
+    pub fn build(self) -> Result<AlertEngine> {
+        let mut problems = Vec::new();
+        let rules = RuleSet::new(self.rules).unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            RuleSet::default()
+        });
+        if self.limits.retention < rules.window_max() {
+            problems.push(format!(
+                "samples are kept for {:?}, but a rule looks back {:?}",
+                self.limits.retention,
+                rules.window_max()
+            ));
+        }
+        let evaluation_interval = self.evaluation_interval.unwrap_or(EVALUATION_INTERVAL);
+        if evaluation_interval.is_zero() {
+            problems.push("the evaluation interval is zero".to_owned());
+        }
+        check_targets(&self.targets, &mut problems);
+        let mut names = BTreeSet::new();
+        for sink in &self.sinks {
+            if !names.insert(sink.name()) {
+                problems.push(format!("two sinks are named {:?}", sink.name()));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "build alert engine", problems.join("; ")));
+        }
+        let connector = Connector::new()?;
+        let probes =
+            self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
+        Ok(AlertEngine::new(Parts {
+            clock: self.clock.unwrap_or_else(SystemClock::shared),
+            probes,
+            rules,
+            limits: self.limits,
+            dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
+            policy: self.policy,
+            evaluation_interval,
+        }))
+    }
+}
+
+fn check_targets(targets: &[Target], problems: &mut Vec<String>) {
+    let mut known = BTreeSet::new();
+    for target in targets {
+        if target.instance().contains(['@', '/']) {
+            // It may hold a password, and would become a label that everybody sees.
+            problems.push(format!(
+                "a target of job {:?}: the instance is not host and port; give a URL by Target::with_url",
+                target.job()
+            ));
+            continue;
+        }
+        let name = format!("{}/{}", target.job(), target.instance());
+        if target.job().is_empty() || target.instance().is_empty() {
+            problems.push(format!("target {name}: job or instance is empty"));
+        }
+        if target.config.interval.is_zero() || target.config.timeout.is_zero() {
+            problems.push(format!("target {name}: the interval or the timeout is zero"));
+        }
+        if target.config.timeout > target.config.interval {
+            problems.push(format!(
+                "target {name}: the timeout {:?} exceeds the interval {:?}",
+                target.config.timeout, target.config.interval
+            ));
+        }
+        if !known.insert(name.clone()) {
+            problems.push(format!("target {name}: another target has the same job and instance"));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The engine's tasks.
+
+use std::time::Duration;
+
+use alfred_ops_core::{ClockExt as _, Result, SharedClock, TaskHandle, TaskSet};
+use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use super::AlertEngine;
+use crate::scrape::next_run;
+
+/// How long the last attempts may take once the engine is told to stop; orchestrators kill after 10 s.
+const DRAIN_MAX: Duration = Duration::from_secs(8);
+
+/// Runs the engine's tasks until `cancel` is cancelled or one of them panics.
+pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Result<()> {
+    let readers = TaskSet::new(cancel);
+    // Deliverers outlive the readers, so that the last evaluation's notifications are still delivered.
+    let deliverers = TaskSet::new(&CancellationToken::new());
+    let mut tasks: FuturesUnordered<_> =
+        start(engine, &readers, &deliverers).map(TaskHandle::result).collect();
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break Ok(()),
+            // Before the cancellation tasks end only by a panic.
+            Some(outcome) = tasks.next() => {
+                if outcome.is_err() {
+                    break outcome;
+                }
+            }
+        }
+    };
+    readers.shutdown().await;
+    deliverers.shutdown().await;
+    ended
+}
+
+fn start(
+    engine: &AlertEngine,
+    readers: &TaskSet,
+    deliverers: &TaskSet,
+) -> impl Iterator<Item = TaskHandle<()>> {
+    let mut handles = Vec::new();
+    for index in 0..engine.parts().probes.len() {
+        handles.push(readers.spawn(scrape_loop(engine.clone(), index, readers.cancel_token().clone())));
+    }
+    handles.push(readers.spawn(evaluate_loop(engine.clone(), readers.cancel_token().clone())));
+    for index in 0..engine.parts().dispatches.len() {
+        handles.push(deliverers.spawn(deliver_loop(
+            engine.clone(),
+            index,
+            deliverers.cancel_token().clone(),
+        )));
+    }
+    handles.into_iter()
+}
+
+async fn scrape_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
+    let Some(probe) = engine.parts().probes.get(index) else { return };
+    let clock = &engine.parts().clock;
+    loop {
+        let next = next_run(clock.now(), probe.interval, probe.seed);
+        if !sleep_until(clock, next, &cancel).await {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = engine.scrape(probe, clock.now()) => {}
+        }
+    }
+}
+
+async fn evaluate_loop(engine: AlertEngine, cancel: CancellationToken) {
+    let clock = &engine.parts().clock;
+    loop {
+        let next = next_run(clock.now(), engine.parts().evaluation_interval, 0);
+        if !sleep_until(clock, next, &cancel).await {
+            return;
+        }
+        engine.evaluate_once(clock.now());
+    }
+}
+
+async fn deliver_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
+    let Some(dispatch) = engine.parts().dispatches.get(index) else { return };
+    let clock = &engine.parts().clock;
+    while !cancel.is_cancelled() {
+        dispatch.deliver_due(clock.now(), clock).await;
+        let next = dispatch.next_due();
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {}
+            () = dispatch.put.notified() => {}
+            _ = sleep_until(clock, next.unwrap_or_default(), &cancel), if next.is_some() => {}
+        }
+    }
+    dispatch.hurry(clock.now());
+    let last_attempts = dispatch.deliver_due(clock.now(), clock);
+    if clock.timeout(DRAIN_MAX, "drain", last_attempts).await.is_err() {
+        tracing::error!(waiting = dispatch.status().waiting, "notifications are left undelivered");
+    }
+}
+
+/// Returns true at `time`, false if cancelled before.
+async fn sleep_until(clock: &SharedClock, time: DateTime<Utc>, cancel: &CancellationToken) -> bool {
+    let wait = (time - clock.now()).to_std().unwrap_or_default();
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => false,
+        () = clock.sleep(wait) => true,
+    }
+}

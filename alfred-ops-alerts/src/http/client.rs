@@ -1,0 +1,23 @@
+//! The client.
+
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, Result};
+use reqwest::redirect::Policy;
+
+/// A far side in the same network answers a connection at once; one that does not is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client that follows no redirect, so that credentials go nowhere else, and repeats nothing: one layer
+/// retries, and it is not this one. Each request sets its own timeout.
+pub(crate) fn client() -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .user_agent(concat!("alfred-ops/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| {
+            Error::new(ErrorKind::Internal, "build HTTP client", "the TLS set-up failed").with_source(error)
+        })
+}

@@ -1,0 +1,80 @@
+//! A URL whose secrets do not show.
+
+use std::fmt;
+
+use alfred_ops_core::{Error, ErrorKind, Result, Secret};
+
+/// A URL and what of it may be shown.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    url: reqwest::Url,
+    shown: String,
+}
+
+impl Endpoint {
+    /// A URL of which all but the credentials and the query is shown.
+    pub(crate) fn public(text: &str, operation: &'static str) -> Result<Self> {
+        let url = parse(text, operation)?;
+        let mut bare = url.clone();
+        // Both fail only for URLs without a host, which `parse` refuses.
+        let _ = bare.set_username("");
+        let _ = bare.set_password(None);
+        bare.set_query(None);
+        Ok(Self { url, shown: bare.into() })
+    }
+
+    /// A URL whose path and query are credentials too, as those of chat webhooks are: only its origin is shown.
+    pub(crate) fn secret(text: &Secret, operation: &'static str) -> Result<Self> {
+        let url = parse(text.expose(), operation)?;
+        let shown = url.origin().ascii_serialization();
+        Ok(Self { url, shown })
+    }
+
+    pub(crate) fn url(&self) -> reqwest::Url {
+        self.url.clone()
+    }
+
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+fn parse(text: &str, operation: &'static str) -> Result<reqwest::Url> {
+    // The text itself may hold credentials and is not shown.
+    let refuse = |message: String| {
+        Error::new(ErrorKind::InvalidInput, operation, message)
+            .with_remedy("give an absolute URL such as http://host:9000/metrics")
+    };
+    let url =
+        reqwest::Url::parse(text).map_err(|error| refuse(format!("the URL cannot be read: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(refuse(format!("the URL's scheme is {:?}, not http or https", url.scheme())));
+    }
+    Ok(url)
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_show() {
+        let target = Endpoint::public("http://user:pass@a:9000/metrics?token=t", "scrape").unwrap();
+        assert_eq!(format!("{} {target:?}", target.shown()), "http://a:9000/metrics http://a:9000/metrics");
+        let hook = Secret::new("https://hooks.slack.com/services/T0/B0/secret");
+        assert_eq!(Endpoint::secret(&hook, "make sink").unwrap().shown(), "https://hooks.slack.com");
+        let error = Endpoint::public("ftp://user:pass@a/x", "add target").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "add target: the URL's scheme is \"ftp\", not http or https; \
+             give an absolute URL such as http://host:9000/metrics"
+        );
+        assert!(!Endpoint::public("http://user:pass@", "add target").unwrap_err().full().contains("pass"));
+    }
+}

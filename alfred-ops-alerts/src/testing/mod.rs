@@ -1,0 +1,5 @@
+//! Mocks and conformance suites, for those who implement or use this crate's traits.
+
+pub mod conformance;
+
+pub use crate::sink::MockAlertSink;
