@@ -1,1 +1,31 @@
-//! alfred-ops maintenance.
+//! Routine care of the platform's database, as tasks that inspect, plan, apply and check.
+//!
+//! The first task is retention: old rows of `processed_msgs` are removed in small batches that hold no lock
+//! for long. What decides is a pure function, and a dry run prints its plan:
+//!
+//! ```
+//! use alfred_ops_maintenance::{RetentionFacts, RetentionPolicy, plan_retention};
+//! use chrono::{DateTime, TimeDelta};
+//!
+//! let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+//! let policy = RetentionPolicy::processed_msgs();
+//! let facts = RetentionFacts { oldest: Some(now - TimeDelta::hours(50)), rows_estimate: 12_000 };
+//! let plan = plan_retention(&facts, &policy, now);
+//! assert_eq!(
+//!     plan.to_string(),
+//!     "delete from \"public\".\"processed_msgs\" where \"processed_at\" < 2024-10-02 00:00:00 UTC, \
+//!      in batches of 2000 rows"
+//! );
+//! ```
+//!
+//! # Features
+//! - `postgres`: `Retention`, which carries the plan out.
+//! - `testing-servers`: what the tests need.
+
+mod retention;
+
+#[cfg(feature = "postgres")]
+pub use retention::Retention;
+pub use retention::{
+    RetentionFacts, RetentionPlan, RetentionPolicy, RetentionReport, TableName, plan_retention,
+};
