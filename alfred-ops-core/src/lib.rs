@@ -14,6 +14,7 @@ mod lsn;
 #[cfg(feature = "postgres-options")]
 mod postgres;
 mod sample;
+mod schedule;
 mod secret;
 mod tasks;
 #[cfg(feature = "testing")]
@@ -31,5 +32,6 @@ pub use postgres::{PostgresOptions, TlsMode};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
+pub use schedule::{DueSlots, MissedRuns, PassedOver, PassedSlot, Schedule, Window};
 pub use secret::Secret;
 pub use tasks::{TaskHandle, TaskSet, blocking};
