@@ -4,6 +4,8 @@
 //! that a host links only what it uses.
 
 mod clock;
+#[cfg(feature = "config")]
+mod config;
 mod entropy;
 mod error;
 pub mod exposition;
@@ -21,6 +23,8 @@ mod tasks;
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
+#[cfg(feature = "config")]
+pub use config::{ConfigProblem, ConfigTree, FromConfig, FromConfigValue, Section};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
 pub use id::Id;
