@@ -11,7 +11,7 @@ fn every_proof_of_the_story_holds() {
     let story = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{story}");
     assert!(!story.contains(" NO  "), "{story}");
-    for chapter in ["Backup under load", "Upkeep", "An agent fails", "Proven"] {
+    for chapter in ["Backup under load", "Upkeep", "An agent fails", "A queue grows", "Proven"] {
         assert!(story.contains(&format!("== {chapter}")), "{chapter:?} is missing:\n{story}");
     }
 }
