@@ -4,3 +4,8 @@ pub mod console;
 pub mod platform;
 pub mod proof;
 pub mod story;
+
+/// The README's code, compiled and run with the other documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
