@@ -15,6 +15,7 @@ mod lease;
 mod lsn;
 #[cfg(feature = "postgres-options")]
 mod postgres;
+mod retry;
 mod sample;
 mod schedule;
 mod secret;
@@ -33,6 +34,7 @@ pub use lease::Fence;
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
+pub use retry::{RetryBudget, RetryPolicy, retry};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
