@@ -46,4 +46,4 @@ pub use kernel::{
 pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
 pub use scaler::{CloudRunOptions, CloudRunScaler};
-pub use scaler::{Current, Limits, MemoryScaler, Precondition, Scaler};
+pub use scaler::{Current, Limits, MemoryScaler, Outcome, Precondition, Scaler};

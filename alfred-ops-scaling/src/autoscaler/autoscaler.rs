@@ -123,7 +123,9 @@ mod tests {
             .expect_scale()
             .withf(|target, precondition| *target == 1 && precondition.token() == "2")
             .times(1)
-            .returning(|_, _| Ok(()));
+            .returning(|configured, precondition| {
+                Ok(crate::Outcome { configured, precondition: precondition.clone() })
+            });
         let autoscaler = Autoscaler::new(Arc::new(scaler), busy(), Policy::default());
         let context = JobContext::system();
         assert_eq!(autoscaler.tick(&context).await.unwrap_err().kind(), ErrorKind::Conflict);

@@ -117,9 +117,7 @@ fn a_restart_of_the_times_is_told() {
 #[test]
 fn a_policy_that_makes_no_sense_is_refused_with_every_mistake() {
     Policy::default().check().unwrap();
-    let mut policy = Policy::default();
-    policy.target = 0.9;
-    policy.step_down_ratio = 1.0;
+    let mut policy = Policy { target: 0.9, step_down_ratio: 1.0, ..Policy::default() };
     policy.queue.limit = f64::NAN;
     let error = policy.with_bounds(5, 2).unwrap_err().to_string();
     assert_eq!(
@@ -131,8 +129,10 @@ fn a_policy_that_makes_no_sense_is_refused_with_every_mistake() {
     assert!(Policy::default().with_bounds(0, 0).unwrap_err().to_string().contains("max: 0"));
 }
 
-/// What one look may find, with an age in seconds for each signal.
-fn any_signals() -> impl Strategy<Value = [Option<(f64, i64)>; 4]> {
+/// What one look finds, with an age in seconds for each signal.
+type Found = [Option<(f64, i64)>; 4];
+
+fn any_signals() -> impl Strategy<Value = Found> {
     let value = prop_oneof![
         4 => 0.0..0.4f64,
         3 => 0.8..2.0f64,
@@ -144,12 +144,12 @@ fn any_signals() -> impl Strategy<Value = [Option<(f64, i64)>; 4]> {
 }
 
 /// Looks as they come: what is found, for how many looks, and the pause before each.
-fn any_looks() -> impl Strategy<Value = Vec<([Option<(f64, i64)>; 4], usize, i64)>> {
+fn any_looks() -> impl Strategy<Value = Vec<(Found, usize, i64)>> {
     let pause = prop_oneof![8 => Just(15i64), 1 => -100i64..200];
     prop::collection::vec((any_signals(), 1usize..60, pause), 1..12)
 }
 
-fn at(now: DateTime<Utc>, instances: u32, signals: [Option<(f64, i64)>; 4]) -> Inputs {
+fn at(now: DateTime<Utc>, instances: u32, signals: Found) -> Inputs {
     let [queued, in_flight, cpu, memory] =
         signals.map(|signal| signal.map(|(value, age)| Reading { value, at: now - TimeDelta::seconds(age) }));
     Inputs { instances, queued, in_flight, cpu, memory }
