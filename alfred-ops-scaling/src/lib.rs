@@ -29,7 +29,7 @@
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`.
-//! - `testing`: the mock and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
+//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;
 mod kernel;
@@ -37,6 +37,8 @@ mod scaler;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(any(test, feature = "testing"))]
+pub use autoscaler::MockSignalSource;
 pub use autoscaler::{Autoscaler, SignalSource, Signals, Workload};
 pub use kernel::{
     Bound, Decision, DecisionRecord, HoldReason, Inputs, Policy, Reading, Restart, Signal, State, Threshold,

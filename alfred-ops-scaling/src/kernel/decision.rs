@@ -67,11 +67,11 @@ pub enum Restart {
         /// The last look before.
         since: DateTime<Utc>,
     },
-    /// There are not as many instances as the last decision left: somebody else changed them, or a change
-    /// whose outcome was unknown has happened after all. It must show before it is judged.
+    /// There are not as many instances as at the last look, by whoever's doing: what the change brings must
+    /// show before it is judged.
     Changed {
-        /// As many were left.
-        expected: u32,
+        /// As many there were.
+        from: u32,
     },
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Since when each condition has held without a break, and what the last decision left. The default knows
+/// Since when each condition has held without a break, and what was there at the last look. The default knows
 /// nothing, so that a restart delays a step and never causes one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -14,10 +14,9 @@ pub struct State {
     pub(super) last: Option<Last>,
 }
 
-/// The last decision, as far as the next one needs it.
+/// The last look, as far as the next one needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) at: DateTime<Utc>,
-    /// The number that it wanted.
-    pub(super) desired: u32,
+    pub(super) instances: u32,
 }

@@ -24,10 +24,11 @@ use super::{
 ///   breaks the time of the trigger that needs it.
 /// - The policy's bounds hold whatever is known, and are applied last.
 ///
-/// The triggers' times start over after every change, so that what it brought can take effect: one made
-/// here, and one found, which is somebody else's or a change whose outcome was unknown. They also start over
-/// after a time in which nobody looked (`stale_after`) and when the clock goes back: a trigger fires only on
-/// what was seen.
+/// The triggers' times start over at the first look at a changed number of instances, so that what the
+/// change brought can take effect. It does not matter whose it was, nor whether its outcome was known; a
+/// decision that could not be obeyed is taken again at the next look. The times also start over after a time
+/// in which nobody looked (`stale_after`) and when the clock goes back: a trigger fires only on what was
+/// seen.
 pub fn step(state: &mut State, inputs: &Inputs, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let restarted = restart(state, inputs, policy, now);
     if restarted.is_some() {
@@ -36,10 +37,7 @@ pub fn step(state: &mut State, inputs: &Inputs, policy: &Policy, now: DateTime<U
     let triggers = observe(state, inputs, policy, now);
     let (wanted, chosen, stepped) = choose(&triggers, inputs, policy, now);
     let desired = wanted.clamp(policy.min.min(policy.max), policy.max);
-    if desired != inputs.instances {
-        *state = State::default();
-    }
-    state.last = Some(Last { at: now, desired });
+    state.last = Some(Last { at: now, instances: inputs.instances });
     let bound = match desired {
         _ if desired > wanted => Some(Bound::Min),
         _ if desired < wanted => Some(Bound::Max),
@@ -52,12 +50,12 @@ pub fn step(state: &mut State, inputs: &Inputs, policy: &Policy, now: DateTime<U
 
 /// Whether what was seen before still counts.
 fn restart(state: &State, inputs: &Inputs, policy: &Policy, now: DateTime<Utc>) -> Option<Restart> {
-    let Last { at, desired } = state.last?;
+    let Last { at, instances } = state.last?;
     let pause = (now - at).to_std();
     if pause.is_err() || pause.is_ok_and(|pause| pause > policy.stale_after) {
         return Some(Restart::Gap { since: at });
     }
-    (desired != inputs.instances).then_some(Restart::Changed { expected: desired })
+    (instances != inputs.instances).then_some(Restart::Changed { from: instances })
 }
 
 /// What a verdict comes to once the policy's bounds have been applied.

@@ -109,7 +109,7 @@ fn a_restart_of_the_times_is_told() {
     let decision = step(&mut state, &look(4, much_later), &policy, much_later);
     assert_eq!(decision.restarted, Some(Restart::Gap { since: later }));
     let decision = step(&mut state, &look(5, much_later), &policy, much_later);
-    assert_eq!(decision.restarted, Some(Restart::Changed { expected: 4 }));
+    assert_eq!(decision.restarted, Some(Restart::Changed { from: 4 }));
     let decision = step(&mut state, &look(5, later), &policy, later);
     assert_eq!(decision.restarted, Some(Restart::Gap { since: much_later }), "the clock went back");
 }
