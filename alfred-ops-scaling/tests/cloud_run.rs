@@ -164,3 +164,55 @@ async fn a_queue_grows_and_drains() {
     assert_eq!(server.history(NAME), [1, 4, 8, 4, 2, 1, 0]);
     assert_eq!(server.revisions(NAME), Some(1));
 }
+
+/// Lets the loop run for some simulated minutes beside the server.
+async fn minutes(clock: &SimulatedClock, minutes: u32) {
+    for _ in 0..minutes * 4 {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(15));
+    }
+    while clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_loop_outlives_outages_lost_answers_and_other_writers() {
+    let (server, scaler) = service(true).await;
+    let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
+    let context = JobContext::system().with_clock(clock.shared());
+    let workload = Arc::new(Workload::new());
+    let signals = Arc::<Workload>::clone(&workload);
+    let autoscaler = Autoscaler::new(Arc::new(scaler), signals, Policy::default());
+    let day = async {
+        minutes(&clock, 1).await;
+        assert_eq!(server.history(NAME), [0; 0], "nothing is known, nothing is done");
+        workload.arrived(3000);
+        workload.set_usage(0.7, 0.3);
+        // The look succeeds and the change does not; the next answer is lost after the change was made.
+        server.fail_next([Fault::Pass, Fault::Unavailable, Fault::Pass, Fault::LoseAnswer]);
+        minutes(&clock, 1).await;
+        assert_eq!(server.history(NAME), [1], "made once");
+        server.set_instances(NAME, 3);
+        minutes(&clock, 5).await;
+        assert_eq!(server.history(NAME), [1, 3], "somebody else's change is given its time");
+        minutes(&clock, 1).await;
+        assert_eq!(server.history(NAME), [1, 3, 7]);
+        workload.started(3000);
+        workload.completed(2999);
+        workload.set_usage(0.1, 0.1);
+        minutes(&clock, 60).await;
+        assert_eq!(server.instances(NAME), Some(1), "one message is still in work");
+        workload.completed(1);
+        minutes(&clock, 1).await;
+        assert_eq!(server.history(NAME), [1, 3, 7, 4, 2, 1, 0]);
+        context.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(autoscaler.run(&context), day);
+    ended.unwrap();
+    assert_eq!(server.revisions(NAME), Some(1));
+    assert!(autoscaler.history().iter().all(|record| record.replay() == record.decision));
+    server.stop().await;
+}

@@ -39,7 +39,7 @@ async fn googles_python_client_finds_what_google_documents() {
     let server = CloudRunServer::start().await.unwrap();
     let endpoint = server.endpoint().to_owned();
     let printed = blocking(move || run(Command::new(python()).arg(SCRIPT).arg(endpoint))).await.unwrap();
-    assert_eq!(printed.trim(), "5 checks passed");
+    assert_eq!(printed.trim(), "6 checks passed");
     assert_eq!(server.history(NAME), [5, 0, 0, 7]);
     assert_eq!(server.revisions(NAME), Some(2), "one when it was made, one for another image");
 

@@ -6,7 +6,10 @@ The client is the judge: it parses every answer strictly and turns every error i
 Leaves the service `python` of projects/alfred/locations/europe-west1 at 7 instances.
 """
 
+import json
 import sys
+import urllib.error
+import urllib.request
 
 from google.api_core import exceptions, operations_v1
 from google.api_core.client_options import ClientOptions
@@ -150,9 +153,40 @@ def check_allow_missing(client):
     assert made.name == name and made.scaling.min_instance_count == 2 and made.generation == 1, made
 
 
+def raw(path, method="GET", body=None):
+    """What is on the wire: clients accept more than one form of it."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{sys.argv[1]}/v2/{path}", data, {"content-type": "application/json"}, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        refusal = json.load(error)["error"]
+        assert refusal["code"] == error.code and refusal["message"], refusal
+        return refusal["status"]
+
+
+def check_wire(client):
+    plain, numbers = raw(NAME), raw(f"{NAME}?$alt=json;enum-encoding=int")
+    assert plain["terminalCondition"]["state"] == "CONDITION_SUCCEEDED", plain
+    assert numbers["terminalCondition"]["state"] == 4, numbers
+    assert plain["generation"] == str(get(client).generation), "64-bit numbers are text"
+    manual = {"scaling": {"scalingMode": 2}}
+    planned = raw(f"{NAME}?updateMask=scaling.scalingMode&validateOnly=true", "PATCH", manual)
+    assert planned["response"]["scaling"]["scalingMode"] == "MANUAL", planned
+    count = {"scaling": {"minInstanceCount": -1}}
+    assert raw(f"{NAME}?updateMask=scaling.minInstanceCount", "PATCH", count) == "INVALID_ARGUMENT"
+    assert raw(f"{NAME}?updateMask=scaling.maxInstanceCount", "PATCH", {"etag": "old"}) == "ABORTED"
+    assert raw(f"{LOCATION}/services?serviceId=python", "POST", {}) == "ALREADY_EXISTS"
+    assert raw(f"{LOCATION}/services/nobody") == "NOT_FOUND"
+    assert raw(f"{LOCATION}/operations/nothing") == "NOT_FOUND"
+
+
 def main():
     client = connect(sys.argv[1])
-    checks = [check_create, check_list, check_scaling, check_template, check_allow_missing]
+    checks = [check_create, check_list, check_scaling, check_template, check_allow_missing, check_wire]
     for check in checks:
         check(client)
     print(f"{len(checks)} checks passed")
