@@ -28,7 +28,8 @@
 //! - [`Autoscaler`], [`SignalSource`], [`Workload`]: the loop between them.
 //!
 //! # Features
-//! - `cloud-run`: `CloudRunScaler`.
+//! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
+//!   installed none.
 //! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;

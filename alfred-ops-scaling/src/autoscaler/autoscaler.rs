@@ -43,10 +43,11 @@ impl Autoscaler {
     /// tick looks again: a change that did not happen is decided again, and one that did is not made twice.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a policy that makes no sense; the scaler's.
+    /// [`ErrorKind::InvalidInput`] for a policy that makes no sense or reaches beyond the platform's limits;
+    /// the scaler's.
     #[tracing::instrument(skip_all, fields(scaler = self.scaler.name()))]
     pub async fn tick(&self, context: &JobContext) -> Result<Decision> {
-        self.policy.check()?;
+        self.check()?;
         let mut state = self.state.lock().await;
         let current = self.scaler.current().await?;
         let now = context.now();
@@ -98,6 +99,14 @@ impl Autoscaler {
         self.lock_history().iter().copied().collect()
     }
 
+    /// Finds out at the first tick, and not when it is needed, what the platform would refuse.
+    fn check(&self) -> Result<()> {
+        self.policy.check()?;
+        let (limits, name) = (self.scaler.limits(), self.scaler.name());
+        limits.check(name, self.policy.min)?;
+        limits.check(name, self.policy.max)
+    }
+
     fn remember(&self, record: DecisionRecord) {
         let mut history = self.lock_history();
         if history.len() >= HISTORY_MAX {
@@ -126,7 +135,7 @@ mod tests {
     use super::*;
     use crate::autoscaler::MockSignalSource;
     use crate::scaler::MockScaler;
-    use crate::{Current, MemoryScaler, Outcome, Precondition, Restart, Workload};
+    use crate::{Current, Limits, MemoryScaler, Outcome, Precondition, Restart, Workload};
 
     fn loaded(queued: f64, cpu: f64) -> Arc<Workload> {
         let workload = Workload::new();
@@ -142,14 +151,20 @@ mod tests {
         (clock, context)
     }
 
+    fn agents(max: u32) -> MockScaler {
+        let mut scaler = MockScaler::new();
+        scaler.expect_name().return_const("agents".to_owned());
+        scaler.expect_limits().returning(move || Limits { min: 0, max });
+        scaler
+    }
+
     fn current(configured: u32, token: &str) -> Current {
         Current { configured, running: None, precondition: Precondition::new(token) }
     }
 
     #[tokio::test]
     async fn a_conflict_is_followed_by_another_look_and_the_same_step() {
-        let mut scaler = MockScaler::new();
-        scaler.expect_name().return_const("agents".to_owned());
+        let mut scaler = agents(20);
         let mut reads = 0;
         scaler.expect_current().times(2).returning(move || {
             reads += 1;
@@ -175,8 +190,7 @@ mod tests {
     async fn steps_after_late_answers(happens: bool) -> Vec<u32> {
         let steps = Arc::new(Mutex::new(vec![4]));
         let (read, written) = (Arc::clone(&steps), Arc::clone(&steps));
-        let mut scaler = MockScaler::new();
-        scaler.expect_name().return_const("agents".to_owned());
+        let mut scaler = agents(20);
         scaler.expect_current().returning(move || {
             let steps = read.lock().unwrap();
             let present = if happens { steps[steps.len() - 1] } else { steps[0] };
@@ -225,11 +239,13 @@ mod tests {
     #[tokio::test]
     async fn a_policy_that_makes_no_sense_is_refused_before_anything_is_read() {
         let policy = Policy { target: f64::NAN, ..Policy::default() };
-        let mut scaler = MockScaler::new();
-        scaler.expect_name().return_const("agents".to_owned());
-        let autoscaler = Autoscaler::new(Arc::new(scaler), loaded(1.0, 0.5), policy);
+        let autoscaler = Autoscaler::new(Arc::new(agents(20)), loaded(1.0, 0.5), policy);
         let error = autoscaler.run(&JobContext::system()).await.unwrap_err();
         assert!(error.to_string().contains("target: NaN"), "{error}");
+
+        let autoscaler = Autoscaler::new(Arc::new(agents(10)), loaded(1.0, 0.5), Policy::default());
+        let error = autoscaler.run(&JobContext::system()).await.unwrap_err();
+        assert!(error.to_string().contains("20 instances are not within 0 and 10"), "{error}");
     }
 
     #[tokio::test]

@@ -147,7 +147,7 @@ fn any_signals() -> impl Strategy<Value = Found> {
 fn believable(reading: Option<Reading>, now: DateTime<Utc>) -> bool {
     reading.is_some_and(|Reading { value, at }| {
         let age = (now - at).num_seconds();
-        value.is_finite() && value >= 0.0 && age <= 60 && age >= -5
+        value.is_finite() && value >= 0.0 && (-5..=60).contains(&age)
     })
 }
 

@@ -66,7 +66,7 @@ pub struct Limits {
 
 impl Limits {
     /// Refuses a number outside of the limits.
-    pub(super) fn check(self, name: &str, target: u32) -> Result<()> {
+    pub(crate) fn check(self, name: &str, target: u32) -> Result<()> {
         if (self.min..=self.max).contains(&target) {
             return Ok(());
         }
