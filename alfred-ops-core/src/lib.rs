@@ -15,8 +15,9 @@ mod lsn;
 mod postgres;
 mod sample;
 mod secret;
+mod state;
 mod tasks;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
@@ -32,4 +33,7 @@ pub use postgres::{PostgresOptions, TlsMode};
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
 pub use secret::Secret;
+#[cfg(any(test, feature = "testing"))]
+pub use state::MockStateStore;
+pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
 pub use tasks::{TaskHandle, TaskSet, blocking};

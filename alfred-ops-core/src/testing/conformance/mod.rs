@@ -1,0 +1,5 @@
+//! What every implementation of a trait must do: each function panics with the first breach it finds.
+
+mod state_store;
+
+pub use state_store::state_store;
