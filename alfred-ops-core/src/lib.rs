@@ -25,7 +25,9 @@ pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
 pub use id::Id;
 pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
-pub use lease::Fence;
+#[cfg(any(test, feature = "testing"))]
+pub use lease::MockLeaseStore;
+pub use lease::{Fence, Grant, LeaseKeeper, LeaseStore, StateLeases};
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
