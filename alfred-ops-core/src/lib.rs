@@ -7,6 +7,7 @@ mod clock;
 mod entropy;
 mod error;
 pub mod exposition;
+mod health;
 mod id;
 mod job;
 mod lease;
@@ -17,12 +18,14 @@ mod sample;
 mod secret;
 mod state;
 mod tasks;
+mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
+pub use health::{ComponentView, Criticality, Health, HealthReporter, HealthView, Status};
 pub use id::Id;
 pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
 #[cfg(any(test, feature = "testing"))]
@@ -39,3 +42,4 @@ pub use secret::Secret;
 pub use state::MockStateStore;
 pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
 pub use tasks::{TaskHandle, TaskSet, blocking};
+pub use telemetry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics};
