@@ -17,6 +17,7 @@ mod postgres;
 mod sample;
 mod secret;
 mod state;
+mod supervisor;
 mod tasks;
 mod telemetry;
 #[cfg(any(test, feature = "testing"))]
@@ -27,7 +28,12 @@ pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
 pub use health::{ComponentView, Criticality, Health, HealthReporter, HealthView, Status};
 pub use id::Id;
-pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
+#[cfg(any(test, feature = "testing"))]
+pub use job::MockJob;
+pub use job::{
+    Activation, Job, JobContext, JobReport, Missed, Outcome, Progress, ProgressState, ProgressUnit,
+    RunRecord, Timetable, Trigger,
+};
 #[cfg(any(test, feature = "testing"))]
 pub use lease::MockLeaseStore;
 pub use lease::{Fence, Grant, LeaseKeeper, LeaseStore, StateLeases};
@@ -41,5 +47,6 @@ pub use secret::Secret;
 #[cfg(any(test, feature = "testing"))]
 pub use state::MockStateStore;
 pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
+pub use supervisor::{JobHandle, JobOptions, Supervisor, SupervisorBuilder};
 pub use tasks::{TaskHandle, TaskSet, blocking};
 pub use telemetry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics};
