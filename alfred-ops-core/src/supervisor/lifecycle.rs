@@ -219,13 +219,16 @@ impl Supervisor {
         let mut joined = pin!(tasks.join());
         let late = tokio::select! {
             biased;
-            () = joined.as_mut() => Vec::new(),
-            () = self.clock.sleep(limit) => self.running(),
-            () = lost.cancelled(), if end == TermEnd::Shutdown => self.running(),
+            () = joined.as_mut() => None,
+            () = self.clock.sleep(limit) => Some(self.running()),
+            () = lost.cancelled(), if end == TermEnd::Shutdown => Some(self.running()),
         };
-        kill.cancel();
-        joined.await;
+        if late.is_some() {
+            kill.cancel();
+            joined.await;
+        }
         self.leader.set(0.0);
+        let late = late.unwrap_or_default();
         if end == TermEnd::Shutdown && !late.is_empty() {
             let fault = format!("dropped after {limit:?} without having stopped: {}", late.join(", "));
             return Err(Error::new(ErrorKind::Timeout, "drain jobs", fault).with_target(&self.name));

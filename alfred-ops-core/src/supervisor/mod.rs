@@ -6,7 +6,11 @@ mod ledger;
 mod lifecycle;
 mod options;
 mod retry;
+#[cfg(test)]
+mod simulation;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use builder::SupervisorBuilder;
