@@ -9,6 +9,7 @@ mod config;
 mod entropy;
 mod error;
 pub mod exposition;
+mod health;
 mod id;
 mod job;
 mod lease;
@@ -19,8 +20,11 @@ mod retry;
 mod sample;
 mod schedule;
 mod secret;
+mod state;
+mod supervisor;
 mod tasks;
-#[cfg(feature = "testing")]
+mod telemetry;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
@@ -28,9 +32,17 @@ pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
 pub use config::{ConfigProblem, ConfigTree, FromConfig, FromConfigValue, Section};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
+pub use health::{ComponentView, Criticality, Health, HealthReporter, HealthView, Status};
 pub use id::Id;
-pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
-pub use lease::Fence;
+#[cfg(any(test, feature = "testing"))]
+pub use job::MockJob;
+pub use job::{
+    Activation, Job, JobContext, JobReport, Missed, Outcome, Progress, ProgressState, ProgressUnit,
+    RunRecord, Timetable, Trigger,
+};
+#[cfg(any(test, feature = "testing"))]
+pub use lease::MockLeaseStore;
+pub use lease::{Fence, Grant, LeaseKeeper, LeaseStore, StateLeases};
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
@@ -40,4 +52,9 @@ pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
 pub use schedule::{DueSlots, MissedRuns, PassedOver, PassedSlot, Schedule, Window};
 pub use secret::Secret;
+#[cfg(any(test, feature = "testing"))]
+pub use state::MockStateStore;
+pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
+pub use supervisor::{JobHandle, JobOptions, Supervisor, SupervisorBuilder};
 pub use tasks::{TaskHandle, TaskSet, blocking};
+pub use telemetry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics};

@@ -1,0 +1,14 @@
+//! Small durable documents that change by compare-and-set.
+
+mod document;
+mod key;
+mod memory;
+mod store;
+mod write;
+
+pub use document::Document;
+pub use memory::MemoryStateStore;
+#[cfg(any(test, feature = "testing"))]
+pub use store::MockStateStore;
+pub use store::{LIST_LIMIT_MAX, StateStore};
+pub use write::{Expected, Write};
