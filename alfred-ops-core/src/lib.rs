@@ -37,8 +37,8 @@ pub use id::Id;
 #[cfg(any(test, feature = "testing"))]
 pub use job::MockJob;
 pub use job::{
-    Activation, Job, JobContext, JobReport, Missed, Outcome, Progress, ProgressState, ProgressUnit,
-    RunRecord, Timetable, Trigger,
+    Activation, Job, JobContext, JobReport, Outcome, Progress, ProgressState, ProgressUnit, RunRecord,
+    Timetable, Trigger,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use lease::MockLeaseStore;
@@ -50,7 +50,7 @@ pub use retry::{RetryBudget, RetryPolicy, retry};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
-pub use schedule::{DueSlots, MissedRuns, PassedOver, PassedSlot, Schedule, Window};
+pub use schedule::{MissedRuns, Schedule, Window};
 pub use secret::Secret;
 #[cfg(any(test, feature = "testing"))]
 pub use state::MockStateStore;
