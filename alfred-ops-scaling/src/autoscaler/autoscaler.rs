@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alfred_ops_core::{ErrorKind, JobContext, Result};
+use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result};
+use async_trait::async_trait;
 
 use super::{SignalSource, Signals};
 use crate::{Decision, Inputs, Policy, Scaler, State, step};
@@ -21,13 +22,16 @@ pub struct Autoscaler {
     signals: Arc<dyn SignalSource>,
     policy: Policy,
     state: Mutex<State>,
+    job_name: String,
 }
 
 impl Autoscaler {
     /// An autoscaler that knows nothing yet.
     #[must_use]
     pub fn new(scaler: Arc<dyn Scaler>, signals: Arc<dyn SignalSource>, policy: Policy) -> Self {
-        Self { scaler, signals, policy, state: Mutex::new(State::default()) }
+        let service = scaler.name().rsplit('/').next().unwrap_or_default();
+        let job_name = format!("autoscaler-{service}");
+        Self { scaler, signals, policy, state: Mutex::new(State::default()), job_name }
     }
 
     /// Reads, decides and obeys once. Ticks must not overlap.
@@ -80,6 +84,23 @@ impl Autoscaler {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A service of a supervisor, named `autoscaler-SERVICE`.
+#[async_trait]
+impl Job for Autoscaler {
+    fn name(&self) -> &str {
+        &self.job_name
+    }
+
+    fn activation(&self) -> Activation {
+        Activation::Service
+    }
+
+    async fn run(&self, context: &JobContext) -> Result<JobReport> {
+        Autoscaler::run(self, context).await?;
+        Ok(JobReport::default())
     }
 }
 
