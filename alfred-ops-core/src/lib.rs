@@ -54,6 +54,10 @@ pub use schedule::{MissedRuns, Schedule, Window};
 pub use secret::Secret;
 #[cfg(any(test, feature = "testing"))]
 pub use state::MockStateStore;
+#[cfg(feature = "postgres")]
+pub use state::PostgresStateStore;
+#[cfg(feature = "sqlite")]
+pub use state::SqliteStateStore;
 pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
 pub use supervisor::{JobHandle, JobOptions, Supervisor, SupervisorBuilder};
 pub use tasks::{TaskHandle, TaskSet, blocking};

@@ -8,6 +8,10 @@ const KEY_BYTES_MAX: usize = 512;
 /// Documents are small by design: what is large belongs into a blob store.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
+/// The first character above those that keys may have: `prefix` to `prefix + KEY_END` holds all its keys.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) const KEY_END: char = '\u{7f}';
+
 /// Keys are visible ASCII, so that every store sorts them alike.
 pub(super) fn check_key(operation: &'static str, key: &str) -> Result<()> {
     let fault = if key.is_empty() {
