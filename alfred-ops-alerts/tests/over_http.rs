@@ -87,7 +87,7 @@ async fn a_fault_is_told_and_so_is_its_end() {
     assert!(!states().iter().any(|(_, state)| *state == AlertState::Firing), "{:?}", states());
     until(|| receiver.received().len() == 4).await;
     cancel.cancel();
-    run.result().await.unwrap().unwrap();
+    run.await.unwrap().unwrap();
 
     let of_ratio: Vec<_> = receiver
         .received()

@@ -38,7 +38,7 @@
 //! - Time, chance, tasks: [`Clock`], [`Entropy`], [`TaskSet`]; nothing else reads the clock or spawns.
 //! - State: [`StateStore`] keeps small documents by compare-and-set.
 //! - Leases: [`LeaseStore`] over any state store, [`LeaseKeeper`], and the [`Fence`] that late writes fail on.
-//! - Jobs: [`Job`], [`Activation`], [`JobContext`]; the [`Supervisor`] runs them and keeps their history.
+//! - Jobs: [`Job`], [`Activation`] (a period or a [`Timetable`]), [`JobContext`]; the [`Supervisor`] runs them and keeps their history.
 //! - What it tells: [`Health`] and [`Metrics`].
 //! - What siblings share: [`Sample`], [`MetricSource`], [`exposition`], [`Lsn`], [`Secret`].
 //!
@@ -50,6 +50,8 @@
 //! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers.
 
 mod clock;
+#[cfg(feature = "config")]
+mod config;
 mod entropy;
 mod error;
 pub mod exposition;
@@ -60,7 +62,9 @@ mod lease;
 mod lsn;
 #[cfg(feature = "postgres-options")]
 mod postgres;
+mod retry;
 mod sample;
+mod schedule;
 mod secret;
 mod state;
 mod supervisor;
@@ -70,6 +74,8 @@ mod telemetry;
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
+#[cfg(feature = "config")]
+pub use config::{ConfigProblem, ConfigTree, FromConfig, FromConfigValue, Section};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
 pub use health::{ComponentView, Criticality, Health, HealthReporter, HealthView, Status};
@@ -77,8 +83,8 @@ pub use id::Id;
 #[cfg(any(test, feature = "testing"))]
 pub use job::MockJob;
 pub use job::{
-    Activation, Job, JobContext, JobReport, Missed, Outcome, Progress, ProgressState, ProgressUnit,
-    RunRecord, Timetable, Trigger,
+    Activation, Job, JobContext, JobReport, Outcome, Progress, ProgressState, ProgressUnit, RunRecord,
+    Timetable, Trigger,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use lease::MockLeaseStore;
@@ -86,9 +92,11 @@ pub use lease::{Fence, Grant, LeaseKeeper, LeaseStore, StateLeases};
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
+pub use retry::{RetryBudget, RetryPolicy, retry};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
+pub use schedule::{MissedRuns, Schedule, Window};
 pub use secret::Secret;
 #[cfg(any(test, feature = "testing"))]
 pub use state::MockStateStore;

@@ -19,8 +19,7 @@ pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Res
     let readers = TaskSet::new(cancel);
     // Deliverers outlive the readers, so that the last evaluation's notifications are still delivered.
     let deliverers = TaskSet::new(&CancellationToken::new());
-    let mut tasks: FuturesUnordered<_> =
-        start(engine, &readers, &deliverers).map(TaskHandle::result).collect();
+    let mut tasks: FuturesUnordered<_> = start(engine, &readers, &deliverers).collect();
     let ended = loop {
         tokio::select! {
             biased;

@@ -104,7 +104,7 @@ async fn it_runs_in_simulated_time_and_stops_when_told() {
     until(|| sink.notifications().len() == 1).await;
     until(|| clock.sleepers() == 2).await;
     cancel.cancel();
-    run.result().await.unwrap().unwrap();
+    run.await.unwrap().unwrap();
     assert_eq!(clock.sleepers(), 0);
     assert_eq!(engine.alerts()[0].state, AlertState::Firing);
 }

@@ -25,22 +25,3 @@ pub enum Activation {
     /// Only when somebody wakes it.
     OnWake,
 }
-
-/// What becomes of slots that nobody could run at their time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Missed {
-    /// The latest one runs for all; the others are counted as skipped.
-    #[default]
-    Latest,
-    /// Each one runs, oldest first, but at most this many; older ones are counted as skipped.
-    Each {
-        /// How many.
-        limit: u32,
-    },
-    /// None older than this runs; they are counted as skipped with the next run.
-    Skip {
-        /// How late a slot may still run.
-        later_than: Duration,
-    },
-}

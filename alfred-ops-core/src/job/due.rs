@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Activation, JobState, Missed, Timetable, Trigger};
+use super::{Activation, JobState, Timetable, Trigger};
+use crate::MissedRuns;
 
 /// So many missed slots are looked at one by one; a timetable that was missed more often is skipped ahead.
 const SCAN_MAX: usize = 10_000;
@@ -13,7 +14,7 @@ const SCAN_MAX: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct JobPolicy {
     pub(crate) activation: Activation,
-    pub(crate) missed: Missed,
+    pub(crate) missed: MissedRuns,
 }
 
 /// A run that is due.
@@ -54,7 +55,12 @@ pub(crate) fn due(state: &JobState, policy: &JobPolicy, now: DateTime<Utc>, woke
     }
 }
 
-fn scheduled(cursor: DateTime<Utc>, timetable: &dyn Timetable, missed: Missed, now: DateTime<Utc>) -> Due {
+fn scheduled(
+    cursor: DateTime<Utc>,
+    timetable: &dyn Timetable,
+    missed: MissedRuns,
+    now: DateTime<Utc>,
+) -> Due {
     let mut open = Vec::new();
     let mut skipped = 0_u64;
     let mut next = timetable.next_after(cursor);
@@ -66,15 +72,17 @@ fn scheduled(cursor: DateTime<Utc>, timetable: &dyn Timetable, missed: Missed, n
         open.push(slot);
         next = timetable.next_after(slot);
     }
+    let newest = open.len().saturating_sub(1);
+    let no_older_than = |span| {
+        let oldest = TimeDelta::from_std(span).ok().and_then(|span| now.checked_sub_signed(span));
+        let first = open.iter().position(|&slot| oldest.is_none_or(|oldest| slot >= oldest));
+        first.unwrap_or(open.len())
+    };
     let first = match missed {
-        Missed::Latest => open.len().saturating_sub(1),
-        Missed::Each { limit } => {
-            open.len().saturating_sub(usize::try_from(limit.max(1)).unwrap_or(usize::MAX))
-        }
-        Missed::Skip { later_than } => {
-            let oldest = TimeDelta::from_std(later_than).ok().and_then(|late| now.checked_sub_signed(late));
-            let first = open.iter().position(|&slot| oldest.is_none_or(|oldest| slot >= oldest));
-            first.unwrap_or(open.len())
+        MissedRuns::FireOnce => newest,
+        MissedRuns::Skip { grace } => newest.max(no_older_than(grace)),
+        MissedRuns::CatchUp { max, window } => {
+            open.len().saturating_sub(max.max(1)).max(no_older_than(window))
         }
     };
     match open.get(first) {
@@ -103,7 +111,7 @@ mod tests {
         DateTime::from_timestamp(seconds, 0).unwrap()
     }
 
-    fn every_ten(missed: Missed) -> JobPolicy {
+    fn every_ten(missed: MissedRuns) -> JobPolicy {
         JobPolicy { activation: Activation::Every(Duration::from_secs(10)), missed }
     }
 
@@ -114,7 +122,7 @@ mod tests {
     #[test]
     fn slots_are_multiples_of_the_period() {
         let state = JobState::new(at(15));
-        let policy = every_ten(Missed::Latest);
+        let policy = every_ten(MissedRuns::FireOnce);
         assert_eq!(due(&state, &policy, at(15), false), Due::Wait(Some(at(20))));
         assert_eq!(due(&state, &policy, at(20), false), run(20, 0));
         assert_eq!(due(&state, &policy, at(29), false), run(20, 0));
@@ -124,13 +132,16 @@ mod tests {
     fn missed_slots_follow_the_policy() {
         let state = JobState::new(at(5));
         let now = at(44); // 10, 20, 30 and 40 are open.
+        let (hour, seconds) = (Duration::from_secs(3600), Duration::from_secs);
         for (missed, wanted) in [
-            (Missed::Latest, run(40, 3)),
-            (Missed::Each { limit: 100 }, run(10, 0)),
-            (Missed::Each { limit: 2 }, run(30, 2)),
-            (Missed::Each { limit: 0 }, run(40, 3)),
-            (Missed::Skip { later_than: Duration::from_secs(14) }, run(30, 2)),
-            (Missed::Skip { later_than: Duration::from_secs(3) }, Due::Wait(Some(at(50)))),
+            (MissedRuns::FireOnce, run(40, 3)),
+            (MissedRuns::CatchUp { max: 100, window: hour }, run(10, 0)),
+            (MissedRuns::CatchUp { max: 2, window: hour }, run(30, 2)),
+            (MissedRuns::CatchUp { max: 0, window: hour }, run(40, 3)),
+            (MissedRuns::CatchUp { max: 100, window: seconds(30) }, run(20, 1)),
+            (MissedRuns::CatchUp { max: 100, window: seconds(3) }, Due::Wait(Some(at(50)))),
+            (MissedRuns::Skip { grace: seconds(14) }, run(40, 3)),
+            (MissedRuns::Skip { grace: seconds(3) }, Due::Wait(Some(at(50)))),
         ] {
             assert_eq!(due(&state, &every_ten(missed), now, false), wanted, "{missed:?}");
         }
@@ -140,12 +151,12 @@ mod tests {
     fn a_very_long_absence_is_counted_exactly() {
         let now = at(10 * 100_000 + 5);
         let wanted = run(1_000_000, 99_999);
-        assert_eq!(due(&JobState::new(at(0)), &every_ten(Missed::Latest), now, false), wanted);
+        assert_eq!(due(&JobState::new(at(0)), &every_ten(MissedRuns::FireOnce), now, false), wanted);
     }
 
     #[test]
     fn a_retry_or_a_wake_comes_between_slots_and_never_instead() {
-        let policy = every_ten(Missed::Latest);
+        let policy = every_ten(MissedRuns::FireOnce);
         let mut state = JobState::new(at(20));
         let extra = |second, trigger| Due::Run(Wanted { slot: at(second), trigger, skipped: 0 });
         assert_eq!(due(&state, &policy, at(22), true), extra(22, Trigger::Wake));
@@ -157,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_service_runs_unless_it_pauses_and_a_wake_ends_the_pause() {
-        let policy = JobPolicy { activation: Activation::Service, missed: Missed::Latest };
+        let policy = JobPolicy { activation: Activation::Service, missed: MissedRuns::FireOnce };
         let mut state = JobState::new(at(0));
         let wanted = Due::Run(Wanted { slot: at(1), trigger: Trigger::Service, skipped: 0 });
         assert_eq!(due(&state, &policy, at(1), false), wanted);

@@ -7,7 +7,7 @@ mod history;
 mod progress;
 mod work;
 
-pub use activation::{Activation, Missed, Timetable};
+pub use activation::{Activation, Timetable};
 pub use context::JobContext;
 pub(crate) use due::{Due, JobPolicy, Wanted, due};
 pub(crate) use history::{Attempt, JobState};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{Criticality, Missed};
+use crate::{Criticality, MissedRuns};
 
 /// How the host wants one job to be run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JobOptions {
     /// What becomes of slots that nobody could run at their time.
-    pub missed: Missed,
+    pub missed: MissedRuns,
     /// A run is cancelled after this long and counts as timed out. None for no limit.
     pub time_limit: Option<Duration>,
     /// What the job's failure means for the host.
@@ -23,7 +23,7 @@ pub struct JobOptions {
 impl Default for JobOptions {
     fn default() -> Self {
         Self {
-            missed: Missed::default(),
+            missed: MissedRuns::default(),
             time_limit: None,
             criticality: Criticality::default(),
             silent_after: None,
@@ -35,7 +35,7 @@ impl Default for JobOptions {
 impl JobOptions {
     /// Another treatment of missed slots.
     #[must_use]
-    pub fn with_missed(mut self, missed: Missed) -> Self {
+    pub fn with_missed(mut self, missed: MissedRuns) -> Self {
         self.missed = missed;
         self
     }

@@ -5,6 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use crate::{Error, ErrorKind, Result};
 
 /// The account that test servers run as: the present one, or `postgres` where that is root (Postgres
@@ -44,6 +46,19 @@ impl Account {
             command.uid(user).gid(group);
         }
         command
+    }
+
+    /// A new temporary folder that this account may enter, removed with its owner.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn private_folder(&self, prefix: &str) -> Result<TempDir> {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir().map_err(|source| {
+            Error::new(ErrorKind::Unavailable, "make a temporary folder", "the file system refused")
+                .with_source(source)
+        })?;
+        self.own(folder.path())?;
+        Ok(folder)
     }
 
     /// Gives a file or folder (not what is in it) to this account.

@@ -1,0 +1,10 @@
+//! The loop between signals, kernel and platform.
+
+#[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
+mod autoscaler;
+mod signals;
+mod workload;
+
+pub use autoscaler::Autoscaler;
+pub use signals::{SignalSource, Signals};
+pub use workload::Workload;

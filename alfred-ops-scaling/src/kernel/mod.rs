@@ -1,0 +1,15 @@
+//! What decides: pure functions of state, inputs, policy and time.
+
+mod decision;
+mod inputs;
+mod policy;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use decision::{Bound, Decision, HoldReason, TriggerStatus, Triggers, Verdict};
+pub use inputs::{Inputs, Reading, Signal};
+pub use policy::{Policy, Threshold};
+pub use state::State;
+pub use step::step;

@@ -1,0 +1,77 @@
+//! What the kernel is to achieve.
+
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// A limit that counts once it has been passed for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// The limit itself; a value equal to it does not pass it.
+    pub limit: f64,
+    /// For how long.
+    pub hold: Duration,
+}
+
+/// When to scale. The default is the brief's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Policy {
+    /// Never fewer instances.
+    pub min: u32,
+    /// Never more.
+    pub max: u32,
+    /// More waiting messages than this scale up.
+    pub queue: Threshold,
+    /// A larger share of the processors than this scales up.
+    pub cpu: Threshold,
+    /// A larger share of the memory than this scales up.
+    pub memory: Threshold,
+    /// Shares of both below this scale down.
+    pub idle: Threshold,
+    /// The share that a step aims at: between idle and busy, so that one step is not undone by the next.
+    pub target: f64,
+    /// Older readings count as missing.
+    pub stale_after: Duration,
+    /// One step up adds at most this many times what is there, but always up to `step_up_min`.
+    pub step_up_ratio: f64,
+    /// See `step_up_ratio`.
+    pub step_up_min: u32,
+    /// One step down leaves at least this share of what is there, but may always take one.
+    pub step_down_ratio: f64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        Self {
+            min: 0,
+            max: 20,
+            queue: Threshold { limit: 1000.0, hold: minutes(5) },
+            cpu: Threshold { limit: 0.8, hold: minutes(2) },
+            memory: Threshold { limit: 0.8, hold: minutes(2) },
+            idle: Threshold { limit: 0.4, hold: minutes(10) },
+            target: 0.6,
+            stale_after: minutes(1),
+            step_up_ratio: 1.0,
+            step_up_min: 4,
+            step_down_ratio: 0.5,
+        }
+    }
+}
+
+impl Policy {
+    /// The same policy within other bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if `min` exceeds `max`.
+    pub fn with_bounds(mut self, min: u32, max: u32) -> Result<Self> {
+        if min > max {
+            let what = format!("min: {min} exceeds max: {max}");
+            return Err(Error::new(ErrorKind::InvalidInput, "make scaling policy", what));
+        }
+        (self.min, self.max) = (min, max);
+        Ok(self)
+    }
+}

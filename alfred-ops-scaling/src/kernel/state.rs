@@ -1,0 +1,14 @@
+//! What the kernel remembers.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Since when each condition has held without a break. The default knows nothing, so that a restart delays
+/// a step and never causes one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    pub(super) queue_since: Option<DateTime<Utc>>,
+    pub(super) cpu_since: Option<DateTime<Utc>>,
+    pub(super) memory_since: Option<DateTime<Utc>>,
+    pub(super) idle_since: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,52 @@
+//! Which service, and how to reach the Admin API.
+
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, Result};
+
+/// Which service, and how to reach the Admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloudRunOptions {
+    /// The service's full name: `projects/P/locations/L/services/S`.
+    pub service: String,
+    /// The API's URL, where it is not Google's. Such a server is asked without credentials.
+    pub endpoint: Option<String>,
+    /// The first pause between two looks at an operation; later ones are longer.
+    pub poll_after: Duration,
+}
+
+impl CloudRunOptions {
+    /// A service of Google's Cloud Run, used with the host's application default credentials.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a part that is empty or holds a `/`.
+    pub fn new(project: &str, location: &str, service: &str) -> Result<Self> {
+        for (field, value) in [("project", project), ("location", location), ("service", service)] {
+            if value.is_empty() || value.contains('/') {
+                let what = format!("{field}: {value:?} is no name");
+                return Err(Error::new(ErrorKind::InvalidInput, "name Cloud Run service", what)
+                    .with_remedy("give the bare name, without slashes"));
+            }
+        }
+        Ok(Self {
+            service: format!("projects/{project}/locations/{location}/services/{service}"),
+            endpoint: None,
+            poll_after: Duration::from_secs(1),
+        })
+    }
+
+    /// Another server, such as `http://127.0.0.1:9000`, asked without credentials.
+    #[must_use]
+    pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Another first pause between two looks at an operation.
+    #[must_use]
+    pub fn with_poll_after(mut self, poll_after: Duration) -> Self {
+        self.poll_after = poll_after;
+        self
+    }
+}

@@ -1,0 +1,47 @@
+//! Errors as Google's APIs write them.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// An error in the form of `google.rpc.Status` over HTTP.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl ApiError {
+    pub(super) fn not_found(name: &str) -> Self {
+        let message = format!("Resource {name:?} of kind 'SERVICE' does not exist.");
+        Self { status: StatusCode::NOT_FOUND, code: "NOT_FOUND", message }
+    }
+
+    pub(super) fn aborted() -> Self {
+        let message = "Conflict: the etag provided is out of date.".to_owned();
+        Self { status: StatusCode::CONFLICT, code: "ABORTED", message }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "INVALID_ARGUMENT", message: message.into() }
+    }
+
+    pub(super) fn unavailable() -> Self {
+        let message = "The service is currently unavailable.".to_owned();
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code: "UNAVAILABLE", message }
+    }
+
+    pub(super) fn denied() -> Self {
+        let message = "Permission 'run.services.update' denied.".to_owned();
+        Self { status: StatusCode::FORBIDDEN, code: "PERMISSION_DENIED", message }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let error = json!({ "code": self.status.as_u16(), "message": self.message, "status": self.code });
+        (self.status, Json(json!({ "error": error }))).into_response()
+    }
+}

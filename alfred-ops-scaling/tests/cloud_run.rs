@@ -1,0 +1,104 @@
+//! The Cloud Run scaler against a server that keeps state.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{ErrorKind, JobContext, SimulatedClock};
+use alfred_ops_scaling::testing::conformance;
+use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
+use alfred_ops_scaling::{Autoscaler, CloudRunOptions, CloudRunScaler, Policy, Scaler, Workload};
+use chrono::DateTime;
+
+const NAME: &str = "projects/alfred/locations/europe-west1/services/agents";
+
+fn options(server: &CloudRunServer) -> CloudRunOptions {
+    CloudRunOptions::new("alfred", "europe-west1", "agents")
+        .unwrap()
+        .with_endpoint(server.endpoint())
+        .with_poll_after(Duration::from_millis(1))
+}
+
+async fn service(manual: bool) -> (CloudRunServer, CloudRunScaler) {
+    let server = CloudRunServer::start().await.unwrap();
+    server.add_service(NAME, manual);
+    let scaler = CloudRunScaler::connect(options(&server)).await.unwrap();
+    (server, scaler)
+}
+
+#[tokio::test]
+async fn both_modes_keep_the_contract_and_make_no_revision() {
+    for manual in [false, true] {
+        let (server, scaler) = service(manual).await;
+        conformance::scaler(&scaler).await;
+        assert_eq!(server.instances(NAME), Some(2), "manual: {manual}");
+        assert_eq!(server.revisions(NAME), Some(1), "manual: {manual}");
+        let current = scaler.current().await.unwrap();
+        assert_eq!(current.running, None, "the Admin API knows only the configured number");
+        scaler.scale(0, &current.precondition).await.unwrap();
+        assert_eq!(scaler.current().await.unwrap().configured, 0, "zero is a number, manual: {manual}");
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_is_named_with_its_remedy() {
+    let (server, scaler) = service(false).await;
+    let current = scaler.current().await.unwrap();
+
+    server.fail_next([Fault::Unavailable]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.full());
+    assert_eq!(server.history(NAME), Vec::<u32>::new(), "one layer retries, and it is not this one");
+
+    server.fail_next([Fault::Denied]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("roles/run.developer"), "{error}");
+
+    let missing =
+        CloudRunOptions::new("alfred", "europe-west1", "nobody").unwrap().with_endpoint(server.endpoint());
+    let error = CloudRunScaler::connect(missing).await.unwrap().current().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("services/nobody"), "{error}");
+
+    let nowhere = options(&server).with_endpoint("http://127.0.0.1:1");
+    let error = CloudRunScaler::connect(nowhere).await.unwrap().current().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.full());
+
+    let error = CloudRunOptions::new("alfred", "europe-west1", "a/b").unwrap_err();
+    assert!(error.to_string().contains("service: \"a/b\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_an_unknown_outcome_and_the_next_look_tells() {
+    let (server, scaler) = service(false).await;
+    let current = scaler.current().await.unwrap();
+    server.fail_next([Fault::LoseAnswer]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.retry(), alfred_ops_core::Retry::Unknown, "{}", error.full());
+    assert_eq!(scaler.current().await.unwrap().configured, 3, "it had happened");
+    let repeat = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(repeat.kind(), ErrorKind::Conflict, "a blind repeat does no harm");
+}
+
+#[tokio::test]
+async fn a_queue_grows_and_drains() {
+    let (server, scaler) = service(false).await;
+    let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
+    let context = JobContext::system().with_clock(clock.shared());
+    let workload = Arc::new(Workload::new());
+    let signals = Arc::<Workload>::clone(&workload);
+    let autoscaler = Autoscaler::new(Arc::new(scaler), signals, Policy::default());
+    for (minutes, queued, usage) in [(1, 0.0, 0.0), (12, 4000.0, 0.7), (50, 0.0, 0.1)] {
+        workload.set_queued(queued);
+        workload.set_in_flight(if queued > 0.0 { 8.0 } else { 0.0 });
+        workload.set_usage(usage, usage);
+        for _ in 0..minutes * 4 {
+            clock.advance(Duration::from_secs(15));
+            autoscaler.tick(&context).await.unwrap();
+        }
+    }
+    assert_eq!(server.history(NAME), [1, 4, 8, 4, 2, 1, 0]);
+    assert_eq!(server.revisions(NAME), Some(1));
+}

@@ -1,1 +1,0 @@
-//! alfred-ops benches.

@@ -1,0 +1,54 @@
+//! Measurements beside peers, in one run on the same input.
+
+#![expect(clippy::print_stdout, reason = "a program that reports on standard output")]
+
+mod backup;
+mod cluster;
+mod restore;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use crate::cluster::Cluster;
+
+/// Runs ours and the peer's work in one run and prints figures.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure.
+    name: Benchmark,
+    /// 128 MB instead of 1 GB.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Benchmark {
+    Backup,
+    Restore,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let megabytes = if arguments.quick { 128 } else { 1000 };
+    let measured = async {
+        let cluster = Cluster::start(megabytes).await?;
+        match arguments.name {
+            Benchmark::Backup => backup::measure(&cluster).await,
+            Benchmark::Restore => restore::measure(&cluster).await,
+        }
+    };
+    match measured.await {
+        Ok(figures) => {
+            for (name, value) in figures {
+                println!("figure: {name} = {value:.2}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("failed: {}", error.full());
+            ExitCode::FAILURE
+        }
+    }
+}

