@@ -2,6 +2,52 @@
 //!
 //! It holds no domain: backups, alerts, scaling and maintenance build on it and never on one another, so
 //! that a host links only what it uses.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use alfred_ops_core::{Activation, Job, JobContext, JobReport, MemoryStateStore, Result, Supervisor};
+//!
+//! #[derive(Debug)]
+//! struct Sweep;
+//!
+//! #[async_trait::async_trait]
+//! impl Job for Sweep {
+//!     fn name(&self) -> &str { "sweep" }
+//!     fn activation(&self) -> Activation { Activation::Every(Duration::from_secs(3600)) }
+//!     async fn run(&self, context: &JobContext) -> Result<JobReport> {
+//!         context.check("sweep")?;
+//!         Ok(JobReport::new("nothing to sweep"))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! # let shutdown = async {};
+//! let ops = Supervisor::builder(Arc::new(MemoryStateStore::default()))
+//!     .lease(Duration::from_secs(15)) // Of many replicas one runs the jobs.
+//!     .job(Sweep)
+//!     .build()?;
+//! ops.run_until(shutdown).await
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - Errors: [`Error`], its [`ErrorKind`] and [`Retry`] class; private causes implement [`Classify`].
+//! - Time, chance, tasks: [`Clock`], [`Entropy`], [`TaskSet`]; nothing else reads the clock or spawns.
+//! - State: [`StateStore`] keeps small documents by compare-and-set.
+//! - Leases: [`LeaseStore`] over any state store, [`LeaseKeeper`], and the [`Fence`] that late writes fail on.
+//! - Jobs: [`Job`], [`Activation`] (a period or a [`Timetable`]), [`JobContext`]; the [`Supervisor`] runs them and keeps their history.
+//! - What it tells: [`Health`] and [`Metrics`].
+//! - What siblings share: [`Sample`], [`MetricSource`], [`exposition`], [`Lsn`], [`Secret`].
+//!
+//! # Features
+//!
+//! - `sqlite`, `postgres`: durable state stores.
+//! - `postgres-options`: how to reach a Postgres server.
+//! - `prometheus-parse`: accepts that crate's pages as samples.
+//! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers.
 
 mod clock;
 #[cfg(feature = "config")]
