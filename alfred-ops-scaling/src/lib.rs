@@ -16,20 +16,20 @@
 //!
 //! workload.set_queued(3.0);
 //! let decision = autoscaler.tick(&JobContext::system()).await?;
-//! assert_eq!(decision.to_string(), "1 instances: work waits and nothing runs");
+//! assert_eq!(decision.to_string(), "1 instance: work waits and nothing runs");
 //! assert_eq!(service.current().await?.configured, 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Map
-//! - [`step`], [`Inputs`], [`Policy`], [`Decision`]: the kernel.
+//! - [`step`], [`Inputs`], [`Policy`], [`Decision`], [`DecisionRecord`]: the kernel.
 //! - [`Scaler`]: the platform; [`MemoryScaler`], `CloudRunScaler`.
 //! - [`Autoscaler`], [`SignalSource`], [`Workload`]: the loop between them.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`.
-//! - `testing`: the mock and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
+//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;
 mod kernel;
@@ -37,13 +37,15 @@ mod scaler;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(any(test, feature = "testing"))]
+pub use autoscaler::MockSignalSource;
 pub use autoscaler::{Autoscaler, SignalSource, Signals, Workload};
 pub use kernel::{
-    Bound, Decision, HoldReason, Inputs, Policy, Reading, Signal, State, Threshold, TriggerStatus, Triggers,
-    Verdict, step,
+    Bound, Decision, DecisionRecord, HoldReason, Inputs, Policy, Reading, Restart, Signal, State, Threshold,
+    TriggerStatus, Triggers, Verdict, step,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
 pub use scaler::{CloudRunOptions, CloudRunScaler};
-pub use scaler::{Current, Limits, MemoryScaler, Precondition, Scaler};
+pub use scaler::{Current, Limits, MemoryScaler, Outcome, Precondition, Scaler};

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{ErrorKind, JobContext, SimulatedClock};
+use alfred_ops_core::{ErrorKind, JobContext, Retry, SimulatedClock};
 use alfred_ops_scaling::testing::conformance;
 use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
-use alfred_ops_scaling::{Autoscaler, CloudRunOptions, CloudRunScaler, Policy, Scaler, Workload};
+use alfred_ops_scaling::{
+    Autoscaler, CloudRunOptions, CloudRunScaler, Policy, Precondition, Scaler, Workload,
+};
 use chrono::DateTime;
 
 const NAME: &str = "projects/alfred/locations/europe-west1/services/agents";
@@ -56,6 +58,16 @@ async fn each_refusal_is_named_with_its_remedy() {
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("roles/run.developer"), "{error}");
 
+    server.fail_next([Fault::QuotaExceeded]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.full());
+    assert!(error.to_string().contains("raise the project's quota"), "{error}");
+    assert_eq!(scaler.current().await.unwrap(), current, "none of these changed anything");
+
+    let blank = Precondition::new("automatic ");
+    let error = scaler.scale(3, &blank).await.unwrap_err();
+    assert!(error.to_string().contains("names no etag"), "no change is unconditional: {error}");
+
     let missing =
         CloudRunOptions::new("alfred", "europe-west1", "nobody").unwrap().with_endpoint(server.endpoint());
     let error = CloudRunScaler::connect(missing).await.unwrap().current().await.unwrap_err();
@@ -76,10 +88,60 @@ async fn a_lost_answer_is_an_unknown_outcome_and_the_next_look_tells() {
     let current = scaler.current().await.unwrap();
     server.fail_next([Fault::LoseAnswer]);
     let error = scaler.scale(3, &current.precondition).await.unwrap_err();
-    assert_eq!(error.retry(), alfred_ops_core::Retry::Unknown, "{}", error.full());
+    assert_eq!(error.retry(), Retry::Unknown, "{}", error.full());
     assert_eq!(scaler.current().await.unwrap().configured, 3, "it had happened");
     let repeat = scaler.scale(3, &current.precondition).await.unwrap_err();
     assert_eq!(repeat.kind(), ErrorKind::Conflict, "a blind repeat does no harm");
+}
+
+#[tokio::test]
+async fn whatever_fails_after_a_change_was_accepted_leaves_it_unknown() {
+    let (server, scaler) = service(false).await;
+    let current = scaler.current().await.unwrap();
+    server.fail_next([Fault::Pass, Fault::Denied]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::PermissionDenied, Retry::Unknown));
+
+    let current = scaler.current().await.unwrap();
+    assert_eq!(current.configured, 3, "it had happened");
+    server.fail_next([Fault::Pass, Fault::Unavailable, Fault::LoseAnswer]);
+    let outcome = scaler.scale(4, &current.precondition).await.unwrap();
+    assert_eq!(outcome.configured, 4, "looks are repeated");
+}
+
+#[tokio::test]
+async fn neither_a_request_nor_a_change_hangs_for_ever() {
+    let server = CloudRunServer::start().await.unwrap();
+    server.add_service(NAME, false);
+    let limits = options(&server).with_limits(Duration::from_secs(1), Duration::from_millis(50));
+    let scaler = CloudRunScaler::connect(limits).await.unwrap();
+    let current = scaler.current().await.unwrap();
+    server.fail_next([Fault::Hang]);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Unknown, "{}", error.full());
+    assert_eq!(scaler.current().await.unwrap(), current);
+
+    server.finish_after(u32::MAX);
+    let error = scaler.scale(3, &current.precondition).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Unknown, "{}", error.full());
+    assert!(error.to_string().contains("read the service before a repeat"), "{error}");
+
+    server.fail_next([Fault::Hang]);
+    let (hanging, ()) = tokio::join!(scaler.current(), server.stop());
+    assert!(hanging.is_err(), "a server that stops gives up what hangs");
+}
+
+#[tokio::test]
+async fn an_operation_may_be_done_at_once_or_much_later() {
+    let (server, scaler) = service(true).await;
+    for polls in [0, 1, 5] {
+        server.finish_after(polls);
+        let current = scaler.current().await.unwrap();
+        let outcome = scaler.scale(polls + 1, &current.precondition).await.unwrap();
+        assert_eq!(outcome.configured, polls + 1);
+        assert_eq!(outcome.precondition, scaler.current().await.unwrap().precondition);
+    }
+    assert_eq!(server.history(NAME), [1, 2, 6]);
 }
 
 #[tokio::test]

@@ -1,16 +1,20 @@
 //! Reads, decides, obeys.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result};
+use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result, Retry};
 use async_trait::async_trait;
 
 use super::{SignalSource, Signals};
-use crate::{Decision, Inputs, Policy, Scaler, State, step};
+use crate::{Decision, DecisionRecord, Inputs, Policy, Scaler, State};
 
 /// As often as Kubernetes looks.
 const PERIOD: Duration = Duration::from_secs(15);
+
+/// An hour of decisions.
+const HISTORY_MAX: usize = 240;
 
 /// Reads signals, lets the kernel decide, and has the scaler obey.
 ///
@@ -21,7 +25,9 @@ pub struct Autoscaler {
     scaler: Arc<dyn Scaler>,
     signals: Arc<dyn SignalSource>,
     policy: Policy,
-    state: Mutex<State>,
+    /// Held for a whole tick.
+    state: tokio::sync::Mutex<State>,
+    history: Mutex<VecDeque<DecisionRecord>>,
     job_name: String,
 }
 
@@ -31,30 +37,39 @@ impl Autoscaler {
     pub fn new(scaler: Arc<dyn Scaler>, signals: Arc<dyn SignalSource>, policy: Policy) -> Self {
         let service = scaler.name().rsplit('/').next().unwrap_or_default();
         let job_name = format!("autoscaler-{service}");
-        Self { scaler, signals, policy, state: Mutex::new(State::default()), job_name }
+        let (state, history) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { scaler, signals, policy, state, history, job_name }
     }
 
-    /// Reads, decides and obeys once. Ticks must not overlap.
+    /// Reads, decides and obeys once. A second tick waits for the first.
     ///
-    /// A source that fails counts as nothing known, which holds.
+    /// A source that fails counts as nothing known, which holds. After an error or a dropped future the next
+    /// tick looks again: a change that did not happen is decided again, and one that did is not made twice.
     ///
     /// # Errors
-    /// The scaler's. After [`ErrorKind::Conflict`] or [`ErrorKind::Timeout`] the next tick reads again.
+    /// [`ErrorKind::InvalidInput`] for a policy that makes no sense; the scaler's.
     #[tracing::instrument(skip_all, fields(scaler = self.scaler.name()))]
     pub async fn tick(&self, context: &JobContext) -> Result<Decision> {
+        self.policy.check()?;
+        let mut state = self.state.lock().await;
         let current = self.scaler.current().await?;
-        let signals = self.signals.read(context.now()).await.unwrap_or_else(|error| {
+        let now = context.now();
+        let signals = self.signals.read(now).await.unwrap_or_else(|error| {
             tracing::warn!(error = error.full(), "no signals: holding");
             Signals::default()
         });
         let Signals { queued, in_flight, cpu, memory } = signals;
         let inputs = Inputs { instances: current.configured, queued, in_flight, cpu, memory };
-        let before = *self.lock();
-        let decision = step(&mut self.lock(), &inputs, &self.policy, context.now());
+        let before = *state;
+        let record = DecisionRecord::decide(&mut state, &inputs, &self.policy, now);
+        self.remember(record);
+        let decision = record.decision;
         if decision.desired != current.configured {
             if let Err(error) = self.scaler.scale(decision.desired, &current.precondition).await {
-                // What was not obeyed is decided again, from the same state.
-                *self.lock() = before;
+                // What did not happen is decided again at once; what may have happened is looked at first.
+                if error.retry() != Retry::Unknown {
+                    *state = before;
+                }
                 return Err(error);
             }
             tracing::info!(from = current.configured, to = decision.desired, %decision, "scaled");
@@ -62,28 +77,48 @@ impl Autoscaler {
         Ok(decision)
     }
 
-    /// Ticks every 15 s until the context is cancelled. A tick that fails is logged and followed by the
-    /// next.
+    /// Ticks every 15 s until the context is cancelled, which also gives up a tick under way: the next start
+    /// looks again. A tick that fails is logged and followed by the next.
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`], [`ErrorKind::NotFound`], [`ErrorKind::Unsupported`] and
     /// [`ErrorKind::InvalidInput`]: a person must act.
     pub async fn run(&self, context: &JobContext) -> Result<()> {
-        loop {
-            match self.tick(context).await {
+        while let Some(outcome) = context.cancel.run_until_cancelled(self.tick(context)).await {
+            match outcome {
                 Ok(_) => {}
                 Err(error) if hopeless(error.kind()) => return Err(error),
                 Err(error) => tracing::warn!(error = error.full(), "tick failed"),
             }
-            tokio::select! {
-                () = context.cancel.cancelled() => return Ok(()),
-                () = context.clock.sleep(PERIOD) => {}
+            if context.cancel.run_until_cancelled(context.clock.sleep(PERIOD)).await.is_none() {
+                break;
             }
         }
+        Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The last decision with all that it rests on, whether the platform obeyed or not.
+    #[must_use]
+    pub fn last(&self) -> Option<DecisionRecord> {
+        self.lock_history().back().copied()
+    }
+
+    /// The last 240 decisions, oldest first, which is an hour of the loop.
+    #[must_use]
+    pub fn history(&self) -> Vec<DecisionRecord> {
+        self.lock_history().iter().copied().collect()
+    }
+
+    fn remember(&self, record: DecisionRecord) {
+        let mut history = self.lock_history();
+        if history.len() >= HISTORY_MAX {
+            history.pop_front();
+        }
+        history.push_back(record);
+    }
+
+    fn lock_history(&self) -> MutexGuard<'_, VecDeque<DecisionRecord>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,27 +148,40 @@ fn hopeless(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alfred_ops_core::Error;
+    use alfred_ops_core::{Error, Retry, SimulatedClock};
+    use chrono::DateTime;
 
     use super::*;
+    use crate::autoscaler::MockSignalSource;
     use crate::scaler::MockScaler;
-    use crate::{Current, Limits, Precondition, Workload};
+    use crate::{Current, MemoryScaler, Outcome, Precondition, Restart, Workload};
 
-    fn busy() -> Arc<Workload> {
+    fn loaded(queued: f64, cpu: f64) -> Arc<Workload> {
         let workload = Workload::new();
-        workload.set_queued(10.0);
+        workload.set_queued(queued);
+        workload.set_in_flight(0.0);
+        workload.set_usage(cpu, 0.5);
         Arc::new(workload)
+    }
+
+    fn simulated() -> (SimulatedClock, JobContext) {
+        let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
+        let context = JobContext::system().with_clock(clock.shared());
+        (clock, context)
+    }
+
+    fn current(configured: u32, token: &str) -> Current {
+        Current { configured, running: None, precondition: Precondition::new(token) }
     }
 
     #[tokio::test]
     async fn a_conflict_is_followed_by_another_look_and_the_same_step() {
         let mut scaler = MockScaler::new();
         scaler.expect_name().return_const("agents".to_owned());
-        scaler.expect_limits().returning(|| Limits { min: 0, max: 20 });
         let mut reads = 0;
         scaler.expect_current().times(2).returning(move || {
             reads += 1;
-            Ok(Current { configured: 0, running: None, precondition: Precondition::new(reads.to_string()) })
+            Ok(current(0, &reads.to_string()))
         });
         scaler
             .expect_scale()
@@ -144,30 +192,117 @@ mod tests {
             .expect_scale()
             .withf(|target, precondition| *target == 1 && precondition.token() == "2")
             .times(1)
-            .returning(|_, _| Ok(()));
-        let autoscaler = Autoscaler::new(Arc::new(scaler), busy(), Policy::default());
+            .returning(|configured, _| Ok(Outcome { configured, precondition: Precondition::new("3") }));
+        let autoscaler = Autoscaler::new(Arc::new(scaler), loaded(10.0, 0.5), Policy::default());
         let context = JobContext::system();
         assert_eq!(autoscaler.tick(&context).await.unwrap_err().kind(), ErrorKind::Conflict);
         assert_eq!(autoscaler.tick(&context).await.unwrap().desired, 1);
     }
 
-    #[derive(Debug)]
-    struct Broken;
-
-    #[async_trait::async_trait]
-    impl SignalSource for Broken {
-        async fn read(&self, _now: chrono::DateTime<chrono::Utc>) -> Result<Signals> {
-            Err(Error::new(ErrorKind::Unavailable, "read signals", "down"))
+    /// The scaler answers late each time; whether the change was made is up to `happens`.
+    async fn steps_after_late_answers(happens: bool) -> Vec<u32> {
+        let steps = Arc::new(Mutex::new(vec![4]));
+        let (read, written) = (Arc::clone(&steps), Arc::clone(&steps));
+        let mut scaler = MockScaler::new();
+        scaler.expect_name().return_const("agents".to_owned());
+        scaler.expect_current().returning(move || {
+            let steps = read.lock().unwrap();
+            let present = if happens { steps[steps.len() - 1] } else { steps[0] };
+            Ok(current(present, "any"))
+        });
+        scaler.expect_scale().returning(move |target, _| {
+            written.lock().unwrap().push(target);
+            Err(Error::new(ErrorKind::Timeout, "scale", "no answer in time"))
+        });
+        let autoscaler = Autoscaler::new(Arc::new(scaler), loaded(0.0, 0.9), Policy::default());
+        let (clock, context) = simulated();
+        for _ in 0..=10 {
+            if let Err(error) = autoscaler.tick(&context).await {
+                assert_eq!(error.retry(), Retry::Unknown);
+            }
+            clock.advance(PERIOD);
         }
+        if happens {
+            let expected = Some(Restart::Changed { from: 4 });
+            assert!(autoscaler.history().iter().any(|record| record.decision.restarted == expected));
+        }
+        let steps = steps.lock().unwrap();
+        steps.clone()
     }
 
     #[tokio::test]
-    async fn without_signals_nothing_changes() {
-        let scaler = Arc::new(crate::MemoryScaler::new("agents", 7));
+    async fn an_unknown_outcome_is_looked_up_and_never_doubled() {
+        assert_eq!(steps_after_late_answers(true).await, [4, 6], "it had happened, and gets its time");
+        assert_eq!(steps_after_late_answers(false).await, [4, 6, 6, 6], "it had not, and is made again");
+    }
+
+    #[tokio::test]
+    async fn without_signals_nothing_changes_and_the_reason_is_on_record() {
+        let scaler = Arc::new(MemoryScaler::new("agents", 7));
+        let mut signals = MockSignalSource::new();
+        signals.expect_read().returning(|_| Err(Error::new(ErrorKind::Unavailable, "read signals", "down")));
         let autoscaler =
-            Autoscaler::new(Arc::<crate::MemoryScaler>::clone(&scaler), Arc::new(Broken), Policy::default());
+            Autoscaler::new(Arc::<MemoryScaler>::clone(&scaler), Arc::new(signals), Policy::default());
+        assert_eq!(autoscaler.last(), None);
         let decision = autoscaler.tick(&JobContext::system()).await.unwrap();
-        assert_eq!(decision.desired, 7);
+        assert_eq!(decision.to_string(), "7 instances: held, since cpu cannot be believed");
         assert_eq!(scaler.current().await.unwrap().configured, 7);
+        assert_eq!(autoscaler.last().unwrap().replay(), decision);
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_makes_no_sense_is_refused_before_anything_is_read() {
+        let policy = Policy { target: f64::NAN, ..Policy::default() };
+        let mut scaler = MockScaler::new();
+        scaler.expect_name().return_const("agents".to_owned());
+        let autoscaler = Autoscaler::new(Arc::new(scaler), loaded(1.0, 0.5), policy);
+        let error = autoscaler.run(&JobContext::system()).await.unwrap_err();
+        assert!(error.to_string().contains("target: NaN"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_loop_ticks_every_15_seconds_keeps_an_hour_and_ends_when_told() {
+        let autoscaler =
+            Autoscaler::new(Arc::new(MemoryScaler::new("agents", 2)), loaded(1.0, 0.5), Policy::default());
+        let (clock, context) = simulated();
+        let drive = async {
+            for _ in 0..300 {
+                while clock.sleepers() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                clock.advance(PERIOD);
+            }
+            while clock.sleepers() == 0 {
+                tokio::task::yield_now().await;
+            }
+            context.cancel.cancel();
+        };
+        let (ended, ()) = tokio::join!(autoscaler.run(&context), drive);
+        ended.unwrap();
+        let history = autoscaler.history();
+        assert_eq!(history.len(), HISTORY_MAX);
+        assert!(history.windows(2).all(|pair| (pair[1].now - pair[0].now).to_std() == Ok(PERIOD)));
+        assert_eq!(autoscaler.last().unwrap().now, context.now());
+    }
+
+    #[tokio::test]
+    async fn cancelling_gives_up_a_tick_under_way() {
+        #[derive(Debug)]
+        struct Hanging(JobContext);
+
+        #[async_trait::async_trait]
+        impl SignalSource for Hanging {
+            async fn read(&self, _now: DateTime<chrono::Utc>) -> Result<Signals> {
+                self.0.cancel.cancel();
+                std::future::pending().await
+            }
+        }
+
+        let context = JobContext::system();
+        let hanging = Arc::new(Hanging(context.clone()));
+        let autoscaler =
+            Autoscaler::new(Arc::new(MemoryScaler::new("agents", 2)), hanging, Policy::default());
+        autoscaler.run(&context).await.unwrap();
+        assert_eq!(autoscaler.last(), None);
     }
 }

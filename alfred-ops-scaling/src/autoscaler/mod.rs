@@ -6,5 +6,7 @@ mod signals;
 mod workload;
 
 pub use autoscaler::Autoscaler;
+#[cfg(any(test, feature = "testing"))]
+pub use signals::MockSignalSource;
 pub use signals::{SignalSource, Signals};
 pub use workload::Workload;

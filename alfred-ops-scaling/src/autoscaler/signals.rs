@@ -22,8 +22,13 @@ pub struct Signals {
 }
 
 /// Something that knows the load.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SignalSource: fmt::Debug + Send + Sync + 'static {
-    /// Reads all signals. An error counts as nothing read: the autoscaler then holds.
+    /// Reads all signals. Each carries the time when it was true, which is not always `now`. Changes
+    /// nothing, whether it succeeds, fails or is dropped; may be called again and concurrently.
+    ///
+    /// # Errors
+    /// Any. It counts as nothing read: the autoscaler then holds.
     async fn read(&self, now: DateTime<Utc>) -> Result<Signals>;
 }

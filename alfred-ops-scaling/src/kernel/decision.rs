@@ -18,6 +18,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What held the number back, or lifted it.
     pub bound: Option<Bound>,
+    /// Why the triggers' times started over, if they did.
+    pub restarted: Option<Restart>,
     /// Where each trigger stands, those that did not decide included.
     pub triggers: Triggers,
 }
@@ -32,6 +34,8 @@ pub enum Verdict {
     Wake,
     /// Fewer, since there has been little to do for the time.
     Down,
+    /// There are more or fewer than the policy's bounds allow.
+    Confine,
     /// As many as before.
     Hold(HoldReason),
 }
@@ -48,6 +52,27 @@ pub enum HoldReason {
     WorkLeft(Signal),
     /// Nothing runs and nothing waits.
     Asleep,
+    /// This signal asks for more, and there are as many as the policy allows.
+    AtCeiling(Signal),
+    /// There is little to do, and there are as few as the policy allows.
+    AtFloor,
+}
+
+/// Why the triggers' times started over: what was seen before no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Nobody looked for longer than a reading may be old, or the clock went back.
+    Gap {
+        /// The last look before.
+        since: DateTime<Utc>,
+    },
+    /// There are not as many instances as at the last look, by whoever's doing: what the change brings must
+    /// show before it is judged.
+    Changed {
+        /// As many there were.
+        from: u32,
+    },
 }
 
 /// What bounded the number.
@@ -99,10 +124,11 @@ pub enum TriggerStatus {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} instances: {}", self.desired, self.verdict)?;
+        let plural = if self.desired == 1 { "" } else { "s" };
+        write!(f, "{} instance{plural}: {}", self.desired, self.verdict)?;
         match self.bound {
             None => Ok(()),
-            Some(Bound::Min) => f.write_str(", raised to the minimum"),
+            Some(Bound::Min) => f.write_str(", kept at the minimum"),
             Some(Bound::Max) => f.write_str(", held at the maximum"),
             Some(Bound::Step) => f.write_str(", held to one step"),
         }
@@ -115,12 +141,15 @@ impl fmt::Display for Verdict {
             Self::Up(signal) => write!(f, "{signal} over its limit for its time"),
             Self::Wake => f.write_str("work waits and nothing runs"),
             Self::Down => f.write_str("little to do for the time"),
+            Self::Confine => f.write_str("back within the bounds"),
             Self::Hold(HoldReason::Steady) => f.write_str("steady"),
             Self::Hold(HoldReason::Missing(signal)) => write!(f, "held, since {signal} cannot be believed"),
             Self::Hold(HoldReason::WorkLeft(signal)) => {
                 write!(f, "held, since there is work left ({signal})")
             }
             Self::Hold(HoldReason::Asleep) => f.write_str("asleep, nothing waits"),
+            Self::Hold(HoldReason::AtCeiling(signal)) => write!(f, "{signal} over its limit for its time"),
+            Self::Hold(HoldReason::AtFloor) => f.write_str("little to do for the time"),
         }
     }
 }

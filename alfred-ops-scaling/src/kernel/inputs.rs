@@ -16,10 +16,25 @@ const COUNT_MAX: f64 = 1e12;
 /// One value of one signal and when it was true.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// The value: a count of messages, or a share of a resource where 1 is all of it.
+    /// The value: a count of messages, or a share of a resource where 1 is all of it. Written down, what is
+    /// no finite number becomes null and comes back as not a number: none of them is believed.
+    #[serde(with = "value")]
     pub value: f64,
     /// When it was true.
     pub at: DateTime<Utc>,
+}
+
+/// JSON has no word for what is no finite number, and a record must come back whatever a meter said.
+mod value {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+    }
 }
 
 /// A signal that decisions rest on.

@@ -65,13 +65,43 @@ impl Policy {
     /// The same policy within other bounds.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if `min` exceeds `max`.
+    /// As of [`check`](Self::check).
     pub fn with_bounds(mut self, min: u32, max: u32) -> Result<Self> {
-        if min > max {
-            let what = format!("min: {min} exceeds max: {max}");
-            return Err(Error::new(ErrorKind::InvalidInput, "make scaling policy", what));
-        }
         (self.min, self.max) = (min, max);
+        self.check()?;
         Ok(self)
+    }
+
+    /// Refuses a policy that makes no sense.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] with every mistake in it.
+    pub fn check(&self) -> Result<()> {
+        let Self { min, max, queue, cpu, memory, idle, target, .. } = *self;
+        let mut mistakes = Vec::new();
+        let mut demand = |holds: bool, mistake: &dyn Fn() -> String| {
+            if !holds {
+                mistakes.push(mistake());
+            }
+        };
+        demand(min <= max, &|| format!("min: {min} exceeds max: {max}"));
+        demand(max > 0, &|| "max: 0 leaves nobody to work".to_owned());
+        for (name, limit) in [("queue", queue.limit), ("cpu", cpu.limit), ("memory", memory.limit)] {
+            demand(limit.is_finite() && limit > 0.0, &|| format!("{name}.limit: {limit} is not above 0"));
+        }
+        demand(idle.limit > 0.0, &|| format!("idle.limit: {} is not above 0", idle.limit));
+        // Otherwise the outcome of one step would cause the next.
+        let busy = cpu.limit.min(memory.limit);
+        demand(idle.limit <= target && target <= busy, &|| {
+            format!("target: {target} is not between idle.limit: {} and cpu and memory: {busy}", idle.limit)
+        });
+        demand(!self.stale_after.is_zero(), &|| "stale_after: 0 leaves nothing to believe".to_owned());
+        let (up, down) = (self.step_up_ratio, self.step_down_ratio);
+        demand(up.is_finite() && up >= 0.0, &|| format!("step_up_ratio: {up} is negative or no number"));
+        demand((0.0..1.0).contains(&down), &|| format!("step_down_ratio: {down} is not within 0 and 1"));
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidInput, "check scaling policy", mistakes.join("; ")))
     }
 }

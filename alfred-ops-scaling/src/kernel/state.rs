@@ -3,12 +3,20 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Since when each condition has held without a break. The default knows nothing, so that a restart delays
-/// a step and never causes one.
+/// Since when each condition has held without a break, and what was there at the last look. The default knows
+/// nothing, so that a restart delays a step and never causes one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub(super) queue_since: Option<DateTime<Utc>>,
     pub(super) cpu_since: Option<DateTime<Utc>>,
     pub(super) memory_since: Option<DateTime<Utc>>,
     pub(super) idle_since: Option<DateTime<Utc>>,
+    pub(super) last: Option<Last>,
+}
+
+/// The last look, as far as the next one needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Last {
+    pub(super) at: DateTime<Utc>,
+    pub(super) instances: u32,
 }

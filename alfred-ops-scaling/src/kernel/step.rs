@@ -1,39 +1,74 @@
 //! The decision itself.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Bound, Decision, HoldReason, Inputs, Policy, Signal, State, Threshold, TriggerStatus, Triggers, Verdict,
+    Bound, Decision, HoldReason, Inputs, Policy, Restart, Signal, State, Threshold, TriggerStatus, Triggers,
+    Verdict, state::Last,
 };
 
 /// Decides how many instances there should be. Pure apart from `state`, which is for the next call.
 ///
 /// - Up, when the queue, the processors or the memory have been over their limit for its time: to
 ///   `ceil(instances × value / aim)`, the aim being the limit of the queue or the policy's target share, at
-///   least one more and at most one bounded step; of several signals the one that asks for most. A step
-///   starts the triggers over, so that what it brought can take effect.
+///   least one more and at most `max(step_up_min, ceil(instances × step_up_ratio))` more; of several signals
+///   the one that asks for most.
 /// - From zero, at once, when anything waits.
 /// - Down, when processors and memory were both below the idle limit and the queue within its own, all for
-///   the idle time: to `ceil(instances × busiest share / target)`, at most one bounded step, at least one
-///   less. From one to zero only when nothing waits and nothing is in work.
+///   the idle time: to `ceil(instances × busiest share / target)`, at least one less, and not below
+///   `ceil(instances × step_down_ratio)`. From one to zero only when nothing waits and nothing is in work.
 /// - A signal that is missing, stale, not a number, negative or absurd never causes a step down, and
-///   breaks the time of the trigger that needs it. The policy's bounds hold all the same.
+///   breaks the time of the trigger that needs it.
+/// - The policy's bounds hold whatever is known, and are applied last.
+///
+/// The triggers' times start over at the first look at a changed number of instances, so that what the
+/// change brought can take effect. It does not matter whose it was, nor whether its outcome was known; a
+/// decision that could not be obeyed is taken again at the next look. The times also start over after a time
+/// in which nobody looked (`stale_after`) and when the clock goes back: a trigger fires only on what was
+/// seen.
 pub fn step(state: &mut State, inputs: &Inputs, policy: &Policy, now: DateTime<Utc>) -> Decision {
-    let triggers = observe(state, inputs, policy, now);
-    let (wanted, verdict, stepped) = choose(&triggers, inputs, policy, now);
-    if matches!(verdict, Verdict::Up(_) | Verdict::Wake | Verdict::Down) {
+    let restarted = restart(state, inputs, policy, now);
+    if restarted.is_some() {
         *state = State::default();
     }
+    let triggers = observe(state, inputs, policy, now);
+    let (wanted, chosen, stepped) = choose(&triggers, inputs, policy, now);
     let desired = wanted.clamp(policy.min.min(policy.max), policy.max);
+    state.last = Some(Last { at: now, instances: inputs.instances });
     let bound = match desired {
         _ if desired > wanted => Some(Bound::Min),
         _ if desired < wanted => Some(Bound::Max),
         _ if stepped => Some(Bound::Step),
         _ => None,
     };
-    Decision { desired, verdict, bound, triggers }
+    let verdict = bounded(chosen, inputs.instances, desired);
+    Decision { desired, verdict, bound, restarted, triggers }
+}
+
+/// Whether what was seen before still counts.
+fn restart(state: &State, inputs: &Inputs, policy: &Policy, now: DateTime<Utc>) -> Option<Restart> {
+    let Last { at, instances } = state.last?;
+    let pause = (now - at).to_std();
+    if pause.is_err() || pause.is_ok_and(|pause| pause > policy.stale_after) {
+        return Some(Restart::Gap { since: at });
+    }
+    (instances != inputs.instances).then_some(Restart::Changed { from: instances })
+}
+
+/// What a verdict comes to once the policy's bounds have been applied.
+fn bounded(chosen: Verdict, current: u32, desired: u32) -> Verdict {
+    match (desired.cmp(&current), chosen) {
+        (Ordering::Equal, Verdict::Up(signal)) => Verdict::Hold(HoldReason::AtCeiling(signal)),
+        (Ordering::Equal, Verdict::Wake) => Verdict::Hold(HoldReason::AtCeiling(Signal::Queued)),
+        (Ordering::Equal, Verdict::Down) => Verdict::Hold(HoldReason::AtFloor),
+        (Ordering::Equal, _)
+        | (Ordering::Greater, Verdict::Up(_) | Verdict::Wake)
+        | (Ordering::Less, Verdict::Down) => chosen,
+        (Ordering::Greater | Ordering::Less, _) => Verdict::Confine,
+    }
 }
 
 /// Brings the state up to date and tells where each trigger stands.
@@ -69,9 +104,7 @@ fn follow(
 ) -> TriggerStatus {
     match holds {
         Ok(true) => {
-            // A clock that went back must not leave a start in the future.
-            let start = since.map_or(now, |since| since.min(now));
-            *since = Some(start);
+            let start = *since.get_or_insert(now);
             let remaining = TimeDelta::from_std(hold).unwrap_or(TimeDelta::MAX) - (now - start);
             match remaining.to_std() {
                 Ok(remaining) if !remaining.is_zero() => TriggerStatus::Waiting { since: start, remaining },

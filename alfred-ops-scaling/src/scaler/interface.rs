@@ -8,7 +8,8 @@ use async_trait::async_trait;
 /// A service whose number of instances can be set.
 ///
 /// Effects are level-based: a number is set, never added to, so that a repeat does no harm. All methods may
-/// be called concurrently; of several conditional writes with the same precondition at most one succeeds.
+/// be called again and concurrently; of several changes with the same precondition at most one succeeds.
+/// None of them repeats a failed request: whoever calls does, and only one layer should.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Scaler: fmt::Debug + Send + Sync + 'static {
@@ -18,18 +19,40 @@ pub trait Scaler: fmt::Debug + Send + Sync + 'static {
     /// The numbers that the platform accepts.
     fn limits(&self) -> Limits;
 
-    /// Reads the present number. Changes nothing.
+    /// Reads the present number. Changes nothing, whether it succeeds, fails or is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`], [`ErrorKind::Unavailable`],
+    /// [`ErrorKind::Timeout`].
     async fn current(&self) -> Result<Current>;
 
-    /// Has the platform check a change without making it. `Ok` is a sentence on what would change.
+    /// Has the platform check a change without making it. `Ok` is a sentence on what would change. Changes
+    /// nothing, whether it succeeds, fails or is dropped.
+    ///
+    /// # Errors
+    /// As of [`current`](Self::current); [`ErrorKind::InvalidInput`] for a number that it refuses.
     async fn plan(&self, target: u32) -> Result<String>;
 
     /// Sets the number, provided that nobody changed the service since the precondition was read.
     ///
-    /// After `Ok` the platform holds the number; instances follow in their own time. After
-    /// [`ErrorKind::Conflict`] nothing was changed: read again, decide again. After [`ErrorKind::Timeout`]
-    /// or a dropped future it may have been set: read before a repeat.
-    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<()>;
+    /// After `Ok` the platform holds the number; instances follow in their own time. After a dropped future
+    /// or an error whose class is [`Retry::Unknown`](alfred_ops_core::Retry::Unknown), such as
+    /// [`ErrorKind::Timeout`], it may have been set: read before a repeat. After any other error nothing was
+    /// changed.
+    ///
+    /// # Errors
+    /// As of [`plan`](Self::plan); [`ErrorKind::Conflict`] if somebody else changed the service first: read
+    /// again, decide again.
+    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome>;
+}
+
+/// What the platform holds after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The number that is configured.
+    pub configured: u32,
+    /// What a further change must name, as long as nobody else makes one.
+    pub precondition: Precondition,
 }
 
 /// The numbers that a platform accepts.

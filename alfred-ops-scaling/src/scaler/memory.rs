@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use alfred_ops_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 
-use super::{Current, Limits, Precondition, Scaler};
+use super::{Current, Limits, Outcome, Precondition, Scaler};
 
 /// Enough for any test.
 const LIMITS: Limits = Limits { min: 0, max: 1000 };
@@ -35,6 +35,12 @@ impl MemoryScaler {
     }
 }
 
+impl Service {
+    fn precondition(&self) -> Precondition {
+        Precondition::new(self.generation.to_string())
+    }
+}
+
 #[async_trait]
 impl Scaler for MemoryScaler {
     fn name(&self) -> &str {
@@ -50,7 +56,7 @@ impl Scaler for MemoryScaler {
         Ok(Current {
             configured: service.instances,
             running: Some(service.instances),
-            precondition: Precondition::new(service.generation.to_string()),
+            precondition: service.precondition(),
         })
     }
 
@@ -59,15 +65,15 @@ impl Scaler for MemoryScaler {
         Ok(format!("{}: {} to {target} instances", self.name, self.lock().instances))
     }
 
-    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<()> {
+    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
         LIMITS.check(&self.name, target)?;
         let mut service = self.lock();
-        if precondition.token() != service.generation.to_string() {
+        if *precondition != service.precondition() {
             return Err(Error::new(ErrorKind::Conflict, "scale", "the service was changed meanwhile")
                 .with_target(&self.name));
         }
         service.instances = target;
         service.generation += 1;
-        Ok(())
+        Ok(Outcome { configured: target, precondition: service.precondition() })
     }
 }

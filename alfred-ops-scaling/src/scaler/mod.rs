@@ -9,5 +9,5 @@ mod memory;
 pub use cloud_run::{CloudRunOptions, CloudRunScaler};
 #[cfg(any(test, feature = "testing"))]
 pub use interface::MockScaler;
-pub use interface::{Current, Limits, Precondition, Scaler};
+pub use interface::{Current, Limits, Outcome, Precondition, Scaler};
 pub use memory::MemoryScaler;

@@ -1,6 +1,6 @@
 //! What every implementation of a trait must do: each function panics with the first breach it finds.
 
-#![expect(clippy::unwrap_used, reason = "a conformance suite reports by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a conformance suite reports by panicking")]
 
 use alfred_ops_core::ErrorKind;
 
@@ -21,9 +21,11 @@ pub async fn scaler(scaler: &dyn Scaler) {
     assert!(plan.contains('5'), "a plan names the number: {plan}");
     assert_eq!(scaler.current().await.unwrap(), before, "a plan changes nothing");
 
-    scaler.scale(5, &before.precondition).await.unwrap();
+    let outcome = scaler.scale(5, &before.precondition).await.unwrap();
+    assert_eq!(outcome.configured, 5);
     let after = scaler.current().await.unwrap();
     assert_eq!(after.configured, 5);
+    assert_eq!(outcome.precondition, after.precondition, "the outcome is what is read next");
     assert_ne!(after.precondition, before.precondition, "a change shows in the precondition");
 
     let late = scaler.scale(4, &before.precondition).await.unwrap_err();
@@ -34,7 +36,7 @@ pub async fn scaler(scaler: &dyn Scaler) {
     let mut won = 0;
     for outcome in futures::future::join_all(rivals).await {
         match outcome {
-            Ok(()) => won += 1,
+            Ok(_) => won += 1,
             Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
         }
     }
@@ -49,6 +51,7 @@ pub async fn scaler(scaler: &dyn Scaler) {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains(&too_many.to_string()), "the number is named: {error}");
     }
-    scaler.scale(2, &now.precondition).await.unwrap();
+    let two = scaler.scale(2, &now.precondition).await.unwrap();
+    scaler.scale(2, &two.precondition).await.expect("the same number again is no mistake");
     assert_eq!(scaler.current().await.unwrap().configured, 2);
 }

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
+/// The API answers within seconds, or not at all.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// A change of the count is done within seconds; one that is not must not keep the next decision waiting.
+const OPERATION_LIMIT: Duration = Duration::from_secs(120);
+
 /// Which service, and how to reach the Admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,6 +19,10 @@ pub struct CloudRunOptions {
     pub endpoint: Option<String>,
     /// The first pause between two looks at an operation; later ones are longer.
     pub poll_after: Duration,
+    /// One request may take so long.
+    pub request_limit: Duration,
+    /// Between the start of a change and its end there may be so long.
+    pub operation_limit: Duration,
 }
 
 impl CloudRunOptions {
@@ -33,6 +42,8 @@ impl CloudRunOptions {
             service: format!("projects/{project}/locations/{location}/services/{service}"),
             endpoint: None,
             poll_after: Duration::from_secs(1),
+            request_limit: REQUEST_LIMIT,
+            operation_limit: OPERATION_LIMIT,
         })
     }
 
@@ -40,6 +51,13 @@ impl CloudRunOptions {
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Other limits on how long one request, and one change from its start to its end, may take.
+    #[must_use]
+    pub fn with_limits(mut self, request: Duration, operation: Duration) -> Self {
+        (self.request_limit, self.operation_limit) = (request, operation);
         self
     }
 

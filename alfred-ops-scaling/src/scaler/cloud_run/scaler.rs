@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Result};
+use alfred_ops_core::{Error, ErrorKind, Result, Retry};
 use async_trait::async_trait;
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
+use google_cloud_gax::polling_error_policy::{Aip194Strict, PollingErrorPolicyExt as _};
 use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_lro::Poller as _;
+use google_cloud_lro::{Poller as _, PollingResult};
 use google_cloud_run_v2::builder::services::UpdateService;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model::service_scaling::ScalingMode;
@@ -18,12 +19,10 @@ use rustls::crypto::CryptoProvider;
 
 use super::CloudRunOptions;
 use super::failure::classify;
-use crate::scaler::{Current, Limits, Precondition, Scaler};
+use crate::scaler::{Current, Limits, Outcome, Precondition, Scaler};
 
 /// The most instances of one service that Cloud Run allows without a raised quota.
 const LIMITS: Limits = Limits { min: 0, max: 1000 };
-/// One request may take so long.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks at an operation, at most.
 const POLL_MAX: Duration = Duration::from_secs(10);
 
@@ -33,7 +32,8 @@ const POLL_MAX: Duration = Duration::from_secs(10);
 /// mode it sets `scaling.manualInstanceCount`. Neither makes a new revision. A change names the etag that
 /// it was decided on. The API knows only the configured number, so `running` is unknown.
 ///
-/// A failed request is not repeated here: the next tick looks again.
+/// A failed request is not repeated here: the next tick looks again. Only looks at a change under way are
+/// repeated, with a growing pause, until the options' limit.
 pub struct CloudRunScaler {
     client: Services,
     service: String,
@@ -59,7 +59,8 @@ impl CloudRunScaler {
         let mut builder = Services::builder()
             .with_polling_backoff_policy(backoff)
             .with_retry_policy(NeverRetry)
-            .with_attempt_timeout(ATTEMPT_LIMIT);
+            .with_polling_error_policy(Aip194Strict.with_time_limit(options.operation_limit))
+            .with_attempt_timeout(options.request_limit);
         if let Some(endpoint) = options.endpoint {
             builder = builder.with_endpoint(endpoint).with_credentials(anonymous::Builder::new().build());
         }
@@ -110,7 +111,7 @@ fn configured(service: &Service) -> u32 {
 }
 
 /// The precondition: the mode that decides on the field, and the etag.
-fn precondition(service: &Service) -> Precondition {
+fn precondition_of(service: &Service) -> Precondition {
     let mode = if is_manual(service) { "manual" } else { "automatic" };
     Precondition::new(format!("{mode} {}", service.etag))
 }
@@ -127,7 +128,11 @@ impl Scaler for CloudRunScaler {
 
     async fn current(&self) -> Result<Current> {
         let service = self.read().await?;
-        Ok(Current { configured: configured(&service), running: None, precondition: precondition(&service) })
+        Ok(Current {
+            configured: configured(&service),
+            running: None,
+            precondition: precondition_of(&service),
+        })
     }
 
     async fn plan(&self, target: u32) -> Result<String> {
@@ -138,14 +143,22 @@ impl Scaler for CloudRunScaler {
         Ok(format!("{}: scaling.{field} from {} to {target}", self.service, configured(&service)))
     }
 
-    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<()> {
-        let (mode, etag) = precondition.token().split_once(' ').ok_or_else(|| {
-            Error::new(ErrorKind::InvalidInput, "scale", "the precondition is of another scaler")
+    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
+        // Without an etag the change would be unconditional.
+        let token = precondition.token().split_once(' ').filter(|(_, etag)| !etag.is_empty());
+        let (mode, etag) = token.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "scale", "the precondition names no etag of this service")
                 .with_target(&self.service)
+                .with_remedy("name the precondition that `current` returned")
         })?;
-        let change = self.change(target, mode == "manual", etag)?;
-        let done = change.poller().until_done().await;
-        done.map(drop).map_err(|error| classify("scale", &self.service, error))
+        let mut change = self.change(target, mode == "manual", etag)?.poller();
+        let failed = |error| classify("scale", &self.service, error);
+        let done = match change.poll().await {
+            Some(PollingResult::Completed(done)) => done.map_err(failed)?,
+            // The change has been accepted: whatever fails from here on, it may have been made.
+            _ => change.until_done().await.map_err(|error| failed(error).with_retry(Retry::Unknown))?,
+        };
+        Ok(Outcome { configured: configured(&done), precondition: precondition_of(&done) })
     }
 }
 

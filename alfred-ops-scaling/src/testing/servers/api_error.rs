@@ -15,7 +15,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn not_found(name: &str) -> Self {
-        let message = format!("Resource {name:?} of kind 'SERVICE' does not exist.");
+        let message = format!("Resource '{name}' does not exist.");
         Self { status: StatusCode::NOT_FOUND, code: "NOT_FOUND", message }
     }
 
@@ -26,6 +26,16 @@ impl ApiError {
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code: "INVALID_ARGUMENT", message: message.into() }
+    }
+
+    pub(super) fn exists(name: &str) -> Self {
+        let message = format!("Resource '{name}' already exists.");
+        Self { status: StatusCode::CONFLICT, code: "ALREADY_EXISTS", message }
+    }
+
+    pub(super) fn quota_exceeded() -> Self {
+        let message = "Quota exceeded for quota metric 'Write requests'.".to_owned();
+        Self { status: StatusCode::TOO_MANY_REQUESTS, code: "RESOURCE_EXHAUSTED", message }
     }
 
     pub(super) fn unavailable() -> Self {

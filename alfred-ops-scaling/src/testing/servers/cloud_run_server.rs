@@ -1,6 +1,7 @@
 //! A Cloud Run Admin API v2 server.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alfred_ops_core::{Error, ErrorKind, Result, TaskSet};
@@ -8,18 +9,20 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::api_error::ApiError;
+use super::cloud_run_service::CloudRunService;
 use super::cloud_run_state::{Change, CloudRunState};
+use super::enums::to_numbers;
+use super::fault::Fault;
 
-/// Looks that an operation takes until it is done.
-const POLLS: u32 = 1;
-
-/// A Cloud Run Admin API v2 server in this process: services with scaling, etags, generations and
-/// long-running operations, as far as documented and needed here. It ends with its owner.
+/// A Cloud Run Admin API v2 server in this process: services with scaling, templates, etags, generations
+/// and long-running operations, as far as documented and needed here. It ends with its owner.
+///
+/// Google's own Python client is held against it in the tests of this crate.
 #[derive(Debug)]
 pub struct CloudRunServer {
     endpoint: String,
@@ -29,15 +32,10 @@ pub struct CloudRunServer {
 
 type Shared = Arc<Mutex<CloudRunState>>;
 
-/// What befalls the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// It is answered with 503 and has no effect.
-    Unavailable,
-    /// It is answered with 403 and has no effect.
-    Denied,
-    /// It takes effect, and the answer is lost.
-    LoseAnswer,
+#[derive(Debug, Clone)]
+struct Site {
+    state: Shared,
+    stop: CancellationToken,
 }
 
 impl CloudRunServer {
@@ -53,12 +51,13 @@ impl CloudRunServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(failed)?);
         let state = Shared::default();
-        let service =
-            Router::new().route("/v2/{*name}", get(read).patch(update)).with_state(Arc::clone(&state));
         let tasks = TaskSet::new(&CancellationToken::new());
-        let stop = tasks.cancel_token().clone().cancelled_owned();
+        let stop = tasks.cancel_token().clone();
+        let site = Site { state: Arc::clone(&state), stop: stop.clone() };
+        let service =
+            Router::new().route("/v2/{*path}", get(read).patch(update).post(create)).with_state(site);
         tasks.spawn(async move {
-            let _ = axum::serve(listener, service).with_graceful_shutdown(stop).await;
+            let _ = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
         });
         Ok(Self { endpoint, state, tasks })
     }
@@ -71,10 +70,30 @@ impl CloudRunServer {
 
     /// Adds a service (its full name) with no instances, in automatic or manual scaling mode.
     pub fn add_service(&self, name: &str, manual: bool) {
-        lock(&self.state).add(name, manual);
+        let mode = if manual { "MANUAL" } else { "AUTOMATIC" };
+        let body = json!({
+            "template": { "containers": [{ "image": "gcr.io/cloudrun/hello" }] },
+            "scaling": { "scalingMode": mode },
+        });
+        if let Ok(service) = CloudRunService::create(&body) {
+            lock(&self.state).insert(name, service);
+        }
     }
 
-    /// Has the next requests fail, one fault each.
+    /// Has somebody else set the instances of a service, as far as there is one.
+    pub fn set_instances(&self, name: &str, instances: u32) {
+        if let Some(service) = lock(&self.state).service_mut(name) {
+            service.set_instances(instances);
+        }
+    }
+
+    /// Has the operations of later changes be done after so many looks at them; after none they are done at
+    /// once.
+    pub fn finish_after(&self, polls: u32) {
+        lock(&self.state).polls = polls;
+    }
+
+    /// Has these befall the next requests, one each, whatever they ask for.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.state).faults.extend(faults);
     }
@@ -82,22 +101,22 @@ impl CloudRunServer {
     /// The configured instances of a service.
     #[must_use]
     pub fn instances(&self, name: &str) -> Option<u32> {
-        lock(&self.state).instances(name)
+        lock(&self.state).service(name).map(CloudRunService::instances)
     }
 
     /// Every number that a service was set to, oldest first.
     #[must_use]
     pub fn history(&self, name: &str) -> Vec<u32> {
-        lock(&self.state).history(name)
+        lock(&self.state).service(name).map(|service| service.history().to_vec()).unwrap_or_default()
     }
 
     /// How many revisions a service has had.
     #[must_use]
     pub fn revisions(&self, name: &str) -> Option<u64> {
-        lock(&self.state).revisions(name)
+        lock(&self.state).service(name).map(CloudRunService::revisions)
     }
 
-    /// Stops the server and waits for its end. Clients should have closed their connections.
+    /// Stops the server and waits for its end. Requests that hang are given up.
     pub async fn stop(self) {
         self.tasks.shutdown().await;
     }
@@ -109,55 +128,80 @@ fn lock(state: &Shared) -> MutexGuard<'_, CloudRunState> {
 
 type Parameters = Query<HashMap<String, String>>;
 
-async fn read(State(state): State<Shared>, Path(name): Path<String>, Query(query): Parameters) -> Response {
-    let mut state = lock(&state);
-    let fault = state.faults.pop_front();
-    if let Some(refusal) = fault.and_then(refusal) {
-        return refusal.into_response();
-    }
-    let answer = match name.split_once("/operations/") {
-        Some((_, id)) => state.poll(id, &name),
-        None => state.get(&name, enums_as_numbers(&query)),
-    };
-    reply(answer, fault)
+async fn read(State(site): State<Site>, Path(path): Path<String>, Query(query): Parameters) -> Response {
+    answer(&site, &query, |state| {
+        if path.contains("/operations/") {
+            return state.poll(&path);
+        }
+        let Some(location) = path.strip_suffix("/services") else { return state.get(&path) };
+        let size = query.get("pageSize").and_then(|size| size.parse().ok());
+        Ok(state.list(location, size, text(&query, "pageToken")))
+    })
+    .await
 }
 
 async fn update(
-    State(state): State<Shared>,
-    Path(name): Path<String>,
+    State(site): State<Site>,
+    Path(path): Path<String>,
     Query(query): Parameters,
     Json(body): Json<Value>,
 ) -> Response {
-    let mut state = lock(&state);
-    let fault = state.faults.pop_front();
-    if let Some(refusal) = fault.and_then(refusal) {
+    answer(&site, &query, |state| state.update(&path, &change(&query, &body))).await
+}
+
+async fn create(
+    State(site): State<Site>,
+    Path(path): Path<String>,
+    Query(query): Parameters,
+    Json(body): Json<Value>,
+) -> Response {
+    answer(&site, &query, |state| {
+        let location = path.strip_suffix("/services").ok_or_else(|| ApiError::not_found(&path))?;
+        state.create(location, text(&query, "serviceId"), &change(&query, &body))
+    })
+    .await
+}
+
+fn text<'a>(query: &'a HashMap<String, String>, field: &str) -> &'a str {
+    query.get(field).map(String::as_str).unwrap_or_default()
+}
+
+fn change<'a>(query: &'a HashMap<String, String>, body: &'a Value) -> Change<'a> {
+    Change {
+        body,
+        mask: text(query, "updateMask"),
+        validate_only: text(query, "validateOnly") == "true",
+        allow_missing: text(query, "allowMissing") == "true",
+    }
+}
+
+/// Serves one request, unless a fault befalls it.
+async fn answer(
+    site: &Site,
+    query: &HashMap<String, String>,
+    serve: impl FnOnce(&mut CloudRunState) -> Result<Value, ApiError>,
+) -> Response {
+    let fault = lock(&site.state).faults.pop_front().unwrap_or(Fault::Pass);
+    if fault == Fault::Hang {
+        let hang = site.stop.run_until_cancelled(pending::<()>());
+        hang.await;
+        return ApiError::unavailable().into_response();
+    }
+    if let Some(refusal) = fault.refusal() {
         return refusal.into_response();
     }
-    let mask = query.get("updateMask").map(String::as_str).unwrap_or_default();
-    let validate_only = query.get("validateOnly").is_some_and(|flag| flag == "true");
-    let answer = state.update(&Change { name: &name, body: &body, mask, validate_only }, POLLS);
-    reply(answer, fault)
-}
-
-fn enums_as_numbers(query: &HashMap<String, String>) -> bool {
-    query.get("$alt").is_some_and(|alt| alt.contains("enum-encoding=int"))
-}
-
-fn refusal(fault: Fault) -> Option<ApiError> {
-    match fault {
-        Fault::Unavailable => Some(ApiError::unavailable()),
-        Fault::Denied => Some(ApiError::denied()),
-        Fault::LoseAnswer => None,
-    }
-}
-
-fn reply(answer: Result<Value, ApiError>, fault: Option<Fault>) -> Response {
-    if fault == Some(Fault::LoseAnswer) {
+    let served = serve(&mut lock(&site.state)).and_then(|mut value| {
+        if text(query, "$alt").contains("enum-encoding=int") {
+            to_numbers(&mut value)?;
+        }
+        Ok(value)
+    });
+    if fault == Fault::LoseAnswer {
         // A body that breaks off is as near to a lost connection as a handler comes.
         let broken = futures::stream::iter([Err::<String, _>(std::io::Error::other("connection lost"))]);
         return axum::body::Body::from_stream(broken).into_response();
     }
-    match answer {
+    match served {
         Ok(value) => Json(value).into_response(),
         Err(error) => error.into_response(),
     }

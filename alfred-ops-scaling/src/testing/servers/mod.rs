@@ -2,6 +2,10 @@
 
 mod api_error;
 mod cloud_run_server;
+mod cloud_run_service;
 mod cloud_run_state;
+mod enums;
+mod fault;
 
-pub use cloud_run_server::{CloudRunServer, Fault};
+pub use cloud_run_server::CloudRunServer;
+pub use fault::Fault;

@@ -1,0 +1,162 @@
+"""Holds Google's own Cloud Run client against the Admin API server of this crate's tests.
+
+Usage: check_cloud_run.py ENDPOINT
+
+The client is the judge: it parses every answer strictly and turns every error into its own exception.
+Leaves the service `python` of projects/alfred/locations/europe-west1 at 7 instances.
+"""
+
+import sys
+
+from google.api_core import exceptions, operations_v1
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import run_v2
+from google.protobuf.field_mask_pb2 import FieldMask
+
+LOCATION = "projects/alfred/locations/europe-west1"
+NAME = f"{LOCATION}/services/python"
+IMAGE = "gcr.io/cloudrun/hello"
+SECONDS = 20
+
+
+def connect(endpoint):
+    client = run_v2.ServicesClient(
+        credentials=AnonymousCredentials(),
+        transport="rest",
+        client_options=ClientOptions(api_endpoint=endpoint),
+    )
+    # Operations are asked for at the same plain-HTTP endpoint.
+    assert isinstance(client.transport.operations_client, operations_v1.AbstractOperationsClient)
+    return client
+
+
+def service(name="", image=IMAGE, etag="", **scaling):
+    return run_v2.Service(
+        name=name,
+        etag=etag,
+        template=run_v2.RevisionTemplate(containers=[run_v2.Container(image=image)]),
+        scaling=run_v2.ServiceScaling(**scaling),
+    )
+
+
+def update(client, change, paths=(), **request):
+    mask = FieldMask(paths=paths) if paths else None
+    request = run_v2.UpdateServiceRequest(service=change, update_mask=mask, **request)
+    return client.update_service(request=request, timeout=SECONDS).result(timeout=SECONDS)
+
+
+def get(client, name=NAME):
+    return client.get_service(name=name, timeout=SECONDS)
+
+
+def refused(wanted, call):
+    try:
+        call()
+    except wanted as error:
+        return str(error)
+    raise AssertionError(f"{wanted.__name__} was not raised")
+
+
+def create(client, service_id, change, validate_only=False):
+    request = run_v2.CreateServiceRequest(
+        parent=LOCATION, service_id=service_id, service=change, validate_only=validate_only
+    )
+    return client.create_service(request=request, timeout=SECONDS).result(timeout=SECONDS)
+
+
+def check_create(client):
+    refused(exceptions.NotFound, lambda: get(client))
+    create(client, "python", service(), validate_only=True)
+    refused(exceptions.NotFound, lambda: get(client))
+    ingress = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
+    wanted = service(min_instance_count=1)
+    wanted.ingress = ingress
+    created = create(client, "python", wanted)
+    assert created.name == NAME and created.etag, created
+    found = get(client)
+    assert found == created, (found, created)
+    assert found.generation == 1 and found.observed_generation == 1 and not found.reconciling, found
+    assert found.ingress == ingress and found.scaling.min_instance_count == 1, found
+    assert found.template.containers[0].image == IMAGE, found
+    assert found.terminal_condition.state == run_v2.Condition.State.CONDITION_SUCCEEDED, found
+    refused(exceptions.Conflict, lambda: create(client, "python", service()))
+    refused(exceptions.BadRequest, lambda: create(client, "No Name", service()))
+    refused(exceptions.BadRequest, lambda: create(client, "empty", run_v2.Service()))
+
+
+def check_list(client):
+    for number in range(4):
+        create(client, f"other-{number}", service())
+    request = run_v2.ListServicesRequest(parent=LOCATION, page_size=2)
+    names = [found.name.rsplit("/", 1)[1] for found in client.list_services(request=request, timeout=SECONDS)]
+    assert names == ["other-0", "other-1", "other-2", "other-3", "python"], names
+    pages = list(client.list_services(request=request, timeout=SECONDS).pages)
+    assert [len(page.services) for page in pages] == [2, 2, 1], pages
+
+
+def check_scaling(client):
+    before = get(client)
+    planned = update(
+        client, service(NAME, min_instance_count=5), ["scaling.min_instance_count"], validate_only=True
+    )
+    assert planned.scaling.min_instance_count == 5, planned
+    assert get(client) == before, "a dry run changes nothing"
+
+    # Only the masked field is taken over: not the image.
+    change = service(NAME, image="other", etag=before.etag, min_instance_count=5)
+    after = update(client, change, ["scaling.min_instance_count"])
+    assert after.scaling.min_instance_count == 5 and after.template == before.template, after
+    assert after.etag != before.etag and after.generation == before.generation + 1, after
+    assert after.latest_ready_revision == before.latest_ready_revision, "scaling makes no revision"
+
+    message = refused(
+        exceptions.Conflict, lambda: update(client, change, ["scaling.min_instance_count"])
+    )
+    assert "409" in message and "etag" in message, message
+    for count in (-1, 1001):
+        absurd = service(NAME, min_instance_count=count)
+        refused(
+            exceptions.BadRequest, lambda: update(client, absurd, ["scaling.min_instance_count"])
+        )
+    refused(exceptions.BadRequest, lambda: update(client, service(NAME), ["uid"]))
+    assert get(client) == after, "what was refused has changed nothing"
+
+    cleared = update(client, service(NAME), ["scaling.min_instance_count"])
+    assert cleared.scaling.min_instance_count == 0, cleared
+    manual = run_v2.ServiceScaling.ScalingMode.MANUAL
+    change = service(NAME, scaling_mode=manual, manual_instance_count=0)
+    stopped = update(client, change, ["scaling.scaling_mode", "scaling.manual_instance_count"])
+    assert stopped.scaling.scaling_mode == manual and "manual_instance_count" in stopped.scaling, stopped
+
+
+def check_template(client):
+    before = get(client)
+    after = update(client, service(NAME, image="gcr.io/alfred/bot"), ["template"])
+    assert after.latest_ready_revision != before.latest_ready_revision, "a template makes a revision"
+    assert after.scaling == before.scaling, after
+
+    # Without a mask all that a client may write is replaced.
+    replaced = update(client, service(NAME, image="gcr.io/alfred/bot", min_instance_count=7))
+    assert replaced.latest_ready_revision == after.latest_ready_revision, replaced
+    assert replaced.scaling == run_v2.ServiceScaling(min_instance_count=7), replaced
+    assert replaced.ingress == run_v2.IngressTraffic.INGRESS_TRAFFIC_UNSPECIFIED, replaced
+
+
+def check_allow_missing(client):
+    name = f"{LOCATION}/services/late"
+    refused(exceptions.NotFound, lambda: update(client, service(name)))
+    made = update(client, service(name, min_instance_count=2), allow_missing=True)
+    assert made.name == name and made.scaling.min_instance_count == 2 and made.generation == 1, made
+
+
+def main():
+    client = connect(sys.argv[1])
+    checks = [check_create, check_list, check_scaling, check_template, check_allow_missing]
+    for check in checks:
+        check(client)
+    print(f"{len(checks)} checks passed")
+
+
+if __name__ == "__main__":
+    main()
