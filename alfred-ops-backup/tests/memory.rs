@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alfred_ops_backup::testing::conformance;
 use alfred_ops_backup::{
-    BlobStore, Captured, MemoryBackend, MemoryBlobStore, MockBackend, MockBlobStore, Repository,
+    BackupJob, BlobStore, Captured, MemoryBackend, MemoryBlobStore, MockBackend, MockBlobStore, Repository,
     RepositoryOptions, RestoreRequest,
 };
-use alfred_ops_core::{Error, ErrorKind, JobContext};
+use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Schedule, Supervisor, SystemClock};
 
 async fn repository(store: Arc<dyn BlobStore>) -> Repository {
     Repository::open_or_create(store, RepositoryOptions::default(), &JobContext::system()).await.unwrap()
@@ -129,4 +130,25 @@ async fn a_log_has_no_hidden_gaps() {
     assert!(gap.to_string().contains("gap at 0/6D"), "{gap}");
     let conflict = log.append(105, "xyz".into()).await.unwrap_err();
     assert_eq!(conflict.kind(), ErrorKind::Conflict, "{conflict}");
+}
+
+#[tokio::test]
+async fn a_supervisor_takes_backups() {
+    let repository = repository(Arc::new(MemoryBlobStore::new())).await;
+    let daily = Schedule::every(Duration::from_secs(24 * 3600)).unwrap();
+    let ops = Supervisor::builder(Arc::new(MemoryStateStore::new(SystemClock::shared())))
+        .job(BackupJob::new(repository.clone(), Arc::new(service()), daily))
+        .build()
+        .unwrap();
+    let job = ops.handle("backup-memory").unwrap();
+    job.wake();
+    let clock = SystemClock::shared();
+    let taken = async {
+        while repository.backups().await.unwrap().is_empty() || job.history().await.unwrap().is_empty() {
+            clock.sleep(Duration::from_millis(5)).await;
+        }
+    };
+    ops.run_until(taken).await.unwrap();
+    let history = job.history().await.unwrap();
+    assert!(format!("{history:?}").contains("backup "), "the report is kept: {history:?}");
 }

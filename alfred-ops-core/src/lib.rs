@@ -2,6 +2,52 @@
 //!
 //! It holds no domain: backups, alerts, scaling and maintenance build on it and never on one another, so
 //! that a host links only what it uses.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use alfred_ops_core::{Activation, Job, JobContext, JobReport, MemoryStateStore, Result, Supervisor};
+//!
+//! #[derive(Debug)]
+//! struct Sweep;
+//!
+//! #[async_trait::async_trait]
+//! impl Job for Sweep {
+//!     fn name(&self) -> &str { "sweep" }
+//!     fn activation(&self) -> Activation { Activation::Every(Duration::from_secs(3600)) }
+//!     async fn run(&self, context: &JobContext) -> Result<JobReport> {
+//!         context.check("sweep")?;
+//!         Ok(JobReport::new("nothing to sweep"))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! # let shutdown = async {};
+//! let ops = Supervisor::builder(Arc::new(MemoryStateStore::default()))
+//!     .lease(Duration::from_secs(15)) // Of many replicas one runs the jobs.
+//!     .job(Sweep)
+//!     .build()?;
+//! ops.run_until(shutdown).await
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! - Errors: [`Error`], its [`ErrorKind`] and [`Retry`] class; private causes implement [`Classify`].
+//! - Time, chance, tasks: [`Clock`], [`Entropy`], [`TaskSet`]; nothing else reads the clock or spawns.
+//! - State: [`StateStore`] keeps small documents by compare-and-set.
+//! - Leases: [`LeaseStore`] over any state store, [`LeaseKeeper`], and the [`Fence`] that late writes fail on.
+//! - Jobs: [`Job`], [`Activation`] (a period or a [`Timetable`]), [`JobContext`]; the [`Supervisor`] runs them and keeps their history.
+//! - What it tells: [`Health`] and [`Metrics`].
+//! - What siblings share: [`Sample`], [`MetricSource`], [`exposition`], [`Lsn`], [`Secret`].
+//!
+//! # Features
+//!
+//! - `sqlite`, `postgres`: durable state stores.
+//! - `postgres-options`: how to reach a Postgres server.
+//! - `prometheus-parse`: accepts that crate's pages as samples.
+//! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers.
 
 mod clock;
 #[cfg(feature = "config")]
@@ -9,6 +55,7 @@ mod config;
 mod entropy;
 mod error;
 pub mod exposition;
+mod health;
 mod id;
 mod job;
 mod lease;
@@ -19,8 +66,11 @@ mod retry;
 mod sample;
 mod schedule;
 mod secret;
+mod state;
+mod supervisor;
 mod tasks;
-#[cfg(feature = "testing")]
+mod telemetry;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
@@ -28,9 +78,17 @@ pub use clock::{Clock, ClockExt, SharedClock, SimulatedClock, SystemClock};
 pub use config::{ConfigProblem, ConfigTree, FromConfig, FromConfigValue, Section};
 pub use entropy::{Entropy, EntropyExt, SeededEntropy, SystemEntropy};
 pub use error::{Classify, Error, ErrorKind, Result, Retry};
+pub use health::{ComponentView, Criticality, Health, HealthReporter, HealthView, Status};
 pub use id::Id;
-pub use job::{JobContext, Progress, ProgressState, ProgressUnit};
-pub use lease::Fence;
+#[cfg(any(test, feature = "testing"))]
+pub use job::MockJob;
+pub use job::{
+    Activation, Job, JobContext, JobReport, Outcome, Progress, ProgressState, ProgressUnit, RunRecord,
+    Timetable, Trigger,
+};
+#[cfg(any(test, feature = "testing"))]
+pub use lease::MockLeaseStore;
+pub use lease::{Fence, Grant, LeaseKeeper, LeaseStore, StateLeases};
 pub use lsn::Lsn;
 #[cfg(feature = "postgres-options")]
 pub use postgres::{PostgresOptions, TlsMode};
@@ -38,6 +96,15 @@ pub use retry::{RetryBudget, RetryPolicy, retry};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
 pub use sample::{ClosureSource, Labels, MetricSource, Sample};
-pub use schedule::{DueSlots, MissedRuns, PassedOver, PassedSlot, Schedule, Window};
+pub use schedule::{MissedRuns, Schedule, Window};
 pub use secret::Secret;
+#[cfg(any(test, feature = "testing"))]
+pub use state::MockStateStore;
+#[cfg(feature = "postgres")]
+pub use state::PostgresStateStore;
+#[cfg(feature = "sqlite")]
+pub use state::SqliteStateStore;
+pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
+pub use supervisor::{JobHandle, JobOptions, Supervisor, SupervisorBuilder};
 pub use tasks::{TaskHandle, TaskSet, blocking};
+pub use telemetry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics};

@@ -3,6 +3,7 @@
 mod alert_engine;
 mod builder;
 mod dispatch;
+mod job;
 mod probe;
 mod run;
 mod status;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// What happens to slots that passed while no host was running, or while an earlier run took too long.
+/// What happens to slots that passed while no host was running, or while an earlier run took too long. Those
+/// that do not run are counted as skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MissedRuns {
     /// They are gone. The newest still runs if it is no older than this grace.

@@ -1,6 +1,5 @@
 //! When something is to run. Pure: every function takes its time as an argument.
 
-mod due;
 mod missed_runs;
 mod rhythm;
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
@@ -9,7 +8,6 @@ mod schedule;
 mod tests;
 mod window;
 
-pub use due::{DueSlots, PassedOver, PassedSlot};
 pub use missed_runs::MissedRuns;
 pub use schedule::Schedule;
 pub use window::Window;

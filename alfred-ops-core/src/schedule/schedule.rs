@@ -5,15 +5,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::due::{self, DueSlots};
+use super::Window;
 use super::rhythm::Rhythm;
-use super::{MissedRuns, Window};
-use crate::Result;
+use crate::{Result, Timetable};
 
 /// Slots that one look may consider. A pattern that never falls into its windows ends here.
 const LOOKAHEAD_MAX: usize = 10_000;
 
-/// When a job is to run: a rhythm, the windows that it keeps, and what becomes of missed slots.
+/// When a job is to run: a rhythm and the windows that it keeps. A job hands it to its supervisor as
+/// [`Activation::At`](crate::Activation::At).
 ///
 /// ```
 /// use alfred_ops_core::Schedule;
@@ -31,8 +31,7 @@ pub struct Schedule {
     rhythm: Rhythm,
     maintenance: Vec<Window>,
     blackouts: Vec<Window>,
-    jitter_max: Duration,
-    missed: MissedRuns,
+    jitter: Duration,
 }
 
 impl Schedule {
@@ -61,13 +60,7 @@ impl Schedule {
     }
 
     fn of(rhythm: Rhythm) -> Self {
-        Self {
-            rhythm,
-            maintenance: Vec::new(),
-            blackouts: Vec::new(),
-            jitter_max: Duration::ZERO,
-            missed: MissedRuns::default(),
-        }
+        Self { rhythm, maintenance: Vec::new(), blackouts: Vec::new(), jitter: Duration::ZERO }
     }
 
     /// Only slots inside one of the maintenance windows count. May be called several times.
@@ -84,52 +77,38 @@ impl Schedule {
         self
     }
 
-    /// Starts each job later than its slot by a span below `max` that depends on the job's name alone.
+    /// Moves all slots by a span below `max` that depends on the job's name alone: the same on every replica
+    /// and in every run, so that many jobs of one rhythm do not start at once.
     #[must_use]
-    pub fn with_jitter(mut self, max: Duration) -> Self {
-        self.jitter_max = max;
-        self
-    }
-
-    /// What becomes of missed slots.
-    #[must_use]
-    pub fn with_missed_runs(mut self, missed: MissedRuns) -> Self {
-        self.missed = missed;
-        self
-    }
-
-    /// The first slot after `time`; none if there is none within 10,000 slots of the rhythm.
-    #[must_use]
-    pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.slots_after(time).take(LOOKAHEAD_MAX).find(|slot| self.allows(*slot))
-    }
-
-    /// How long after its slot the job of this name starts. The same on every replica and in every run.
-    #[must_use]
-    pub fn jitter_of(&self, job: &str) -> Duration {
+    pub fn with_jitter(mut self, job: &str, max: Duration) -> Self {
         // FNV-1a (64 bits): spreads short names well and never changes between versions.
         let hash = job.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let max = u64::try_from(self.jitter_max.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(if max == 0 { 0 } else { hash % max })
+        let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
+        self.jitter = Duration::from_nanos(if max == 0 { 0 } else { hash % max });
+        self
     }
 
-    /// Which slots to run at `now`, and why others are passed over, when everything up to `handled` has
-    /// been dealt with.
+    /// The first slot after `time`; none if there is none within 10,000 slots of the rhythm. Windows are
+    /// kept by the slot before its jitter.
     #[must_use]
-    pub fn due(&self, job: &str, handled: DateTime<Utc>, now: DateTime<Utc>) -> DueSlots {
-        let jitter = TimeDelta::from_std(self.jitter_of(job)).unwrap_or_default();
-        let reached = now.checked_sub_signed(jitter).unwrap_or(handled);
-        due::decide(self, self.missed, handled, reached)
+    pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let jitter = TimeDelta::from_std(self.jitter).ok()?;
+        let first = self.rhythm.next_after(time.checked_sub_signed(jitter)?);
+        let mut slots = std::iter::successors(first, |slot| self.rhythm.next_after(*slot));
+        let slot = slots.by_ref().take(LOOKAHEAD_MAX).find(|slot| self.allows(*slot))?;
+        slot.checked_add_signed(jitter)
     }
 
-    pub(super) fn slots_after(&self, time: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
-        std::iter::successors(self.rhythm.next_after(time), |slot| self.rhythm.next_after(*slot))
-    }
-
-    pub(super) fn allows(&self, slot: DateTime<Utc>) -> bool {
+    fn allows(&self, slot: DateTime<Utc>) -> bool {
         let within = |windows: &[Window]| windows.iter().any(|window| window.contains(slot));
         (self.maintenance.is_empty() || within(&self.maintenance)) && !within(&self.blackouts)
+    }
+}
+
+impl Timetable for Schedule {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.next_after(after)
     }
 }

@@ -1,4 +1,5 @@
 //! For tests of this workspace and of its users.
 
+pub mod conformance;
 #[cfg(feature = "testing-servers")]
 pub mod servers;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, ProgressUnit, Result};
+use alfred_ops_core::{
+    Activation, Error, ErrorKind, Job, JobContext, JobReport, PostgresOptions, ProgressUnit, Result,
+};
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
@@ -10,6 +13,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Ro
 use super::table_name::quoted;
 use super::{RetentionFacts, RetentionPlan, RetentionPolicy, RetentionReport, plan_retention};
 
+/// As a job: often enough that a run has little to do.
+const PERIOD: Duration = Duration::from_secs(3600);
 /// A batch waits for no lock longer than this; it takes row locks only and skips rows that are locked.
 const LOCK_TIMEOUT: &str = "2s";
 /// A batch that takes longer is given up: something else is wrong with the table.
@@ -195,5 +200,22 @@ impl Retention {
 
     fn problem(&self, kind: ErrorKind, operation: &'static str, message: &str) -> Error {
         Error::new(kind, operation, message).with_target(format!("{} at {}", self.policy.table, self.server))
+    }
+}
+
+/// A job that runs every hour.
+#[async_trait]
+impl Job for Retention {
+    fn name(&self) -> &str {
+        "retention"
+    }
+
+    fn activation(&self) -> Activation {
+        Activation::Every(PERIOD)
+    }
+
+    async fn run(&self, context: &JobContext) -> Result<JobReport> {
+        let report = Retention::run(self, context).await?;
+        Ok(JobReport::new(format!("{} rows in {} batches; {}", report.rows, report.batches, report.plan)))
     }
 }

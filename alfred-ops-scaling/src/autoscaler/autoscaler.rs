@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alfred_ops_core::{ErrorKind, JobContext, Result};
+use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result, Retry};
+use async_trait::async_trait;
 
 use super::{SignalSource, Signals};
 use crate::{Decision, DecisionRecord, Inputs, Policy, Scaler, State};
@@ -27,14 +28,17 @@ pub struct Autoscaler {
     /// Held for a whole tick.
     state: tokio::sync::Mutex<State>,
     history: Mutex<VecDeque<DecisionRecord>>,
+    job_name: String,
 }
 
 impl Autoscaler {
     /// An autoscaler that knows nothing yet.
     #[must_use]
     pub fn new(scaler: Arc<dyn Scaler>, signals: Arc<dyn SignalSource>, policy: Policy) -> Self {
+        let service = scaler.name().rsplit('/').next().unwrap_or_default();
+        let job_name = format!("autoscaler-{service}");
         let (state, history) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { scaler, signals, policy, state, history }
+        Self { scaler, signals, policy, state, history, job_name }
     }
 
     /// Reads, decides and obeys once. A second tick waits for the first.
@@ -57,11 +61,18 @@ impl Autoscaler {
         });
         let Signals { queued, in_flight, cpu, memory } = signals;
         let inputs = Inputs { instances: current.configured, queued, in_flight, cpu, memory };
+        let before = *state;
         let record = DecisionRecord::decide(&mut state, &inputs, &self.policy, now);
         self.remember(record);
         let decision = record.decision;
         if decision.desired != current.configured {
-            self.scaler.scale(decision.desired, &current.precondition).await?;
+            if let Err(error) = self.scaler.scale(decision.desired, &current.precondition).await {
+                // What did not happen is decided again at once; what may have happened is looked at first.
+                if error.retry() != Retry::Unknown {
+                    *state = before;
+                }
+                return Err(error);
+            }
             tracing::info!(from = current.configured, to = decision.desired, %decision, "scaled");
         }
         Ok(decision)
@@ -117,6 +128,23 @@ impl Autoscaler {
 
     fn lock_history(&self) -> MutexGuard<'_, VecDeque<DecisionRecord>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A service of a supervisor, named `autoscaler-SERVICE`.
+#[async_trait]
+impl Job for Autoscaler {
+    fn name(&self) -> &str {
+        &self.job_name
+    }
+
+    fn activation(&self) -> Activation {
+        Activation::Service
+    }
+
+    async fn run(&self, context: &JobContext) -> Result<JobReport> {
+        Autoscaler::run(self, context).await?;
+        Ok(JobReport::default())
     }
 }
 

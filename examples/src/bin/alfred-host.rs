@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     let console = Console::new(SystemClock::shared());
     let told = tokio::select! {
         told = tell(&arguments, &context, &console) => told,
-        _ = tokio::signal::ctrl_c() => {
+        () = asked_to_stop() => {
             console.step("interrupted: everything that was started has been stopped");
             return ExitCode::from(130);
         }
@@ -48,6 +48,22 @@ async fn main() -> ExitCode {
             console.step(&format!("the story broke off: {}", error.full()));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Ctrl-C, or the signal that service managers send.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    let terminated = async {
+        match &mut terminate {
+            Some(signal) => signal.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! The long-running archiver.
 
-use alfred_ops_core::{JobContext, Lsn, PostgresOptions, Result};
+use alfred_ops_core::{Activation, Job, JobContext, JobReport, Lsn, PostgresOptions, Result};
+use async_trait::async_trait;
 
 use super::{Positions, Slot, WalArchiveOptions, WalRequest, WalStream};
 use crate::Repository;
@@ -69,5 +70,22 @@ impl WalArchiver {
     /// has ended; [`Cancelled`](alfred_ops_core::ErrorKind::Cancelled).
     pub async fn wait_until_stored(&self, position: Lsn, context: &JobContext) -> Result<()> {
         self.positions.wait_until_stored(position, context).await
+    }
+}
+
+/// A service of a supervisor: it is started again when its connection ends.
+#[async_trait]
+impl Job for WalArchiver {
+    fn name(&self) -> &str {
+        "wal-archiver"
+    }
+
+    fn activation(&self) -> Activation {
+        Activation::Service
+    }
+
+    async fn run(&self, context: &JobContext) -> Result<JobReport> {
+        WalArchiver::run(self, context).await?;
+        Ok(JobReport::new(format!("stored until {}", self.stored())))
     }
 }
