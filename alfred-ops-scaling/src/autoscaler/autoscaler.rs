@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result, Retry};
+use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result};
 use async_trait::async_trait;
 
 use super::{SignalSource, Signals};
@@ -61,18 +61,13 @@ impl Autoscaler {
         });
         let Signals { queued, in_flight, cpu, memory } = signals;
         let inputs = Inputs { instances: current.configured, queued, in_flight, cpu, memory };
-        let before = *state;
         let record = DecisionRecord::decide(&mut state, &inputs, &self.policy, now);
         self.remember(record);
         let decision = record.decision;
         if decision.desired != current.configured {
-            if let Err(error) = self.scaler.scale(decision.desired, &current.precondition).await {
-                // What did not happen is decided again at once; what may have happened is looked at first.
-                if error.retry() != Retry::Unknown {
-                    *state = before;
-                }
-                return Err(error);
-            }
+            // The state stays as it is after an error: what did not happen is decided again at the next look,
+            // and what did happen shows there as a changed number.
+            self.scaler.scale(decision.desired, &current.precondition).await?;
             tracing::info!(from = current.configured, to = decision.desired, %decision, "scaled");
         }
         Ok(decision)
@@ -248,6 +243,25 @@ mod tests {
     async fn an_unknown_outcome_is_looked_up_and_never_doubled() {
         assert_eq!(steps_after_late_answers(true).await, [4, 6], "it had happened, and gets its time");
         assert_eq!(steps_after_late_answers(false).await, [4, 6, 6, 6], "it had not, and is made again");
+    }
+
+    #[tokio::test]
+    async fn an_outage_of_the_platform_loses_no_evidence() {
+        let mut scaler = agents(20);
+        scaler.expect_current().returning(|| Ok(current(4, "any")));
+        let attempts = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&attempts);
+        scaler.expect_scale().returning(move |_, _| {
+            *counted.lock().unwrap() += 1;
+            Err(Error::new(ErrorKind::Unavailable, "scale", "overloaded"))
+        });
+        let autoscaler = Autoscaler::new(Arc::new(scaler), loaded(0.0, 0.9), Policy::default());
+        let (clock, context) = simulated();
+        for _ in 0..4 * 5 {
+            let _ = autoscaler.tick(&context).await;
+            clock.advance(PERIOD);
+        }
+        assert_eq!(*attempts.lock().unwrap(), 12, "at every look from minute 2 to minute 5");
     }
 
     #[tokio::test]
