@@ -87,8 +87,8 @@ impl PostgresBackend {
         let probe = PostgresProbe::ask(&mut wal_connection).await?;
         let id = Id::new(context.now(), &*context.entropy);
         let name = format!("alfred_ops_{}", id.to_string().replace('-', "_"));
-        let (slot, options) = (Slot::Temporary(name.clone()), WalArchiveOptions::new(name)?);
-        slot.ensure(&mut wal_connection).await?;
+        let options = WalArchiveOptions::new(name)?;
+        Slot::Temporary(options.slot.clone()).ensure(&mut wal_connection).await?;
         let connection = Connection::open(&self.server, context).await?;
         let backup = BaseBackup::begin(connection, &context.progress).await?;
         if backup.timeline != probe.timeline {
@@ -107,7 +107,7 @@ impl PostgresBackend {
         let positions = Arc::new(Positions::new());
         let tasks = TaskSet::new(&context.cancel);
         let wal_context = context.clone().with_cancel(tasks.cancel_token().clone());
-        let request = WalRequest { slot, timeline: probe.timeline, start: from, log, options };
+        let request = WalRequest { timeline: probe.timeline, start: from, log, options };
         let mut streaming =
             tasks.spawn({
                 let positions = Arc::clone(&positions);

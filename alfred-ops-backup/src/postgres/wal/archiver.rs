@@ -51,8 +51,7 @@ impl WalArchiver {
         // The slot may lag behind the store (its last status got lost), never lead it.
         let start = Lsn(log.stored_until(kept.0).await?);
         tracing::info!(%start, log = log.name(), "archiving WAL");
-        let request =
-            WalRequest { slot, timeline: probe.timeline, start, log, options: self.options.clone() };
+        let request = WalRequest { timeline: probe.timeline, start, log, options: self.options.clone() };
         WalStream::start(connection, request, &self.positions, context).await?.run().await
     }
 

@@ -34,7 +34,6 @@ pub(in crate::postgres) enum Slot {
 /// What to stream, and where to.
 #[derive(Debug)]
 pub(in crate::postgres) struct WalRequest {
-    pub(in crate::postgres) slot: Slot,
     pub(in crate::postgres) timeline: u32,
     pub(in crate::postgres) start: Lsn,
     pub(in crate::postgres) log: LogArchive,
@@ -101,8 +100,8 @@ impl<'a> WalStream<'a> {
         positions: &'a Positions,
         context: &'a JobContext,
     ) -> Result<Self> {
-        let WalRequest { slot, timeline, start, log, options } = request;
-        let name = slot.name();
+        let WalRequest { timeline, start, log, options } = request;
+        let name = &options.slot;
         connection
             .start(&format!("START_REPLICATION SLOT {name} PHYSICAL {start} TIMELINE {timeline}"))
             .await?;
