@@ -2,7 +2,7 @@
 
 use alfred_ops_core::{Error, ErrorKind, Id, JobContext, ProgressUnit, Result};
 
-use crate::{Backend, BackupRecord, Repository, RestoreRequest, Restored, SnapshotWriter};
+use crate::{Backend, BackupRecord, BackupRequest, Repository, RestoreRequest, Restored, SnapshotWriter};
 
 impl Repository {
     /// Captures `backend` into a new backup.
@@ -15,15 +15,19 @@ impl Repository {
     /// # Errors
     /// The backend's and the store's; [`ErrorKind::Cancelled`] if the caller asked to stop.
     #[tracing::instrument(skip_all, fields(backend = backend.kind(), repository = self.location()))]
-    pub async fn run_backup(&self, backend: &dyn Backend, context: &JobContext) -> Result<BackupRecord> {
+    pub async fn run_backup(
+        &self,
+        backend: &dyn Backend,
+        request: BackupRequest,
+        context: &JobContext,
+    ) -> Result<BackupRecord> {
         let started_at = context.now();
         let id = Id::new(started_at, &*context.entropy);
         context.progress.begin("backup", None, ProgressUnit::Bytes);
-        let mut writer = SnapshotWriter::new(self.clone(), context);
+        let mut writer = SnapshotWriter::new(self.clone(), id, request, context);
         let captured = backend.capture(context, &mut writer).await?;
-        let (index, mut stats) = writer.finish().await?;
-        let (index_hash, index_bytes) = self.store_index(id, &index).await?;
-        stats.stored_bytes += index_bytes;
+        let base = writer.base().map(|base| base.id);
+        let (index_hash, stats) = writer.finish().await?;
         if let Some(range) = &captured.log {
             let stored_until = self.log(&range.log).stored_until(range.positions.start).await?;
             if stored_until < range.positions.end {
@@ -42,12 +46,15 @@ impl Repository {
             id,
             backend: backend.kind().to_owned(),
             source: captured.source,
+            mode: captured.mode,
+            base,
+            note: captured.note,
             started_at,
             finished_at: context.now(),
             stats,
             log: captured.log,
             facts: captured.facts,
-            index_hash,
+            index_hash: index_hash.to_hex().to_string(),
         };
         self.commit(&record).await?;
         tracing::info!(backup = %id, raw_bytes = stats.raw_bytes, stored_bytes = stats.stored_bytes, "backup finished");

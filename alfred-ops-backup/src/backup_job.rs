@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alfred_ops_core::{Activation, Job, JobContext, JobReport, Result, Schedule};
 use async_trait::async_trait;
 
-use crate::{Backend, Repository};
+use crate::{Backend, BackupRequest, Repository};
 
 /// Takes a full backup at every slot of its schedule.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Job for BackupJob {
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
-        let record = self.repository.run_backup(&*self.backend, context).await?;
+        let record = self.repository.run_backup(&*self.backend, BackupRequest::full(), context).await?;
         let seconds = record.duration().as_secs_f64();
         let megabytes = record.stats.raw_bytes / 1_000_000;
         Ok(JobReport::new(format!("backup {}: {megabytes} MB in {seconds:.1} s", record.id)))

@@ -6,7 +6,9 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use alfred_ops_backup::{MemoryBackend, MemoryBlobStore, Repository, RepositoryOptions, RestoreRequest};
+//! use alfred_ops_backup::{
+//!     BackupRequest, MemoryBackend, MemoryBlobStore, Repository, RepositoryOptions, RestoreRequest,
+//! };
 //! use alfred_ops_core::JobContext;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -17,7 +19,7 @@
 //!
 //! let service = MemoryBackend::new();
 //! service.insert("tasks", "one, two");
-//! let backup = repository.run_backup(&service, &context).await?;
+//! let backup = repository.run_backup(&service, BackupRequest::full(), &context).await?;
 //!
 //! service.clear();
 //! repository.run_restore(&backup, &service, &RestoreRequest::new(""), &context).await?;
@@ -35,6 +37,7 @@
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
 //!
 //! # Features
+//! - `encryption`: repositories that only a key opens ([`RepositoryKey`]).
 //! - `postgres`: `PostgresBackend` and `WalArchiver`, over the streaming replication protocol.
 //! - `s3`: `S3BlobStore`.
 //! - `testing`: mocks and conformance suites; `testing-servers`: an S3 server in this process.
@@ -42,6 +45,7 @@
 mod backend;
 mod backup;
 mod backup_job;
+mod backup_request;
 mod blob;
 mod log;
 #[cfg(feature = "postgres")]
@@ -54,6 +58,7 @@ pub mod testing;
 pub use backend::MockBackend;
 pub use backend::{Backend, Captured, MemoryBackend, RecoveryTarget, RestoreRequest, Restored};
 pub use backup_job::BackupJob;
+pub use backup_request::BackupRequest;
 #[cfg(any(test, feature = "testing"))]
 pub use blob::MockBlobStore;
 pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};
@@ -63,8 +68,8 @@ pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};
 pub use repository::{
-    BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, Repository, RepositoryOptions,
-    SnapshotReader, SnapshotWriter, VerifyReport,
+    BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
+    Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,
 };
 
 pub(crate) use blob::check_key;

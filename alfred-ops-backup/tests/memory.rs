@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use alfred_ops_backup::testing::conformance;
 use alfred_ops_backup::{
-    BackupJob, BlobStore, Captured, MemoryBackend, MemoryBlobStore, MockBackend, MockBlobStore, Repository,
-    RepositoryOptions, RestoreRequest,
+    BackupJob, BackupRequest, BlobStore, Captured, MemoryBackend, MemoryBlobStore, MockBackend,
+    MockBlobStore, Repository, RepositoryOptions, RestoreRequest,
 };
 use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Schedule, Supervisor, SystemClock};
 
@@ -39,7 +39,7 @@ async fn every_damaged_object_is_found_before_it_is_restored() {
     let repository = repository(Arc::<MemoryBlobStore>::clone(&store)).await;
     let backend = service();
     let state = backend.state();
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
     for blob in store.list("", "", 100).await.unwrap() {
         if blob.key == "repository.json" {
             continue;
@@ -80,9 +80,12 @@ async fn a_failed_capture_is_no_backup_and_the_next_one_works() {
         .times(1)
         .returning(|_, _| Err(Error::new(ErrorKind::Unavailable, "capture", "gone")));
     backend.expect_capture().returning(|_, _| Ok(Captured::new("mock:")));
-    assert_eq!(repository.run_backup(&backend, &context).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
     assert!(repository.backups().await.unwrap().is_empty());
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
     assert_eq!(repository.backups().await.unwrap(), std::slice::from_ref(&record));
     let error = repository
         .run_restore(&record, &MemoryBackend::new(), &RestoreRequest::new(""), &context)
@@ -103,9 +106,10 @@ async fn a_full_store_is_reported_and_leaves_no_backup() {
     store.expect_put().returning(|key, _| {
         Err(Error::new(ErrorKind::ResourceExhausted, "write blob", "the store is full").with_target(key))
     });
+    store.expect_list().returning(|_, _, _| Ok(Vec::new()));
     store.expect_create().never();
     let full = Repository::open(Arc::new(store), RepositoryOptions::default()).await.unwrap();
-    let error = full.run_backup(&service(), &context).await.unwrap_err();
+    let error = full.run_backup(&service(), BackupRequest::full(), &context).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
     assert!(repository(inner).await.backups().await.unwrap().is_empty());
 }

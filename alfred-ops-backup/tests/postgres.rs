@@ -10,7 +10,7 @@ use std::time::Duration;
 use alfred_ops_backup::testing::conformance;
 use alfred_ops_backup::testing::servers::S3Server;
 use alfred_ops_backup::{
-    BlobStore, LocalBlobStore, MemoryBlobStore, PostgresBackend, RecoveryTarget, Repository,
+    BackupRequest, BlobStore, LocalBlobStore, MemoryBlobStore, PostgresBackend, RecoveryTarget, Repository,
     RepositoryOptions, RestoreRequest, S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
 };
 use alfred_ops_core::testing::servers::PostgresServer;
@@ -61,7 +61,7 @@ async fn a_full_backup_on_s3_comes_back_equal() {
     let backend = PostgresBackend::new(server.options());
 
     let before = server.psql(CHECKSUM).unwrap();
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
     server.psql("DROP TABLE tasks").unwrap();
 
     let report = repository.verify(&record, &context).await.unwrap();
@@ -95,7 +95,7 @@ async fn an_archiver_carries_a_backup_to_a_restore_point() {
         async move { archiver.run(&context).await }
     });
     let backend = PostgresBackend::new(server.options()).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
 
     server.psql("INSERT INTO tasks VALUES (-1, 'marked')").unwrap();
     let wanted = server.psql(CHECKSUM).unwrap();
@@ -125,7 +125,7 @@ async fn an_archiver_goes_on_where_the_store_ends() {
     let context = JobContext::system();
     let repository = repository(Arc::new(MemoryBlobStore::new()), &context).await;
     let backend = PostgresBackend::new(server.options());
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
     let log = record.log.clone().unwrap();
     for round in 0..3 {
         let options = WalArchiveOptions::new("alfred_ops").unwrap();
@@ -163,7 +163,7 @@ async fn tablespaces_go_where_they_are_told() {
     let store = LocalBlobStore::open(home.path().join("store")).await.unwrap();
     let repository = repository(Arc::new(store), &context).await;
     let backend = PostgresBackend::new(server.options());
-    let record = repository.run_backup(&backend, &context).await.unwrap();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
 
     let data = home.path().join("restored");
     let request = RestoreRequest::new(&data);

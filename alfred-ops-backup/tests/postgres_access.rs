@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use alfred_ops_backup::{MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions};
+use alfred_ops_backup::{BackupRequest, MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions};
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Secret, TlsMode};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -82,7 +82,10 @@ async fn a_server_without_replication_is_refused_and_nothing_is_written() {
     let context = JobContext::system();
     let store = std::sync::Arc::new(MemoryBlobStore::new());
     let repository = Repository::open_or_create(store, RepositoryOptions::default(), &context).await.unwrap();
-    let error = repository.run_backup(&PostgresBackend::new(server.options()), &context).await.unwrap_err();
+    let error = repository
+        .run_backup(&PostgresBackend::new(server.options()), BackupRequest::full(), &context)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("set wal_level = replica"), "{error}");
     assert!(repository.backups().await.unwrap().is_empty());

@@ -26,6 +26,20 @@ impl Id {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// The identifier that [`as_bytes`](Self::as_bytes) wrote.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// When it was made, to the millisecond.
+    #[must_use]
+    pub fn made_at(&self) -> DateTime<Utc> {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        DateTime::from_timestamp_millis(millis).unwrap_or_default()
+    }
+
     /// The sixteen bytes, in the order in which they sort.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -87,6 +101,8 @@ mod tests {
         let texts: Vec<String> = ids.iter().map(Id::to_string).collect();
         assert!(texts.is_sorted());
         assert_eq!(texts[7].parse::<Id>().unwrap(), ids[7]);
+        assert_eq!(Id::from_bytes(*ids[7].as_bytes()), ids[7]);
+        assert_eq!(ids[7].made_at(), start + TimeDelta::milliseconds(7));
         assert!("backup-1".parse::<Id>().unwrap_err().to_string().contains("backup-1"));
     }
 }

@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use alfred_ops_backup::S3BlobStore;
 use alfred_ops_backup::testing::servers::S3Server;
+use alfred_ops_backup::{BackupRequest, S3BlobStore};
 use alfred_ops_core::{Error, ErrorKind, Result, blocking};
 
 use crate::cluster::{Cluster, Figures, megabytes_per_second, peak_rss_mib};
@@ -17,13 +17,15 @@ pub(crate) async fn measure(cluster: &Cluster) -> Result<Figures> {
     let ((), peer) = cluster.time(base_backup_to_nowhere(cluster)).await?;
     let repository = cluster.local_repository("backup").await?;
     let backend = cluster.backend();
-    let (record, ours) = cluster.time(repository.run_backup(&backend, &cluster.context)).await?;
+    let (record, ours) =
+        cluster.time(repository.run_backup(&backend, BackupRequest::full(), &cluster.context)).await?;
     let rss = peak_rss_mib()?;
 
     let server = S3Server::start(&[BUCKET]).await?;
     let store = Arc::new(S3BlobStore::connect(server.options(BUCKET)).await?);
     let remote = cluster.repository(store).await?;
-    let (_, to_s3) = cluster.time(remote.run_backup(&backend, &cluster.context)).await?;
+    let (_, to_s3) =
+        cluster.time(remote.run_backup(&backend, BackupRequest::full(), &cluster.context)).await?;
     server.stop().await;
 
     let bytes = record.stats.raw_bytes;

@@ -6,7 +6,7 @@ use alfred_ops_core::{JobContext, Result};
 use async_trait::async_trait;
 
 use super::RestoreRequest;
-use crate::{LogRange, SnapshotReader, SnapshotWriter};
+use crate::{BackupMode, LogRange, SnapshotReader, SnapshotWriter};
 
 /// A stateful service that can be captured and restored.
 ///
@@ -47,6 +47,10 @@ pub struct Captured {
     pub source: String,
     /// The part of a log that makes the snapshot consistent. It is stored.
     pub log: Option<LogRange>,
+    /// Whether everything was read.
+    pub mode: BackupMode,
+    /// Why it was made otherwise than it was asked for, if it was.
+    pub note: Option<String>,
     /// What the backend wants to know when it restores.
     pub facts: serde_json::Value,
 }
@@ -55,13 +59,33 @@ impl Captured {
     /// A capture of `source` that needs neither log nor facts.
     #[must_use]
     pub fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into(), log: None, facts: serde_json::Value::Null }
+        Self {
+            source: source.into(),
+            log: None,
+            mode: BackupMode::Full,
+            note: None,
+            facts: serde_json::Value::Null,
+        }
     }
 
     /// The same capture with a log.
     #[must_use]
     pub fn with_log(mut self, log: LogRange) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// The same capture, of which only what had changed was read.
+    #[must_use]
+    pub const fn incremental(mut self) -> Self {
+        self.mode = BackupMode::Incremental;
+        self
+    }
+
+    /// The same capture with a reason why it is not what was asked for.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 

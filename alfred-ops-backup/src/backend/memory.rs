@@ -53,8 +53,9 @@ impl Backend for MemoryBackend {
     }
 
     async fn capture(&self, _context: &JobContext, snapshot: &mut SnapshotWriter) -> Result<Captured> {
+        snapshot.build_on(self.kind(), |_| true).await?;
         for (name, value) in self.state() {
-            snapshot.begin_file(&name, 0o600, 0)?;
+            snapshot.begin_file(&name, 0o600, 0).await?;
             snapshot.write(&value).await?;
         }
         Ok(Captured::new("memory:"))
@@ -77,7 +78,7 @@ impl Backend for MemoryBackend {
                     last = entry.path;
                     files.insert(last.clone(), BytesMut::new());
                 }
-                Piece::Data(data) => files.entry(last.clone()).or_default().extend_from_slice(&data),
+                Piece::Data { data, .. } => files.entry(last.clone()).or_default().extend_from_slice(&data),
             }
         }
         let files: BTreeMap<String, Bytes> =

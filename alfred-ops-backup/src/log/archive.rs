@@ -7,7 +7,7 @@ use alfred_ops_core::{Error, ErrorKind, Result, blocking};
 use bytes::Bytes;
 
 use super::LogReader;
-use crate::repository::{Compression, Layout, decode_frame, encode_frame};
+use crate::repository::{Compression, Layout, Sealer};
 use crate::{BlobStore, check_key};
 
 /// Raw bytes of a chunk, at most. A reader that looks for a position lists no further back than this.
@@ -22,12 +22,18 @@ const PAGE: usize = 1000;
 pub struct LogArchive {
     store: Arc<dyn BlobStore>,
     name: String,
+    sealer: Sealer,
     compression: Compression,
 }
 
 impl LogArchive {
-    pub(crate) fn new(store: Arc<dyn BlobStore>, name: String, compression: Compression) -> Self {
-        Self { store, name, compression }
+    pub(crate) fn new(
+        store: Arc<dyn BlobStore>,
+        name: String,
+        sealer: Sealer,
+        compression: Compression,
+    ) -> Self {
+        Self { store, name, sealer, compression }
     }
 
     /// The log's name.
@@ -48,12 +54,12 @@ impl LogArchive {
         let end = start + data.len() as u64;
         let key = Layout::log_chunk(&self.name, start, end);
         check_key(&key)?;
-        let compression = self.compression;
-        let frame = blocking(move || encode_frame(&data, compression)).await??;
+        let (sealer, object, compression) = (self.sealer.clone(), key.clone(), self.compression);
+        let frame = blocking(move || sealer.seal(&object, &data, compression)).await??;
         match self.store.create(&key, frame.bytes.into()).await {
             // After a lost answer the first attempt may have been the one that succeeded.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if decode_frame(&self.store.get(&key).await?, Some(frame.hash)).is_ok() {
+                if self.sealer.open(&key, &self.store.get(&key).await?, Some(frame.id)).is_ok() {
                     return Ok(());
                 }
                 Err(Error::new(
@@ -92,7 +98,8 @@ impl LogArchive {
             .with_target(format!("{}/{}", self.store.location(), Layout::logs(&self.name)))
             .with_remedy("restore to a point before the gap, or take a new full backup"));
         }
-        Ok(LogReader::new(Arc::clone(&self.store), self.name.clone(), chunks, positions))
+        let (store, sealer) = (Arc::clone(&self.store), self.sealer.clone());
+        Ok(LogReader::new(store, sealer, self.name.clone(), chunks, positions))
     }
 
     /// The chunks that continue one another from the one that holds `start`.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use crate::BlobStore;
-use crate::repository::{Layout, decode_frame, split_frames};
+use crate::repository::{Layout, Sealer};
 
 /// Chunks on their way at once.
 const READS: usize = 4;
@@ -21,6 +21,7 @@ pub struct LogReader {
 impl LogReader {
     pub(super) fn new(
         store: Arc<dyn BlobStore>,
+        sealer: Sealer,
         name: String,
         chunks: Vec<Range<u64>>,
         positions: Range<u64>,
@@ -38,7 +39,7 @@ impl LogReader {
         let data = futures::stream::iter(parts)
             .map(move |(chunk, part)| {
                 let key = Layout::log_chunk(&name, chunk.start, chunk.end);
-                read_chunk(Arc::clone(&store), key, chunk, part)
+                read_chunk(Arc::clone(&store), sealer.clone(), key, chunk, part)
             })
             .buffered(READS)
             .boxed();
@@ -62,6 +63,7 @@ impl std::fmt::Debug for LogReader {
 
 async fn read_chunk(
     store: Arc<dyn BlobStore>,
+    sealer: Sealer,
     key: String,
     chunk: Range<u64>,
     part: Range<u64>,
@@ -69,14 +71,8 @@ async fn read_chunk(
     let object = store.get(&key).await?;
     let target = format!("{}/{key}", store.location());
     let at = move |error: Error| error.with_target(target.clone());
-    let decoded = blocking(move || {
-        let mut data = Vec::new();
-        for frame in split_frames(&object)? {
-            data.extend_from_slice(&decode_frame(&frame, None)?);
-        }
-        Ok::<Bytes, Error>(data.into())
-    });
-    let data = decoded.await?.map_err(&at)?;
+    let opened = blocking(move || sealer.open_object(&key, &object));
+    let data = opened.await?.map_err(&at)?;
     let bounds =
         usize::try_from(part.start - chunk.start).ok().zip(usize::try_from(part.end - chunk.start).ok());
     match bounds {

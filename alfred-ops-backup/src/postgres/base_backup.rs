@@ -99,7 +99,7 @@ impl BaseBackup {
             manifest.ok_or_else(|| self.connection.unexpected("a base backup without a manifest"))?;
         manifest::check(&manifest, &archives.received)
             .map_err(|error| error.with_target(self.connection.target()))?;
-        snapshot.begin_file(MANIFEST_FILE, 0o600, 0)?;
+        snapshot.begin_file(MANIFEST_FILE, 0o600, 0).await?;
         snapshot.write(&manifest).await?;
         self.end().await
     }
@@ -170,10 +170,10 @@ impl Archives<'_> {
                     self.close_file();
                     let path = format!("{}{}", self.prefix, member.path);
                     match member.kind {
-                        TarKind::Directory => self.snapshot.directory(&path, member.mode)?,
-                        TarKind::Symlink { target } => self.snapshot.symlink(&path, &target)?,
+                        TarKind::Directory => self.snapshot.directory(&path, member.mode).await?,
+                        TarKind::Symlink { target } => self.snapshot.symlink(&path, &target).await?,
                         TarKind::File { .. } => {
-                            self.snapshot.begin_file(&path, member.mode, member.modified)?;
+                            self.snapshot.begin_file(&path, member.mode, member.modified).await?;
                             self.current = Some((path, Received::default()));
                         }
                     }

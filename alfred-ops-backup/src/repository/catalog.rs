@@ -2,13 +2,16 @@
 
 use alfred_ops_core::{Error, ErrorKind, Id, Result};
 use bytes::Bytes;
+use futures::stream::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
-use super::index::Index;
+use super::index::{Index, SourceRef};
 use super::{BackupRecord, Layout, Repository};
 
 /// Listings are read in pages of this many keys.
 const PAGE: usize = 1000;
+/// Records being fetched at once.
+const READS: usize = 16;
 
 impl Repository {
     /// All finished backups, oldest first. An interrupted backup is none.
@@ -20,11 +23,13 @@ impl Repository {
         let mut after = String::new();
         loop {
             let page = self.store.list(Layout::COMMITS, &after, PAGE).await?;
-            for blob in &page {
-                if let Some(id) = Layout::backup_of_commit(&blob.key) {
-                    records.push(self.backup(id).await?);
-                }
-            }
+            let ids: Vec<Id> = page.iter().filter_map(|blob| Layout::backup_of_commit(&blob.key)).collect();
+            let reads = futures::stream::iter(ids).map(|id| {
+                let repository = self.clone();
+                async move { repository.backup(id).await }
+            });
+            let read: Vec<BackupRecord> = reads.buffered(READS).try_collect().await?;
+            records.extend(read);
             match page.last() {
                 Some(blob) if page.len() == PAGE => after.clone_from(&blob.key),
                 _ => return Ok(records),
@@ -38,7 +43,7 @@ impl Repository {
     /// [`ErrorKind::NotFound`] if there is no such backup or it was never finished.
     pub async fn backup(&self, id: Id) -> Result<BackupRecord> {
         let key = Layout::commit(id);
-        let json = self.store.get(&key).await.map_err(|error| match error.kind() {
+        let json = self.read_sealed(&key).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 Error::new(ErrorKind::NotFound, "find backup", format!("there is no backup {id}"))
                     .with_target(self.location())
@@ -48,35 +53,35 @@ impl Repository {
         })?;
         serde_json::from_slice(&json).map_err(|source| {
             Error::new(ErrorKind::Corrupt, "read backup record", "it is not what alfred-ops writes")
-                .with_target(format!("{}/{key}", self.location()))
+                .with_target(self.key_target(&key))
                 .with_source(source)
         })
     }
 
     /// Makes a backup visible. The index and all packs must be stored.
     pub(crate) async fn commit(&self, record: &BackupRecord) -> Result<()> {
-        self.create_once(&Layout::commit(record.id), to_json(record)?).await
+        self.create_sealed(&Layout::commit(record.id), &to_json(record)?).await
     }
 
-    pub(crate) async fn store_index(&self, backup: Id, index: &Index) -> Result<(String, u64)> {
-        let object = index.encode(self.options.compression)?;
-        let (hash, bytes) = (blake3::hash(&object).to_hex().to_string(), object.len() as u64);
-        self.store.put(&Layout::index(backup), object).await?;
+    /// Stores an index and returns its hash and stored length.
+    pub(super) async fn store_index(&self, backup: Id, index: &Index) -> Result<(blake3::Hash, u64)> {
+        let key = Layout::index(backup);
+        let object = self.sealer.seal_object(&key, &index.encode(), self.options.compression)?;
+        let (hash, bytes) = (blake3::hash(&object), object.len() as u64);
+        self.store.put(&key, object).await?;
         Ok((hash, bytes))
     }
 
-    pub(crate) async fn load_index(&self, record: &BackupRecord) -> Result<Index> {
-        let key = Layout::index(record.id);
-        let at = |error: Error| error.with_target(format!("{}/{key}", self.location()));
+    /// The raw bytes of an index, known to be the one that was committed.
+    pub(super) async fn load_index(&self, source: &SourceRef) -> Result<Bytes> {
+        let key = Layout::index(source.id);
+        let at = |error: Error| error.with_target(self.key_target(&key));
         let object = self.store.get(&key).await?;
-        if blake3::hash(&object).to_hex().as_str() != record.index_hash {
-            return Err(at(Error::new(
-                ErrorKind::Corrupt,
-                "read index",
-                "it is not the one that was committed",
-            )));
+        if blake3::hash(&object) != source.index_hash {
+            let what = "it is not the one that was committed";
+            return Err(at(Error::new(ErrorKind::Corrupt, "read index", what)));
         }
-        Index::decode(&object).map_err(at)
+        self.sealer.open_object(&key, &object).map_err(at)
     }
 }
 

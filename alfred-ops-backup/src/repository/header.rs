@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The format that this version reads and writes.
-const FORMAT: u32 = 0;
+const FORMAT: u32 = 1;
 
 /// The content of `repository.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,19 +13,27 @@ pub(super) struct Header {
     pub(super) format: u32,
     pub(super) id: Id,
     pub(super) created_at: DateTime<Utc>,
-    pub(super) cipher: Cipher,
+    pub(super) encryption: Option<Encryption>,
 }
 
 /// How a repository's frames are encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Encryption {
+    pub(super) cipher: CipherName,
+    /// The fingerprint of the data key, which is wrapped by the objects below `keys/`.
+    pub(super) data_key: String,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Cipher {
-    None,
+pub(super) enum CipherName {
+    #[serde(rename = "aes-256-gcm")]
+    Aes256Gcm,
 }
 
 impl Header {
-    pub(super) const fn new(id: Id, created_at: DateTime<Utc>) -> Self {
-        Self { format: FORMAT, id, created_at, cipher: Cipher::None }
+    pub(super) const fn new(id: Id, created_at: DateTime<Utc>, encryption: Option<Encryption>) -> Self {
+        Self { format: FORMAT, id, created_at, encryption }
     }
 
     pub(super) fn parse(json: &[u8], location: &str) -> Result<Self> {

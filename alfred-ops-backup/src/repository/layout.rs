@@ -8,9 +8,19 @@ pub(crate) struct Layout;
 impl Layout {
     pub(crate) const HEADER: &'static str = "repository.json";
     pub(crate) const COMMITS: &'static str = "commits/";
+    pub(crate) const KEYS: &'static str = "keys/";
 
     pub(crate) fn pack(id: Id) -> String {
         format!("packs/{id}")
+    }
+
+    /// What the frames in a backup's packs are sealed for: they may lie in any pack.
+    pub(crate) fn snapshot(backup: Id) -> String {
+        format!("snapshots/{backup}")
+    }
+
+    pub(crate) fn key(fingerprint: &str) -> String {
+        format!("{}{fingerprint}", Self::KEYS)
     }
 
     pub(crate) fn index(backup: Id) -> String {
@@ -18,11 +28,11 @@ impl Layout {
     }
 
     pub(crate) fn commit(backup: Id) -> String {
-        format!("{}{backup}.json", Self::COMMITS)
+        format!("{}{backup}", Self::COMMITS)
     }
 
     pub(crate) fn backup_of_commit(key: &str) -> Option<Id> {
-        key.strip_prefix(Self::COMMITS)?.strip_suffix(".json")?.parse().ok()
+        key.strip_prefix(Self::COMMITS)?.parse().ok()
     }
 
     pub(crate) fn logs(name: &str) -> String {

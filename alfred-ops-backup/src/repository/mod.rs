@@ -2,27 +2,49 @@
 //!
 #![doc = include_str!("format.md")]
 
+mod ancestry;
+mod base;
+mod binary;
 mod catalog;
+mod cipher;
 mod codec;
+mod content_writer;
 mod entry;
 mod frame;
+mod frame_cache;
 mod header;
 mod index;
+mod index_builder;
+mod key;
+mod keyring;
 mod layout;
+mod options;
+mod pack_writer;
+mod page;
+mod page_map;
+mod present_files;
+mod read_plan;
 mod record;
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
 mod repository;
+mod sealer;
+mod segment;
+mod segment_builder;
+mod slab;
 mod snapshot_reader;
 mod snapshot_writer;
 mod verify;
 
 pub use codec::Compression;
 pub use entry::{Entry, EntryKind};
-pub use record::{BackupRecord, BackupStats, LogRange};
-pub use repository::{Repository, RepositoryOptions};
+pub use key::RepositoryKey;
+pub use options::RepositoryOptions;
+pub use present_files::PresentFiles;
+pub use record::{BackupMode, BackupRecord, BackupStats, LogRange};
+pub use repository::Repository;
 pub use snapshot_reader::{Piece, SnapshotReader};
 pub use snapshot_writer::SnapshotWriter;
 pub use verify::VerifyReport;
 
-pub(crate) use frame::{decode_frame, encode_frame, split_frames};
 pub(crate) use layout::Layout;
+pub(crate) use sealer::Sealer;

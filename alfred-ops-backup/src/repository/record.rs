@@ -3,9 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use alfred_ops_core::Id;
+use alfred_ops_core::{Error, ErrorKind, Id, Result};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use super::index::SourceRef;
 
 /// A finished backup: the content of its commit object, which is written last and exactly once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,12 @@ pub struct BackupRecord {
     pub backend: String,
     /// What was captured, in the backend's words: a server without credentials.
     pub source: String,
+    /// Whether everything was read or only what had changed. Either way it restores by itself.
+    pub mode: BackupMode,
+    /// The backup that it was compared with: what both hold is stored once.
+    pub base: Option<Id>,
+    /// Why it was made otherwise than it was asked for, if it was.
+    pub note: Option<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When its last byte was safe.
@@ -31,6 +39,18 @@ pub struct BackupRecord {
     pub index_hash: String,
 }
 
+/// How much a backup reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BackupMode {
+    /// Everything. What an earlier backup holds already is compared and not stored again.
+    #[default]
+    Full,
+    /// What the service says has changed since an earlier backup; everything, where it cannot say.
+    Incremental,
+}
+
 /// What a backup took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -39,7 +59,11 @@ pub struct BackupStats {
     pub files: u64,
     /// Their bytes.
     pub raw_bytes: u64,
-    /// Bytes stored for them, without the log.
+    /// Bytes that the service sent for them.
+    pub received_bytes: u64,
+    /// Of these, bytes of pages that no earlier backup held.
+    pub new_bytes: u64,
+    /// Bytes stored for them, compressed and with the index, without the log.
     pub stored_bytes: u64,
 }
 
@@ -53,6 +77,14 @@ pub struct LogRange {
 }
 
 impl BackupRecord {
+    pub(super) fn index_ref(&self) -> Result<SourceRef> {
+        let index_hash = blake3::Hash::from_hex(self.index_hash.as_bytes()).map_err(|source| {
+            Error::new(ErrorKind::Corrupt, "read backup record", "its index_hash is no hash")
+                .with_source(source)
+        })?;
+        Ok(SourceRef { id: self.id, index_hash })
+    }
+
     /// How long it took.
     #[must_use]
     pub fn duration(&self) -> Duration {

@@ -3,29 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use alfred_ops_core::{ErrorKind, Id, JobContext, Result};
+use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result};
 use bytes::Bytes;
 
-use super::header::Header;
-use super::{Compression, Layout};
+use super::header::{CipherName, Encryption, Header};
+use super::keyring::DataKey;
+use super::sealer::Sealer;
+use super::{Layout, RepositoryKey, RepositoryOptions};
 use crate::{BlobStore, LogArchive};
-
-/// How a repository is written. Reading does not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct RepositoryOptions {
-    /// How strongly new data is compressed.
-    pub compression: Compression,
-}
-
-impl RepositoryOptions {
-    /// The same options with another compression.
-    #[must_use]
-    pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
-        self
-    }
-}
 
 /// Backups and logs in a blob store. Clones are the same repository.
 ///
@@ -35,15 +20,19 @@ impl RepositoryOptions {
 pub struct Repository {
     pub(super) store: Arc<dyn BlobStore>,
     pub(super) options: RepositoryOptions,
+    pub(super) sealer: Sealer,
+    data_key: Option<DataKey>,
     id: Id,
 }
 
 impl Repository {
     /// Opens the repository in `store`, or makes one where the store holds none. Two hosts that do so at
-    /// once open the same one.
+    /// once with the same key open the same one.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a format that this version does not know; the store's own errors.
+    /// [`ErrorKind::Unsupported`] for a format that this version does not know,
+    /// [`ErrorKind::PermissionDenied`] for a wrong or missing key, naming those that open it;
+    /// the store's own errors.
     pub async fn open_or_create(
         store: Arc<dyn BlobStore>,
         options: RepositoryOptions,
@@ -51,21 +40,10 @@ impl Repository {
     ) -> Result<Self> {
         let header = match store.get(Layout::HEADER).await {
             Ok(json) => Header::parse(&json, store.location())?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let header = Header::new(Id::new(context.now(), &*context.entropy), context.now());
-                let json = super::catalog::to_json(&header)?;
-                match store.create(Layout::HEADER, json).await {
-                    Ok(()) => header,
-                    // Somebody else was faster, or an earlier attempt of ours was recorded after all.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                        Header::parse(&store.get(Layout::HEADER).await?, store.location())?
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => create(&*store, &options, context).await?,
             Err(error) => return Err(error),
         };
-        Ok(Self { store, options, id: header.id })
+        Self::with_header(store, options, &header).await
     }
 
     /// Opens the repository in `store` and makes none.
@@ -73,9 +51,49 @@ impl Repository {
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is none, and as [`open_or_create`](Self::open_or_create).
     pub async fn open(store: Arc<dyn BlobStore>, options: RepositoryOptions) -> Result<Self> {
-        let json = store.get(Layout::HEADER).await?;
+        let json = store.get(Layout::HEADER).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "open repository", "there is none")
+                .with_target(store.location())
+                .with_remedy("check the place and the prefix, or take a first backup to make one"),
+            _ => error,
+        })?;
         let header = Header::parse(&json, store.location())?;
-        Ok(Self { store, options, id: header.id })
+        Self::with_header(store, options, &header).await
+    }
+
+    async fn with_header(
+        store: Arc<dyn BlobStore>,
+        options: RepositoryOptions,
+        header: &Header,
+    ) -> Result<Self> {
+        let refuse = |what: &str| {
+            Error::new(ErrorKind::PermissionDenied, "open repository", what).with_target(store.location())
+        };
+        let data_key = match (&header.encryption, &options.key) {
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(refuse("a key was given, and it is not encrypted")
+                    .with_remedy("check that it is the right place; if so, open it without a key"));
+            }
+            (Some(_), None) => {
+                let known = DataKey::known(&*store).await?.join(", ");
+                return Err(refuse("it is encrypted, and no key was given")
+                    .with_remedy(format!("give the key with one of these fingerprints: {known}")));
+            }
+            (Some(encryption), Some(key)) => {
+                let data_key = DataKey::load(key, &*store).await?;
+                if data_key.fingerprint() != encryption.data_key {
+                    return Err(refuse("the key belongs to another repository")
+                        .with_remedy("give the key that this repository was made with"));
+                }
+                Some(data_key)
+            }
+        };
+        let sealer = match &data_key {
+            Some(key) => Sealer::encrypted(key.bytes())?,
+            None => Sealer::default(),
+        };
+        Ok(Self { store, options, sealer, data_key, id: header.id })
     }
 
     /// The repository's identifier, made with it.
@@ -93,22 +111,94 @@ impl Repository {
     /// The log of that name, which exists as soon as something is appended.
     #[must_use]
     pub fn log(&self, name: impl Into<String>) -> LogArchive {
-        LogArchive::new(Arc::clone(&self.store), name.into(), self.options.compression)
+        LogArchive::new(Arc::clone(&self.store), name.into(), self.sealer.clone(), self.options.compression)
     }
 
-    /// Writes an object that is written once. A repeat with the same bytes is no error, since after a lost
-    /// answer the first attempt may have been the one that succeeded.
-    pub(super) async fn create_once(&self, key: &str, data: Bytes) -> Result<()> {
-        match self.store.create(key, data.clone()).await {
+    /// Lets another key open the repository too. No data is written again. May be repeated.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the repository is not encrypted; the store's.
+    pub async fn add_key(&self, key: &RepositoryKey) -> Result<()> {
+        let data_key = self.data_key.clone().ok_or_else(|| self.not_encrypted())?;
+        data_key.store(key, &*self.store).await.map(drop)
+    }
+
+    /// The fingerprints of the keys that open the repository.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        DataKey::known(&*self.store).await
+    }
+
+    /// Takes a key's access away, by its fingerprint. Whoever held it may have kept the data key: after a
+    /// theft make a new repository. A missing one is no error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for the key that the repository was opened with; the store's.
+    pub async fn remove_key(&self, fingerprint: &str) -> Result<()> {
+        let own = self.options.key.as_ref().ok_or_else(|| self.not_encrypted())?;
+        if own.fingerprint() == fingerprint {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "remove repository key",
+                format!("{fingerprint} is the key in use"),
+            )
+            .with_target(self.location())
+            .with_remedy("add another key, open the repository with that, then remove this one"));
+        }
+        self.store.delete(&Layout::key(fingerprint)).await
+    }
+
+    fn not_encrypted(&self) -> Error {
+        Error::new(ErrorKind::Unsupported, "change repository keys", "the repository is not encrypted")
+            .with_target(self.location())
+            .with_remedy("make a new repository with a key; an existing one cannot be encrypted")
+    }
+
+    /// A key's full place, for messages.
+    pub(super) fn key_target(&self, key: &str) -> String {
+        format!("{}/{key}", self.location())
+    }
+
+    /// Writes a sealed object that is written once. A repeat with the same content is no error, since after
+    /// a lost answer the first attempt may have been the one that succeeded.
+    pub(super) async fn create_sealed(&self, key: &str, raw: &[u8]) -> Result<()> {
+        let object = self.sealer.seal_object(key, raw, self.options.compression)?;
+        match self.store.create(key, object).await {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if self.store.get(key).await? == data {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
+                let there = self.store.get(key).await?;
+                let same = self.sealer.open_object(key, &there).is_ok_and(|there| there == raw);
+                if same { Ok(()) } else { Err(error) }
             }
             outcome => outcome,
         }
+    }
+
+    /// Reads an object that [`create_sealed`](Self::create_sealed) wrote.
+    pub(super) async fn read_sealed(&self, key: &str) -> Result<Bytes> {
+        let object = self.store.get(key).await?;
+        self.sealer.open_object(key, &object).map_err(|error| error.with_target(self.key_target(key)))
+    }
+}
+
+/// Makes a repository. The key comes first: a header without its key could never be opened.
+async fn create(store: &dyn BlobStore, options: &RepositoryOptions, context: &JobContext) -> Result<Header> {
+    let encryption = match &options.key {
+        Some(key) => {
+            let data_key = DataKey::generate(&*context.entropy).store(key, store).await?;
+            Some(Encryption { cipher: CipherName::Aes256Gcm, data_key: data_key.fingerprint() })
+        }
+        None => None,
+    };
+    let header = Header::new(Id::new(context.now(), &*context.entropy), context.now(), encryption);
+    match store.create(Layout::HEADER, super::catalog::to_json(&header)?).await {
+        Ok(()) => Ok(header),
+        // Somebody else was faster, or an earlier attempt of ours was recorded after all.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Header::parse(&store.get(Layout::HEADER).await?, store.location())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -1,47 +1,53 @@
 //! The giving end of a restore.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, JobContext, Result, TaskHandle, TaskSet, blocking};
+use alfred_ops_core::{Error, ErrorKind, JobContext, Result};
 use bytes::Bytes;
 
-use super::index::{FrameRef, Index};
-use super::{BackupRecord, Entry, Layout, Repository, decode_frame};
-use crate::BlobStore;
+use super::ancestry::Ancestry;
+use super::frame_cache::FrameCache;
+use super::index::IndexEntry;
+use super::read_plan::{ReadPlan, Step};
+use super::{BackupRecord, Entry, PresentFiles, Repository};
 
-/// Raw bytes of one read: several frames that lie side by side cost one request.
-const READ_RAW_BYTES: u64 = 8 << 20;
-/// Reads under way at once.
-const READS: usize = 4;
+/// Steps that are planned ahead, at most.
+const STEPS: usize = 16_384;
+/// Zeros are handed out in pieces of at most this length.
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// One piece of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// The next entry. A file's content follows it.
     Entry(Entry),
-    /// The next bytes of the file begun last.
-    Data(Bytes),
+    /// Bytes of the file begun last, in ascending order and without gaps, except for what
+    /// [lies there already](SnapshotReader::skip_present).
+    Data {
+        /// Where they belong in the file.
+        offset: u64,
+        /// At most a few MiB.
+        data: Bytes,
+    },
 }
 
 /// The giving end of a restore: entries and their content in the order in which they were captured.
 ///
-/// Frames are read ahead in parallel and handed out only after their hash was checked, so that no damaged
-/// byte reaches a backend. Memory is bounded by `READS` reads of 8 MiB.
+/// However many backups a snapshot stands on, it is read as if it were one: where each page lies is known
+/// from the indexes alone. Frames are read ahead in parallel and handed out only after they were decrypted
+/// and their hash was checked, so that no damaged byte reaches a backend. Memory is bounded by some 64 MiB
+/// of frames, 32 MiB of maps, and the tables of the indexes.
 #[derive(Debug)]
 pub struct SnapshotReader {
     repository: Repository,
     record: BackupRecord,
     context: JobContext,
-    tasks: TaskSet,
-    index: Arc<Index>,
-    next_entry: usize,
-    next_frame: usize,
-    reading: VecDeque<TaskHandle<Result<Vec<Bytes>>>>,
-    ready: VecDeque<Bytes>,
-    /// Content of the present file that is still to come.
-    owed: u64,
+    entries: Arc<Vec<IndexEntry>>,
+    plan: ReadPlan,
+    planned: bool,
+    steps: VecDeque<Step>,
+    frames: FrameCache,
 }
 
 impl SnapshotReader {
@@ -50,18 +56,18 @@ impl SnapshotReader {
         record: BackupRecord,
         context: &JobContext,
     ) -> Result<Self> {
-        let index = Arc::new(repository.load_index(&record).await?);
+        let mut ancestry = Ancestry::new(repository.clone());
+        let (_, index) = ancestry.load(record.index_ref()?).await?;
+        let entries = Arc::new(index.entries);
         Ok(Self {
+            frames: FrameCache::new(repository.clone(), &context.cancel),
             repository,
             record,
             context: context.clone(),
-            tasks: TaskSet::new(&context.cancel),
-            index,
-            next_entry: 0,
-            next_frame: 0,
-            reading: VecDeque::new(),
-            ready: VecDeque::new(),
-            owed: 0,
+            plan: ReadPlan::new(ancestry, Arc::clone(&entries)),
+            entries,
+            planned: false,
+            steps: VecDeque::new(),
         })
     }
 
@@ -78,9 +84,20 @@ impl SnapshotReader {
     }
 
     /// Everything that the snapshot holds, known before any content is read.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.entries.iter().map(|entry| &entry.entry)
+    }
+
+    /// From here on, leaves out pages that lie at the destination already: they are compared by their
+    /// hashes, and only those that differ are read. To be called before the first piece.
+    pub fn skip_present(&mut self, present: Arc<dyn PresentFiles>) {
+        self.plan.skip_present(present, self.repository.sealer.clone());
+    }
+
+    /// Bytes left out so far.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.index.entries
+    pub const fn present_bytes(&self) -> u64 {
+        self.plan.present_bytes
     }
 
     /// The next piece; `None` after the last.
@@ -89,84 +106,48 @@ impl SnapshotReader {
     /// The store's; [`ErrorKind::Corrupt`] for data that is not what was captured, naming the object.
     pub async fn next(&mut self) -> Result<Option<Piece>> {
         self.context.check("restore")?;
-        if self.owed == 0 {
-            let Some(entry) = self.index.entries.get(self.next_entry).cloned() else { return Ok(None) };
-            self.next_entry += 1;
-            self.owed = entry.bytes();
-            return Ok(Some(Piece::Entry(entry)));
-        }
-        let mut data = self.next_frame_data().await?;
-        let wanted = usize::try_from(self.owed).unwrap_or(usize::MAX);
-        if data.len() > wanted {
-            self.ready.push_front(data.split_off(wanted));
-        }
-        self.owed -= data.len() as u64;
-        self.context.progress.add(data.len() as u64);
-        Ok(Some(Piece::Data(data)))
-    }
-
-    async fn next_frame_data(&mut self) -> Result<Bytes> {
-        loop {
-            self.read_ahead();
-            if let Some(data) = self.ready.pop_front() {
-                return Ok(data);
+        self.plan_ahead().await?;
+        let Some(step) = self.steps.pop_front() else { return Ok(None) };
+        let (offset, data) = match step {
+            Step::Entry(entry) => return Ok(Some(Piece::Entry(entry))),
+            Step::Zeros { offset, bytes } => {
+                let now = usize::try_from(bytes).unwrap_or(usize::MAX).min(ZEROS.len());
+                if bytes > now as u64 {
+                    let rest = Step::Zeros { offset: offset + now as u64, bytes: bytes - now as u64 };
+                    self.steps.push_front(rest);
+                }
+                (offset, Bytes::from_static(&ZEROS[..now]))
             }
-            let task = self.reading.pop_front().ok_or_else(|| {
-                Error::new(ErrorKind::Corrupt, "restore", "the index names less data than its files hold")
-            })?;
-            self.ready.extend(task.await??);
-        }
-    }
-
-    fn read_ahead(&mut self) {
-        while self.reading.len() < READS {
-            let Some(run) = self.index.run_from(self.next_frame, READ_RAW_BYTES) else { return };
-            self.next_frame = run.end;
-            let (store, index) = (Arc::clone(&self.repository.store), Arc::clone(&self.index));
-            self.reading.push_back(self.tasks.spawn(async move { read_run(&*store, &index, run).await }));
-        }
-    }
-}
-
-impl Index {
-    /// The frames from `first` on that lie side by side in one pack and hold at most `raw_limit` bytes,
-    /// but at least one.
-    fn run_from(&self, first: usize, raw_limit: u64) -> Option<Range<usize>> {
-        let start = self.frames.get(first)?;
-        let mut raw = u64::from(start.raw);
-        let mut end = first + 1;
-        while let (Some(last), Some(next)) = (self.frames.get(end - 1), self.frames.get(end)) {
-            raw += u64::from(next.raw);
-            if next.pack != last.pack
-                || next.offset != last.offset + u64::from(last.stored)
-                || raw > raw_limit
-            {
-                break;
+            Step::Data { offset, source, frame, from, bytes } => {
+                let data = self.frames.take((source, frame), &self.plan.ancestry).await?;
+                let at = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+                let end = at(from).saturating_add(at(bytes));
+                if end > data.len() {
+                    let what = "a page lies outside of its frame";
+                    return Err(Error::new(ErrorKind::Corrupt, "restore", what));
+                }
+                (offset, data.slice(at(from)..end))
             }
-            end += 1;
-        }
-        Some(first..end)
-    }
-}
-
-/// Fetches a run of frames by one request and checks each.
-async fn read_run(store: &dyn BlobStore, index: &Index, run: Range<usize>) -> Result<Vec<Bytes>> {
-    let frames: Vec<FrameRef> = index.frames[run].to_vec();
-    let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(Vec::new()) };
-    let key = Layout::pack(index.pack_of(first)?);
-    let start = first.offset;
-    let stored = store.get_range(&key, start..last.offset + u64::from(last.stored)).await?;
-    let target = format!("{}/{key}", store.location());
-    blocking(move || {
-        let decode = |frame: &FrameRef| {
-            let from = usize::try_from(frame.offset - start).unwrap_or(usize::MAX);
-            let to = usize::try_from(frame.offset - start + u64::from(frame.stored)).unwrap_or(usize::MAX);
-            let bytes = stored.get(from..to).ok_or_else(|| {
-                Error::new(ErrorKind::Corrupt, "read frame", "the pack is shorter than its index says")
-            })?;
-            decode_frame(bytes, Some(frame.hash))
         };
-        frames.iter().map(|frame| decode(frame).map_err(|error| error.with_target(target.clone()))).collect()
-    })
-    .await?
+        self.context.progress.add(data.len() as u64);
+        Ok(Some(Piece::Data { offset, data }))
+    }
+
+    async fn plan_ahead(&mut self) -> Result<()> {
+        while !self.planned && self.frames.has_room() && self.steps.len() < STEPS {
+            let Some(step) = self.plan.next().await? else {
+                self.planned = true;
+                break;
+            };
+            if let Step::Data { source, frame, .. } = step {
+                self.frames.want((source, frame), &self.plan.ancestry)?;
+            }
+            self.steps.push_back(step);
+        }
+        // Not held back for neighbours once nothing else is on its way.
+        if self.planned || !self.frames.is_reading() {
+            self.frames.start(&self.plan.ancestry)?;
+        }
+        Ok(())
+    }
 }

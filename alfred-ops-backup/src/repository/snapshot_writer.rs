@@ -1,60 +1,96 @@
 //! The receiving end of a capture.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::ops::Range;
 
 use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result, TaskHandle, TaskSet, blocking};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::frame::EncodedFrame;
-use super::index::{FrameRef, Index};
-use super::{BackupStats, Entry, EntryKind, Layout, Repository, encode_frame};
+use super::base::Base;
+use super::content_writer::ContentWriter;
+use super::index_builder::IndexBuilder;
+use super::page::{PAGE_BYTES, SEGMENT_BYTES, pages_of};
+use super::page_map::Place;
+use super::segment_builder::{Finished, SegmentBuilder};
+use super::slab::{PageFound, Part, Slab, look};
+use super::{BackupMode, BackupRecord, BackupStats, Entry, EntryKind, Repository};
+use crate::BackupRequest;
 
-/// Raw bytes of a frame. Larger frames compress little better; smaller ones make the index longer.
-const FRAME_BYTES: usize = 1 << 20;
-/// Stored bytes after which a pack is sent: large enough that a request's delay counts little, small
-/// enough that several in flight stay within the memory budget.
-const PACK_BYTES: usize = 8 << 20;
-/// Packs on their way to the store at once.
-const UPLOADS: usize = 3;
-/// Frames being compressed at once, at most: one for each processor and one waiting.
-const COMPRESSIONS_MAX: usize = 8;
+/// Slabs being hashed at once.
+const SLABS: usize = 4;
+/// Parts of a slab, at most: files that bring no data fill none otherwise.
+const PARTS_MAX: usize = 4096;
 
-/// The receiving end of a capture: a backend streams named files into it, and it cuts, hashes, compresses
-/// and packs them and sends them to the store.
+/// The receiving end of a capture: a backend streams named files into it, and it compares them page by
+/// page with an earlier backup, compresses, encrypts and packs what is new, and sends it to the store.
 ///
-/// Memory is bounded whatever the size of the files: at most `UPLOADS + 1` packs and `COMPRESSIONS_MAX + 1`
-/// frames. Nothing becomes visible before the repository commits; dropping the writer abandons what was
-/// sent.
+/// Memory is bounded whatever the size of the files: a few slabs and frames of 1 MiB, four packs of 8 MiB,
+/// the map of one segment, and the tables of the indexes. Nothing becomes visible before the repository
+/// commits; dropping the writer abandons what was sent.
 #[derive(Debug)]
 pub struct SnapshotWriter {
     repository: Repository,
     context: JobContext,
+    backup: Id,
+    request: BackupRequest,
     tasks: TaskSet,
-    index: Index,
-    open_file: bool,
-    frame: BytesMut,
-    compressing: VecDeque<TaskHandle<Result<Result<EncodedFrame>>>>,
-    compressions: usize,
-    pack: BytesMut,
-    uploading: VecDeque<TaskHandle<Result<()>>>,
+    base: Option<Base>,
+    slab: Slab,
+    hashing: VecDeque<Hashing>,
+    file: Option<OpenFile>,
+    segment: Option<(usize, SegmentBuilder)>,
+    content: ContentWriter,
+    index: IndexBuilder,
     stats: BackupStats,
 }
 
+#[derive(Debug)]
+struct Hashing {
+    data: Bytes,
+    parts: Vec<Part>,
+    task: TaskHandle<Result<Vec<PageFound>>>,
+}
+
+/// The file that is being received.
+#[derive(Debug)]
+struct OpenFile {
+    entry: usize,
+    /// How far it was received.
+    position: u64,
+    /// The segment that is open.
+    segment: Option<u64>,
+    patch: Option<Patch>,
+}
+
+/// How a file is described of which only the changed pages come.
+#[derive(Debug, Clone, Copy)]
+struct Patch {
+    /// Its length.
+    bytes: u64,
+    /// Of it, so much is as in the base unless pages come for it.
+    kept_bytes: u64,
+}
+
 impl SnapshotWriter {
-    pub(crate) fn new(repository: Repository, context: &JobContext) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    pub(crate) fn new(
+        repository: Repository,
+        backup: Id,
+        request: BackupRequest,
+        context: &JobContext,
+    ) -> Self {
         Self {
+            content: ContentWriter::new(repository.clone(), backup, context),
             repository,
             context: context.clone(),
+            backup,
+            request,
             tasks: TaskSet::new(&context.cancel),
-            index: Index::default(),
-            open_file: false,
-            frame: BytesMut::with_capacity(FRAME_BYTES),
-            compressing: VecDeque::new(),
-            compressions: (processors + 1).min(COMPRESSIONS_MAX),
-            pack: BytesMut::new(),
-            uploading: VecDeque::new(),
+            base: None,
+            slab: Slab::default(),
+            hashing: VecDeque::new(),
+            file: None,
+            segment: None,
+            index: IndexBuilder::default(),
             stats: BackupStats::default(),
         }
     }
@@ -65,137 +101,314 @@ impl SnapshotWriter {
         &self.repository
     }
 
+    /// Whether the caller asked for what changed only. A backend that cannot tell reads everything; either
+    /// way only pages that differ from the base are stored.
+    #[must_use]
+    pub const fn mode(&self) -> BackupMode {
+        self.request.mode
+    }
+
+    /// Compares what comes with the newest backup of this kind that `suits`, and returns it. To be called
+    /// before the first entry; without it, or where there is none, everything is stored.
+    ///
+    /// # Errors
+    /// The store's; [`ErrorKind::Corrupt`] for a damaged index.
+    pub async fn build_on(
+        &mut self,
+        kind: &str,
+        suits: impl Fn(&BackupRecord) -> bool + Send,
+    ) -> Result<Option<&BackupRecord>> {
+        if self.request.independent || self.index.has_entries() {
+            return Ok(None);
+        }
+        let backups = self.repository.backups().await?;
+        let newest = backups.into_iter().rev().find(|record| record.backend == kind && suits(record));
+        if let Some(record) = newest {
+            self.base = Some(Base::load(self.repository.clone(), record, self.request.mode).await?);
+        }
+        Ok(self.base())
+    }
+
+    /// The backup that this one builds on.
+    #[must_use]
+    pub fn base(&self) -> Option<&BackupRecord> {
+        self.base.as_ref().map(|base| &base.record)
+    }
+
     /// Adds a folder, which may stay empty.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] for a path that leaves the root.
-    pub fn directory(&mut self, path: &str, mode: u32) -> Result<()> {
-        self.add(Entry { path: path.to_owned(), kind: EntryKind::Directory, mode, modified: 0 })
+    /// [`ErrorKind::Corrupt`] for a path that leaves the root; as [`write`](Self::write).
+    pub async fn directory(&mut self, path: &str, mode: u32) -> Result<()> {
+        self.add(Entry { path: path.to_owned(), kind: EntryKind::Directory, mode, modified: 0 }).await?;
+        Ok(())
     }
 
     /// Adds a symbolic link.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] for a path that leaves the root.
-    pub fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
+    /// [`ErrorKind::Corrupt`] for a path that leaves the root; as [`write`](Self::write).
+    pub async fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
         let kind = EntryKind::Symlink { target: target.to_owned() };
-        self.add(Entry { path: path.to_owned(), kind, mode: 0o777, modified: 0 })
+        self.add(Entry { path: path.to_owned(), kind, mode: 0o777, modified: 0 }).await?;
+        Ok(())
     }
 
     /// Begins a file, which ends where the next entry begins. `modified` is in seconds since 1970.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] for a path that leaves the root.
-    pub fn begin_file(&mut self, path: &str, mode: u32, modified: i64) -> Result<()> {
-        self.add(Entry { path: path.to_owned(), kind: EntryKind::File { bytes: 0 }, mode, modified })?;
-        self.open_file = true;
+    /// [`ErrorKind::Corrupt`] for a path that leaves the root; as [`write`](Self::write).
+    pub async fn begin_file(&mut self, path: &str, mode: u32, modified: i64) -> Result<()> {
+        let entry = Entry { path: path.to_owned(), kind: EntryKind::File { bytes: 0 }, mode, modified };
+        let entry = self.add(entry).await?;
+        self.file = Some(OpenFile { entry, position: 0, segment: None, patch: None });
         self.stats.files += 1;
         Ok(())
     }
 
-    /// Appends to the file begun last. Waits while compression or the store lag behind.
+    /// Begins a file of `bytes` bytes of which only pages that may have changed will come, by
+    /// [`write_at`](Self::write_at). Of the rest, the first `kept_bytes` are as in the base; what lies
+    /// behind is zeros. All three are whole pages of 8 KiB.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if the base does not hold what is to be kept; as
+    /// [`begin_file`](Self::begin_file).
+    pub async fn begin_patch(
+        &mut self,
+        path: &str,
+        mode: u32,
+        modified: i64,
+        bytes: u64,
+        kept_bytes: u64,
+    ) -> Result<()> {
+        let page = PAGE_BYTES as u64;
+        let held = self.base.as_ref().and_then(|base| base.file_bytes(path));
+        let fits = held.is_some_and(|held| kept_bytes.min(bytes) <= held) || kept_bytes == 0;
+        if !fits || !bytes.is_multiple_of(page) || !kept_bytes.is_multiple_of(page) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "capture",
+                format!("{path:?} of {bytes} bytes shall keep {kept_bytes}, the base holds {held:?}"),
+            )
+            .with_remedy("take a full backup"));
+        }
+        self.begin_file(path, mode, modified).await?;
+        if let Some(file) = &mut self.file {
+            file.patch = Some(Patch { bytes, kept_bytes: kept_bytes.min(bytes) });
+        }
+        Ok(())
+    }
+
+    /// Appends to the file begun last. Waits while hashing, compression or the store lag behind.
     ///
     /// # Errors
     /// The store's, also for data written earlier; [`ErrorKind::Cancelled`] if the caller asked to stop.
-    pub async fn write(&mut self, mut data: &[u8]) -> Result<()> {
-        let Some(Entry { kind: EntryKind::File { bytes }, .. }) =
-            self.index.entries.last_mut().filter(|_| self.open_file)
-        else {
-            return Err(Error::new(ErrorKind::Internal, "capture", "data came before a file was begun"));
-        };
-        *bytes += data.len() as u64;
-        self.stats.raw_bytes += data.len() as u64;
+    pub async fn write(&mut self, data: &[u8]) -> Result<()> {
+        let file = self.file.as_ref().filter(|file| file.patch.is_none());
+        let position = file.ok_or_else(|| misuse("data came before a file was begun"))?.position;
+        self.stats.received_bytes += data.len() as u64;
+        self.take_at(position, data).await
+    }
+
+    /// Gives pages of the file begun by [`begin_patch`](Self::begin_patch), in ascending order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`ErrorKind::Internal`] for pages out of order or outside of the file.
+    pub async fn write_at(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        let file = self.file.as_ref().and_then(|file| Some((file.position, file.patch?.bytes)));
+        let (position, bytes) = file.ok_or_else(|| misuse("pages came before a patch was begun"))?;
+        let page = PAGE_BYTES as u64;
+        let ends = offset.saturating_add(data.len() as u64);
+        if offset < position || ends > bytes || !offset.is_multiple_of(page) || !ends.is_multiple_of(page) {
+            return Err(misuse("pages came out of order, in parts, or outside of their file"));
+        }
+        self.stats.received_bytes += data.len() as u64;
+        self.take_at(offset, data).await
+    }
+
+    async fn take_at(&mut self, mut position: u64, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
-            let (now, later) = data.split_at(data.len().min(FRAME_BYTES - self.frame.len()));
-            self.frame.extend_from_slice(now);
+            let into_page = usize::try_from(position % PAGE_BYTES as u64).unwrap_or(0);
+            if into_page == 0 {
+                self.reach_segment(position / SEGMENT_BYTES).await?;
+                if !self.slab.has_room() {
+                    self.send_slab().await?;
+                }
+                self.slab.begin_page(pages_of(position % SEGMENT_BYTES));
+            }
+            let (now, later) = data.split_at(data.len().min(PAGE_BYTES - into_page));
+            self.slab.extend(now);
             data = later;
-            if self.frame.len() == FRAME_BYTES {
-                self.cut_frame().await?;
+            position += now.len() as u64;
+        }
+        if let Some(file) = &mut self.file {
+            file.position = position;
+        }
+        Ok(())
+    }
+
+    /// Opens the segment of that number in the present file, and ends those before.
+    async fn reach_segment(&mut self, number: u64) -> Result<()> {
+        loop {
+            let Some(file) = &mut self.file else { return Ok(()) };
+            let next = match file.segment {
+                Some(open) if open >= number => return Ok(()),
+                Some(open) => {
+                    self.slab.parts.push(Part::End { bytes: SEGMENT_BYTES });
+                    open + 1
+                }
+                None => 0,
+            };
+            file.segment = Some(next);
+            let (entry, patch) = (file.entry, file.patch);
+            let before = match (&mut self.base, self.index.path(entry)) {
+                (Some(base), Some(path)) => base.segment(path, next, patch.is_none()).await?,
+                _ => None,
+            };
+            let start = next.saturating_mul(SEGMENT_BYTES);
+            let kept = patch.map_or(u64::MAX, |patch| patch.kept_bytes.saturating_sub(start));
+            let kept_pages = pages_of(kept.min(SEGMENT_BYTES));
+            self.slab.parts.push(Part::Begin { entry, before, kept_pages });
+        }
+    }
+
+    async fn end_file(&mut self) -> Result<()> {
+        let Some(OpenFile { entry, position, patch, .. }) = &self.file else { return Ok(()) };
+        let (entry, bytes) = (*entry, patch.map_or(*position, |patch| patch.bytes));
+        if bytes > 0 {
+            let last = (bytes - 1) / SEGMENT_BYTES;
+            self.reach_segment(last).await?;
+            self.slab.parts.push(Part::End { bytes: bytes - last * SEGMENT_BYTES });
+        }
+        self.file = None;
+        self.stats.raw_bytes += bytes;
+        self.index.set_bytes(entry, bytes);
+        // Many empty or unchanged files fill no slab with data.
+        if self.slab.parts.len() >= PARTS_MAX { self.send_slab().await } else { Ok(()) }
+    }
+
+    async fn add(&mut self, entry: Entry) -> Result<usize> {
+        Entry::check_path(&entry.path)?;
+        self.end_file().await?;
+        Ok(self.index.add(entry))
+    }
+
+    async fn send_slab(&mut self) -> Result<()> {
+        self.context.check("capture")?;
+        if self.slab.is_empty() {
+            return Ok(());
+        }
+        let Slab { data, parts } = std::mem::take(&mut self.slab);
+        let (data, sealer) = (data.freeze(), self.repository.sealer.clone());
+        let ranges: Vec<Range<usize>> = parts
+            .iter()
+            .filter_map(|part| if let Part::Pages { data, .. } = part { Some(data.clone()) } else { None })
+            .collect();
+        let task = self.tasks.spawn(blocking({
+            let data = data.clone();
+            move || look(&data, &ranges, &sealer)
+        }));
+        self.hashing.push_back(Hashing { data, parts, task });
+        while self.hashing.len() >= SLABS {
+            self.take_hashed().await?;
+        }
+        Ok(())
+    }
+
+    /// Sorts the pages of the oldest slab into what is new and what is not.
+    async fn take_hashed(&mut self) -> Result<()> {
+        let Some(Hashing { data, parts, task }) = self.hashing.pop_front() else { return Ok(()) };
+        self.context.progress.add(data.len() as u64);
+        let found = task.await??;
+        let mut found = found.into_iter();
+        for part in parts {
+            match part {
+                Part::Begin { entry, before, kept_pages } => {
+                    self.segment = Some((entry, SegmentBuilder::new(before, kept_pages)));
+                }
+                Part::Pages { first, data: range } => {
+                    for (page, found) in data[range]
+                        .chunks(PAGE_BYTES)
+                        .zip(found.by_ref())
+                        .zip(first..)
+                        .map(|((page, found), number)| ((number, page), found))
+                    {
+                        self.take_page(page, found).await?;
+                    }
+                }
+                Part::End { bytes } => self.end_segment(bytes).await?,
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, entry: Entry) -> Result<()> {
-        Entry::check_path(&entry.path)?;
-        self.open_file = false;
-        self.index.entries.push(entry);
-        Ok(())
-    }
-
-    async fn cut_frame(&mut self) -> Result<()> {
-        self.context.check("capture")?;
-        let raw = std::mem::replace(&mut self.frame, BytesMut::with_capacity(FRAME_BYTES)).freeze();
-        let compression = self.repository.options.compression;
-        self.compressing.push_back(self.tasks.spawn(blocking(move || encode_frame(&raw, compression))));
-        while self.compressing.len() >= self.compressions {
-            self.take_compressed().await?;
-        }
-        Ok(())
-    }
-
-    /// Moves the oldest frame into the pack, in order.
-    async fn take_compressed(&mut self) -> Result<()> {
-        let Some(task) = self.compressing.pop_front() else { return Ok(()) };
-        let frame = task.await???;
-        if self.pack.is_empty() {
-            self.pack.reserve(PACK_BYTES + FRAME_BYTES);
-            self.index.packs.push(Id::new(self.context.now(), &*self.context.entropy));
-        }
-        let too_large =
-            |_| Error::new(ErrorKind::ResourceExhausted, "capture", "the backup has too many packs");
-        self.index.frames.push(FrameRef {
-            pack: u32::try_from(self.index.packs.len() - 1).map_err(too_large)?,
-            offset: self.pack.len() as u64,
-            stored: u32::try_from(frame.bytes.len()).map_err(too_large)?,
-            raw: frame.raw_bytes,
-            hash: frame.hash,
-        });
-        self.pack.extend_from_slice(&frame.bytes);
-        self.stats.stored_bytes += frame.bytes.len() as u64;
-        self.context.progress.add(u64::from(frame.raw_bytes));
-        if self.pack.len() >= PACK_BYTES { self.send_pack().await } else { Ok(()) }
-    }
-
-    async fn send_pack(&mut self) -> Result<()> {
-        let Some(&id) = self.index.packs.last().filter(|_| !self.pack.is_empty()) else { return Ok(()) };
-        let data: Bytes = std::mem::take(&mut self.pack).freeze();
-        let (store, cancel) = (Arc::clone(&self.repository.store), self.tasks.cancel_token().clone());
-        let key = Layout::pack(id);
-        self.uploading.push_back(self.tasks.spawn(async move {
-            tokio::select! {
-                biased;
-                outcome = store.put(&key, data) => outcome,
-                () = cancel.cancelled() => {
-                    Err(Error::new(ErrorKind::Cancelled, "capture", "the caller asked to stop"))
+    async fn take_page(&mut self, (number, page): (u32, &[u8]), found: PageFound) -> Result<()> {
+        let Some((_, builder)) = &mut self.segment else {
+            return Err(misuse("a page came before its segment"));
+        };
+        let before = builder.page_before(number);
+        match found {
+            PageFound::Zeros => {
+                // Where there was nothing before, pages that are not listed are zeros.
+                if before.is_none_or(|before| before.place != Place::Zeros) {
+                    builder.zeros(number);
                 }
             }
-        }));
-        while self.uploading.len() >= UPLOADS {
-            self.take_uploaded().await?;
+            PageFound::Data(digest) => {
+                if let (Some(before), Some(base)) = (before, &mut self.base)
+                    && before.digest == digest
+                    && before.place != Place::Zeros
+                    && base.reuse(before.place, page.len())
+                {
+                    return Ok(());
+                }
+                let place = self.content.page(page).await?;
+                builder.page(number, digest, place);
+            }
         }
         Ok(())
     }
 
-    async fn take_uploaded(&mut self) -> Result<()> {
-        match self.uploading.pop_front() {
-            Some(task) => task.await?,
-            None => Ok(()),
-        }
+    async fn end_segment(&mut self, bytes: u64) -> Result<()> {
+        let Some((entry, builder)) = self.segment.take() else {
+            return Err(misuse("a segment ended before it began"));
+        };
+        let place = match builder.finish(bytes) {
+            Finished::Same(place) => {
+                if let Some(base) = &mut self.base {
+                    base.reuse_maps(&place).await?;
+                }
+                self.index.localise(place, self.base.as_ref())?
+            }
+            Finished::Map(map) => {
+                if let (Some(base), Some(beneath)) = (&mut self.base, &map.base) {
+                    base.reuse_maps(&beneath.at).await?;
+                }
+                let map = self.index.localise_map(map, self.base.as_ref())?;
+                self.content.map(&map).await?
+            }
+        };
+        self.index.add_segment(entry, place);
+        Ok(())
     }
 
-    /// Waits until everything is stored.
-    pub(crate) async fn finish(mut self) -> Result<(Index, BackupStats)> {
-        if !self.frame.is_empty() {
-            self.cut_frame().await?;
+    /// Waits until everything is stored, the index included, and returns the index's hash.
+    pub(crate) async fn finish(mut self) -> Result<(blake3::Hash, BackupStats)> {
+        self.end_file().await?;
+        self.send_slab().await?;
+        while !self.hashing.is_empty() {
+            self.take_hashed().await?;
         }
-        while !self.compressing.is_empty() {
-            self.take_compressed().await?;
-        }
-        self.send_pack().await?;
-        while !self.uploading.is_empty() {
-            self.take_uploaded().await?;
-        }
-        Ok((std::mem::take(&mut self.index), self.stats))
+        let content = self.content.finish().await?;
+        self.stats.stored_bytes = content.stored_bytes;
+        self.stats.new_bytes = content.new_bytes;
+        let index = self.index.finish(content, self.base.as_ref())?;
+        let (hash, bytes) = self.repository.store_index(self.backup, &index).await?;
+        self.stats.stored_bytes += bytes;
+        Ok((hash, self.stats))
     }
+}
+
+fn misuse(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, "capture", what)
 }

@@ -40,7 +40,7 @@ impl Repository {
                 Piece::Entry(entry) => {
                     report.files += u64::from(matches!(entry.kind, super::EntryKind::File { .. }));
                 }
-                Piece::Data(data) => report.raw_bytes += data.len() as u64,
+                Piece::Data { data, .. } => report.raw_bytes += data.len() as u64,
             }
         }
         if let Some(range) = &record.log {

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_backup::{LocalBlobStore, PostgresBackend, Repository, RepositoryOptions};
+use alfred_ops_backup::{BackupRequest, LocalBlobStore, PostgresBackend, Repository, RepositoryOptions};
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{
     Clock as _, EntropyExt as _, Error, ErrorKind, JobContext, PostgresOptions, Result, SeededEntropy,
@@ -62,7 +62,10 @@ async fn repository(store: &Path) -> Result<Repository> {
 
 async fn be_the_host(server: &str, store: &Path) -> Result<()> {
     let server: PostgresOptions = server.parse()?;
-    repository(store).await?.run_backup(&PostgresBackend::new(server), &JobContext::system()).await?;
+    repository(store)
+        .await?
+        .run_backup(&PostgresBackend::new(server), BackupRequest::full(), &JobContext::system())
+        .await?;
     Ok(())
 }
 
@@ -105,7 +108,7 @@ async fn kill_hosts(arguments: &Arguments) -> Result<()> {
         for record in backups.iter().skip(before.saturating_sub(1)) {
             repository.verify(record, &context).await?;
         }
-        let next = repository.run_backup(&backend, &context).await?;
+        let next = repository.run_backup(&backend, BackupRequest::full(), &context).await?;
         repository.verify(&next, &context).await?;
         println!(
             "run {run}: killed after {} ms, {} backups, all whole",

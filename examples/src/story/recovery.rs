@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alfred_ops_backup::testing::servers::S3Server;
 use alfred_ops_backup::{
-    BackupRecord, PostgresBackend, RecoveryTarget, Repository, RepositoryOptions, RestoreRequest,
-    S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
+    BackupRecord, BackupRequest, PostgresBackend, RecoveryTarget, Repository, RepositoryOptions,
+    RestoreRequest, S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
 };
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{JobContext, Lsn, Result, TaskSet};
@@ -76,7 +76,7 @@ async fn insure(
     let backend = PostgresBackend::new(server.options()).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
     let commits_before = writers.commits();
     let started = context.clock.monotonic();
-    let backup = repository.run_backup(&backend, context);
+    let backup = repository.run_backup(&backend, BackupRequest::full(), context);
     let record = console.watch(&context.progress, backup).await?;
     let seconds = (context.clock.monotonic() - started).as_secs_f64();
     let stats = record.stats;

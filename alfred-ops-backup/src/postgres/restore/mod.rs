@@ -53,7 +53,11 @@ struct Folders {
 }
 
 impl Folders {
-    fn plan(entries: &[Entry], facts: &ClusterFacts, request: &RestoreRequest) -> Result<Self> {
+    fn plan<'a>(
+        entries: impl Iterator<Item = &'a Entry>,
+        facts: &ClusterFacts,
+        request: &RestoreRequest,
+    ) -> Result<Self> {
         let mut folders =
             Self { destination: request.destination.clone(), directories: Vec::new(), links: Vec::new() };
         for entry in entries {
@@ -144,7 +148,7 @@ async fn write_files(
                 files += 1;
             }
             Piece::Entry(_) => {}
-            Piece::Data(data) => {
+            Piece::Data { data, .. } => {
                 bytes += data.len() as u64;
                 writer.write(data).await?;
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alfred_ops_core::{ErrorKind, JobContext};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backend, EntryKind, MemoryBlobStore, Piece, Repository, RepositoryOptions};
+use crate::{Backend, BackupRequest, EntryKind, MemoryBlobStore, Piece, Repository, RepositoryOptions};
 
 /// Checks that a running `backend` keeps the contract of [`Backend::capture`].
 ///
@@ -22,8 +22,8 @@ pub async fn backend(backend: &dyn Backend) {
 }
 
 async fn captures_are_whole(backend: &dyn Backend, repository: &Repository, context: &JobContext) {
-    let first = repository.run_backup(backend, context).await.unwrap();
-    let second = repository.run_backup(backend, context).await.unwrap();
+    let first = repository.run_backup(backend, BackupRequest::full(), context).await.unwrap();
+    let second = repository.run_backup(backend, BackupRequest::full(), context).await.unwrap();
     assert_eq!(first.backend, backend.kind());
     assert_eq!(repository.backups().await.unwrap(), [first.clone(), second.clone()], "in order of time");
     for record in [first, second] {
@@ -37,7 +37,7 @@ async fn captures_are_whole(backend: &dyn Backend, repository: &Repository, cont
                     assert_eq!(open, 0, "a file's content comes whole before {}", entry.path);
                     open = if let EntryKind::File { bytes } = entry.kind { bytes } else { 0 };
                 }
-                Piece::Data(data) => open -= data.len() as u64,
+                Piece::Data { data, .. } => open -= data.len() as u64,
             }
         }
         assert_eq!(open, 0, "the last file's content comes whole");
@@ -53,7 +53,7 @@ async fn cancelled_captures_stay_invisible(
     let cancel = CancellationToken::new();
     cancel.cancel();
     let cancelled = context.clone().with_cancel(cancel);
-    let error = repository.run_backup(backend, &cancelled).await.unwrap_err();
+    let error = repository.run_backup(backend, BackupRequest::full(), &cancelled).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(repository.backups().await.unwrap().len(), before);
 }
