@@ -168,11 +168,18 @@ async fn patches_lie_over_the_backup_before() {
         assert!(state["large"] == large, "round {round}");
         assert_eq!(state["other"], "whole");
     }
-    let foreign = Patching { bytes: 500 * PAGE as u64, kept: 400 * PAGE as u64, pages: Vec::new() };
-    let error = repository
-        .run_backup(&foreign, BackupRequest::incremental(), &JobContext::system())
-        .await
-        .unwrap_err();
+    let beyond = Patching { bytes: 500 * PAGE as u64, kept: 400 * PAGE as u64, pages: Vec::new() };
+    let record = back_up(&repository, &beyond, BackupRequest::incremental()).await;
+    large.resize(500 * PAGE, 0);
+    assert!(
+        restored(&repository, &record).await["large"] == large,
+        "there is nothing to keep beyond the base"
+    );
+    let empty = open(&Arc::new(MemoryBlobStore::new()), encrypted()).await.unwrap();
+    back_up(&empty, &MemoryBackend::new(), BackupRequest::full()).await;
+    let foreign = Patching { bytes: 5 * PAGE as u64, kept: 4 * PAGE as u64, pages: Vec::new() };
+    let error =
+        empty.run_backup(&foreign, BackupRequest::incremental(), &JobContext::system()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
 }
 

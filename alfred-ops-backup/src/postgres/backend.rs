@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{
-    ClockExt as _, Error, ErrorKind, Id, JobContext, Lsn, PostgresOptions, Result, TaskSet,
+    ClockExt as _, Error, ErrorKind, Id, JobContext, Lsn, PostgresOptions, Progress, Result, TaskSet,
 };
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::base_backup::BaseBackup;
+use super::base_backup::{BaseBackup, MANIFEST_FILE};
+use super::engine::{Engine, choose};
 use super::facts::ClusterFacts;
 use super::identity::PostgresProbe;
 use super::restore;
 use super::wal::{Positions, Slot, WalArchiveOptions, WalArchiver, WalRequest, WalStream};
 use super::wire::Connection;
-use crate::{Backend, Captured, LogRange, RestoreRequest, Restored, SnapshotReader, SnapshotWriter};
+use crate::{
+    Backend, BackupRecord, Captured, LogRange, Piece, Repository, RestoreRequest, Restored, SnapshotReader,
+    SnapshotWriter,
+};
 
 /// WAL that a backup needs must be stored within this time after the last file.
 const WAL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -73,11 +77,11 @@ impl PostgresBackend {
     ) -> Result<Captured> {
         let mut connection = Connection::open(&self.server, context).await?;
         let probe = PostgresProbe::ask(&mut connection).await?;
-        let backup = BaseBackup::begin(connection, &context.progress).await?;
-        let (start, tablespaces) = (backup.start, backup.tablespaces.clone());
-        let end = backup.stream(snapshot).await?;
+        let begun = self.begin(connection, &probe, snapshot, context).await?;
+        let (start, tablespaces) = (begun.backup.start, begun.backup.tablespaces.clone());
+        let end = begun.backup.stream(snapshot, begun.base.as_ref()).await?;
         bounded(context, archiver.wait_until_stored(end, context)).await?;
-        Ok(self.captured(&probe, start, end, tablespaces))
+        Ok(self.captured(&probe, begun.note, begun.base.is_some(), start, end, tablespaces))
     }
 
     /// A base backup that streams its own WAL. The slot comes first, so that no WAL that the backup needs
@@ -90,8 +94,8 @@ impl PostgresBackend {
         let options = WalArchiveOptions::new(name)?;
         Slot::Temporary(options.slot.clone()).ensure(&mut wal_connection).await?;
         let connection = Connection::open(&self.server, context).await?;
-        let backup = BaseBackup::begin(connection, &context.progress).await?;
-        if backup.timeline != probe.timeline {
+        let begun = self.begin(connection, &probe, snapshot, context).await?;
+        if begun.backup.timeline != probe.timeline {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "capture",
@@ -100,7 +104,7 @@ impl PostgresBackend {
             .with_target(self.server.to_string())
             .with_remedy("take the backup again"));
         }
-        let (start, tablespaces) = (backup.start, backup.tablespaces.clone());
+        let (start, tablespaces) = (begun.backup.start, begun.backup.tablespaces.clone());
 
         let log = snapshot.repository().log(probe.log_name());
         let from = start.segment_start(probe.segment_bytes);
@@ -115,8 +119,9 @@ impl PostgresBackend {
                     WalStream::start(wal_connection, request, &positions, &wal_context).await?.run().await
                 }
             });
+        let (note, incremental) = (begun.note, begun.base.is_some());
         let backing_up = async {
-            let end = backup.stream(snapshot).await?;
+            let end = begun.backup.stream(snapshot, begun.base.as_ref()).await?;
             bounded(context, positions.wait_until_stored(end, context)).await?;
             Ok(end)
         };
@@ -128,30 +133,97 @@ impl PostgresBackend {
             })),
         };
         tasks.shutdown().await;
-        Ok(self.captured(&probe, start, end?, tablespaces))
+        Ok(self.captured(&probe, note, incremental, start, end?, tablespaces))
+    }
+
+    /// Begins a base backup: of what has changed where that was asked for and is possible.
+    async fn begin(
+        &self,
+        connection: Connection,
+        probe: &PostgresProbe,
+        snapshot: &mut SnapshotWriter,
+        context: &JobContext,
+    ) -> Result<Begun> {
+        let of_this_cluster = |record: &BackupRecord| {
+            ClusterFacts::read(&record.facts).is_ok_and(|facts| facts.system_id == probe.system_id)
+        };
+        snapshot.build_on(self.kind(), of_this_cluster).await?;
+        let base = snapshot.base().map(|record| ClusterFacts::read(&record.facts)).transpose()?;
+        let (note, connection) = match (choose(snapshot.mode(), probe, base.as_ref()), snapshot.base()) {
+            (Engine::Changes, Some(record)) => {
+                let manifest = read_manifest(snapshot.repository(), record, context).await?;
+                match BaseBackup::begin(connection, Some(&manifest), &context.progress).await {
+                    Ok(backup) => return Ok(Begun { backup, base, note: None }),
+                    Err(error) if [ErrorKind::Cancelled, ErrorKind::Unavailable].contains(&error.kind()) => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        let note =
+                            format!("everything was read: the server refused to send changes: {error}");
+                        tracing::warn!(error = %error.full(), "reading everything instead of changes");
+                        (Some(note), Connection::open(&self.server, context).await?)
+                    }
+                }
+            }
+            (Engine::Everything { note }, _) => (note, connection),
+            (Engine::Changes, None) => (None, connection),
+        };
+        let backup = BaseBackup::begin(connection, None, &context.progress).await?;
+        Ok(Begun { backup, base: None, note })
     }
 
     fn captured(
         &self,
         probe: &PostgresProbe,
+        note: Option<String>,
+        incremental: bool,
         start: Lsn,
         end: Lsn,
         tablespaces: BTreeMap<String, String>,
     ) -> Captured {
         let positions = start.segment_start(probe.segment_bytes).0..end.0;
-        Captured::new(self.server.to_string())
+        let facts = ClusterFacts {
+            version: probe.version,
+            system_id: probe.system_id.clone(),
+            timeline: probe.timeline,
+            segment_bytes: probe.segment_bytes,
+            data_checksums: probe.data_checksums,
+            start,
+            end,
+            tablespaces,
+        };
+        let mut captured = Captured::new(self.server.to_string())
             .with_log(LogRange { log: probe.log_name(), positions })
-            .with_facts(json!(ClusterFacts {
-                version: probe.version,
-                system_id: probe.system_id.clone(),
-                timeline: probe.timeline,
-                segment_bytes: probe.segment_bytes,
-                data_checksums: probe.data_checksums,
-                start,
-                end,
-                tablespaces,
-            }))
+            .with_facts(json!(facts));
+        captured.note = note;
+        if incremental { captured.incremental() } else { captured }
     }
+}
+
+/// A base backup that the server has begun.
+struct Begun {
+    backup: BaseBackup,
+    /// The backup that the server sends the changes since.
+    base: Option<ClusterFacts>,
+    /// Why it sends everything, where less was asked for.
+    note: Option<String>,
+}
+
+/// The server's manifest of an earlier backup, byte by byte.
+async fn read_manifest(
+    repository: &Repository,
+    record: &BackupRecord,
+    context: &JobContext,
+) -> Result<Vec<u8>> {
+    let mut reader = repository.read(record, &context.clone().with_progress(Progress::new())).await?;
+    reader.retain(|entry| entry.path == MANIFEST_FILE);
+    let mut manifest = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        if let Piece::Data { data, .. } = piece {
+            manifest.extend_from_slice(&data);
+        }
+    }
+    Ok(manifest)
 }
 
 async fn bounded(context: &JobContext, wait: impl Future<Output = Result<()>> + Send) -> Result<()> {

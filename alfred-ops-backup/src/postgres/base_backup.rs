@@ -1,18 +1,23 @@
 //! `BASE_BACKUP`: the server streams its data directory as tar archives.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use alfred_ops_core::{Error, ErrorKind, Lsn, Progress, Result};
 use bytes::Bytes;
 
-use super::manifest::{self, Received};
-use super::tar::{TarEvent, TarKind, TarReader};
+use super::archives::Archives;
+use super::backup_label::IncrementalFrom;
+use super::facts::ClusterFacts;
+use super::manifest;
 use super::wire::{Connection, Reply, Row};
 use crate::SnapshotWriter;
 
 /// The manifest is checked at the end and so kept in memory: some 150 bytes a file.
 const MANIFEST_BYTES_MAX: usize = 512 << 20;
-const MANIFEST_FILE: &str = "backup_manifest";
+/// The server's own list of what it sent, as a file of the data directory.
+pub(super) const MANIFEST_FILE: &str = "backup_manifest";
+/// The manifest goes to the server in messages of this length.
+const UPLOAD_BYTES: usize = 64 << 10;
 
 /// A base backup that the server has begun.
 #[derive(Debug)]
@@ -26,13 +31,24 @@ pub(super) struct BaseBackup {
 }
 
 impl BaseBackup {
-    /// Asks for a base backup and waits for the checkpoint that it starts from.
-    pub(super) async fn begin(mut connection: Connection, progress: &Progress) -> Result<Self> {
+    /// Asks for a base backup and waits for the checkpoint that it starts from. Given the manifest of an
+    /// earlier backup, asks for what has changed since.
+    pub(super) async fn begin(
+        mut connection: Connection,
+        since: Option<&[u8]>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let incremental = if let Some(manifest) = since {
+            upload_manifest(&mut connection, manifest).await?;
+            ", INCREMENTAL"
+        } else {
+            ""
+        };
         connection
-            .start(
+            .start(&format!(
                 "BASE_BACKUP (LABEL 'alfred-ops', TARGET 'client', PROGRESS true, CHECKPOINT 'fast', WAL false, \
-                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')",
-            )
+                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C'{incremental})"
+            ))
             .await?;
         let mut rows = Vec::new();
         loop {
@@ -60,10 +76,13 @@ impl BaseBackup {
     }
 
     /// Streams everything into `snapshot`, compares it with the server's manifest, and returns the position
-    /// up to which WAL is needed.
-    pub(super) async fn stream(mut self, snapshot: &mut SnapshotWriter) -> Result<Lsn> {
-        let mut archives =
-            Archives { snapshot, tar: None, prefix: String::new(), current: None, received: HashMap::new() };
+    /// up to which WAL is needed. `base` is the backup that it must be the changes since.
+    pub(super) async fn stream(
+        mut self,
+        snapshot: &mut SnapshotWriter,
+        base: Option<&ClusterFacts>,
+    ) -> Result<Lsn> {
+        let mut archives = Archives::new(snapshot);
         let mut manifest: Option<Vec<u8>> = None;
         loop {
             let payload = match self.connection.next().await? {
@@ -78,10 +97,10 @@ impl BaseBackup {
             match (payload.first(), &mut manifest) {
                 (Some(b'n'), None) => {
                     let prefix = self.prefix_of(&payload)?;
-                    archives.begin(prefix)?;
+                    archives.begin(prefix).await?;
                 }
                 (Some(b'm'), None) => {
-                    archives.end()?;
+                    archives.end().await?;
                     manifest = Some(Vec::new());
                 }
                 (Some(b'd'), None) => archives.feed(&payload[1..]).await?,
@@ -99,6 +118,14 @@ impl BaseBackup {
             manifest.ok_or_else(|| self.connection.unexpected("a base backup without a manifest"))?;
         manifest::check(&manifest, &archives.received)
             .map_err(|error| error.with_target(self.connection.target()))?;
+        let from = archives.incremental_from;
+        let wanted = base.map(|base| IncrementalFrom { start: base.start, timeline: base.timeline });
+        if from != wanted {
+            let what = format!("the server sent changes since {from:?} instead of {wanted:?}");
+            return Err(Error::new(ErrorKind::Conflict, "read base backup", what)
+                .with_target(self.connection.target())
+                .with_remedy("take a full backup"));
+        }
         snapshot.begin_file(MANIFEST_FILE, 0o600, 0).await?;
         snapshot.write(&manifest).await?;
         self.end().await
@@ -128,72 +155,28 @@ impl BaseBackup {
     }
 }
 
+/// Gives the server the manifest of the backup that the next one builds on.
+async fn upload_manifest(connection: &mut Connection, manifest: &[u8]) -> Result<()> {
+    connection.start("UPLOAD_MANIFEST").await?;
+    loop {
+        match connection.next().await? {
+            Reply::CopyIn => break,
+            Reply::Complete => {}
+            _ => return Err(connection.unexpected("no request for data after UPLOAD_MANIFEST")),
+        }
+    }
+    for part in manifest.chunks(UPLOAD_BYTES) {
+        connection.send_copy_data(part).await?;
+    }
+    connection.send_copy_done().await?;
+    while !matches!(connection.next().await?, Reply::Ready) {}
+    Ok(())
+}
+
 fn position(connection: &Connection, row: Option<Row>) -> Result<(Lsn, u32)> {
     let read = || {
         let mut columns = row?.into_iter();
         Some((columns.next()??.parse().ok()?, columns.next()??.parse().ok()?))
     };
     read().ok_or_else(|| connection.unexpected("no position from BASE_BACKUP"))
-}
-
-/// The archives on their way into the snapshot.
-struct Archives<'a> {
-    snapshot: &'a mut SnapshotWriter,
-    tar: Option<TarReader>,
-    prefix: String,
-    /// The file whose content is arriving.
-    current: Option<(String, Received)>,
-    received: HashMap<String, Received>,
-}
-
-impl Archives<'_> {
-    fn begin(&mut self, prefix: String) -> Result<()> {
-        self.end()?;
-        self.prefix = prefix;
-        self.tar = Some(TarReader::default());
-        Ok(())
-    }
-
-    async fn feed(&mut self, mut data: &[u8]) -> Result<()> {
-        let Some(mut tar) = self.tar.take() else {
-            return Err(Error::new(ErrorKind::Corrupt, "read base backup", "data came before any archive"));
-        };
-        while let Some(event) = tar.next(&mut data)? {
-            match event {
-                TarEvent::Data(data) => {
-                    if let Some((_, received)) = &mut self.current {
-                        received.add(data);
-                    }
-                    self.snapshot.write(data).await?;
-                }
-                TarEvent::Member(member) => {
-                    self.close_file();
-                    let path = format!("{}{}", self.prefix, member.path);
-                    match member.kind {
-                        TarKind::Directory => self.snapshot.directory(&path, member.mode).await?,
-                        TarKind::Symlink { target } => self.snapshot.symlink(&path, &target).await?,
-                        TarKind::File { .. } => {
-                            self.snapshot.begin_file(&path, member.mode, member.modified).await?;
-                            self.current = Some((path, Received::default()));
-                        }
-                    }
-                }
-            }
-        }
-        self.tar = Some(tar);
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<()> {
-        self.close_file();
-        if self.tar.as_ref().is_some_and(|tar| !tar.is_complete()) {
-            return Err(Error::new(ErrorKind::Corrupt, "read base backup", "an archive is cut short"));
-        }
-        self.tar = None;
-        Ok(())
-    }
-
-    fn close_file(&mut self) {
-        self.received.extend(self.current.take());
-    }
 }

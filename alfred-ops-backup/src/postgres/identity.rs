@@ -23,6 +23,8 @@ pub struct PostgresProbe {
     pub segment_bytes: u64,
     /// Whether its pages carry checksums.
     pub data_checksums: bool,
+    /// Whether it records what changes, so that it can send only that (`summarize_wal`, from 17 on).
+    pub summarizes_wal: bool,
 }
 
 impl PostgresProbe {
@@ -50,6 +52,8 @@ impl PostgresProbe {
         let segment_bytes = bytes_of(&segment)
             .ok_or_else(|| connection.unexpected(&format!("wal_segment_size {segment:?}")))?;
         let data_checksums = connection.query_value("SHOW data_checksums").await? == "on";
+        let summarizes_wal =
+            version >= 170_000 && connection.query_value("SHOW summarize_wal").await? == "on";
         let identity = connection.query("IDENTIFY_SYSTEM").await?;
         let read = || {
             let mut columns = identity.into_iter().next()?.into_iter();
@@ -60,7 +64,7 @@ impl PostgresProbe {
         };
         let (system_id, timeline, flushed) = read()
             .ok_or_else(|| connection.unexpected("an answer to IDENTIFY_SYSTEM without its three columns"))?;
-        Ok(Self { version, system_id, timeline, flushed, segment_bytes, data_checksums })
+        Ok(Self { version, system_id, timeline, flushed, segment_bytes, data_checksums, summarizes_wal })
     }
 
     /// The name of the log that holds this timeline's WAL.

@@ -1,9 +1,13 @@
 //! Postgres over its streaming replication protocol.
 
+mod archives;
 mod backend;
+mod backup_label;
 mod base_backup;
+mod engine;
 mod facts;
 mod identity;
+mod incremental_file;
 mod manifest;
 mod restore;
 mod tar;

@@ -63,6 +63,10 @@ impl ReadPlan {
         }
     }
 
+    pub(super) fn set_entries(&mut self, entries: Arc<Vec<IndexEntry>>) {
+        self.entries = entries;
+    }
+
     pub(super) fn skip_present(&mut self, present: Arc<dyn PresentFiles>, sealer: Sealer) {
         self.present = Some((present, sealer));
     }

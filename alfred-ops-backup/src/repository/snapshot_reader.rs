@@ -88,6 +88,12 @@ impl SnapshotReader {
         self.entries.iter().map(|entry| &entry.entry)
     }
 
+    /// Leaves out all entries but those that are wanted. To be called before the first piece.
+    pub fn retain(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        Arc::make_mut(&mut self.entries).retain(|entry| wanted(&entry.entry));
+        self.plan.set_entries(Arc::clone(&self.entries));
+    }
+
     /// From here on, leaves out pages that lie at the destination already: they are compared by their
     /// hashes, and only those that differ are read. To be called before the first piece.
     pub fn skip_present(&mut self, present: Arc<dyn PresentFiles>) {

@@ -167,11 +167,11 @@ impl SnapshotWriter {
     }
 
     /// Begins a file of `bytes` bytes of which only pages that may have changed will come, by
-    /// [`write_at`](Self::write_at). Of the rest, the first `kept_bytes` are as in the base; what lies
-    /// behind is zeros. All three are whole pages of 8 KiB.
+    /// [`write_at`](Self::write_at). Of the rest, the first `kept_bytes` are as in the base, as far as that
+    /// reaches; what lies behind is zeros. Lengths are whole pages of 8 KiB.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if the base does not hold what is to be kept; as
+    /// [`ErrorKind::Conflict`] if the base does not hold the file; as
     /// [`begin_file`](Self::begin_file).
     pub async fn begin_patch(
         &mut self,
@@ -183,7 +183,7 @@ impl SnapshotWriter {
     ) -> Result<()> {
         let page = PAGE_BYTES as u64;
         let held = self.base.as_ref().and_then(|base| base.file_bytes(path));
-        let fits = held.is_some_and(|held| kept_bytes.min(bytes) <= held) || kept_bytes == 0;
+        let fits = held.is_some() || kept_bytes == 0;
         if !fits || !bytes.is_multiple_of(page) || !kept_bytes.is_multiple_of(page) {
             return Err(Error::new(
                 ErrorKind::Conflict,
@@ -192,9 +192,10 @@ impl SnapshotWriter {
             )
             .with_remedy("take a full backup"));
         }
+        let kept_bytes = kept_bytes.min(bytes).min(held.unwrap_or(0) / page * page);
         self.begin_file(path, mode, modified).await?;
         if let Some(file) = &mut self.file {
-            file.patch = Some(Patch { bytes, kept_bytes: kept_bytes.min(bytes) });
+            file.patch = Some(Patch { bytes, kept_bytes });
         }
         Ok(())
     }

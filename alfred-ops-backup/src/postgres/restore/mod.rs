@@ -1,5 +1,6 @@
 //! From a snapshot and a log to a data directory that Postgres starts from.
 
+mod combined_manifest;
 mod file_writer;
 mod recovery_settings;
 mod target_check;
@@ -10,6 +11,7 @@ use alfred_ops_core::{Error, ErrorKind, JobContext, ProgressUnit, Result, blocki
 use bytes::Bytes;
 
 use self::file_writer::FileWriter;
+use super::base_backup::MANIFEST_FILE;
 use super::facts::ClusterFacts;
 use crate::{Entry, EntryKind, LogRange, Piece, RecoveryTarget, RestoreRequest, Restored, SnapshotReader};
 
@@ -206,6 +208,11 @@ fn finish<'a>(
     };
     let settings = recovery_settings::merge(&before, target);
     std::fs::write(&auto_conf, settings).map_err(file_writer::failed("write settings", &auto_conf))?;
+    let manifest = destination.join(MANIFEST_FILE);
+    let text = std::fs::read(&manifest).map_err(file_writer::failed("read manifest", &manifest))?;
+    if let Some(text) = combined_manifest::combined(&text, destination)? {
+        std::fs::write(&manifest, text).map_err(file_writer::failed("write manifest", &manifest))?;
+    }
     let signal = destination.join("recovery.signal");
     std::fs::write(&signal, "").map_err(file_writer::failed("write recovery.signal", &signal))?;
     for root in relocated.map(PathBuf::as_path).chain([destination]) {

@@ -39,6 +39,7 @@ pub(in crate::postgres) type Row = Vec<Option<String>>;
 pub(in crate::postgres) enum Reply {
     Row(Row),
     CopyOut,
+    CopyIn,
     CopyBoth,
     CopyData(Bytes),
     CopyDone,
@@ -115,6 +116,13 @@ impl Connection {
         self.send(&message).await
     }
 
+    /// Ends what is sent of the copy under way.
+    pub(in crate::postgres) async fn send_copy_done(&mut self) -> Result<()> {
+        let mut message = BytesMut::new();
+        frontend::copy_done(&mut message);
+        self.send(&message).await
+    }
+
     pub(super) async fn send(&mut self, message: &[u8]) -> Result<()> {
         let sent = async {
             self.stream.write_all(message).await?;
@@ -135,6 +143,7 @@ impl Connection {
             match self.next_message().await? {
                 Message::DataRow(row) => return self.read_row(&row).map(Reply::Row),
                 Message::CopyOutResponse(_) => return Ok(Reply::CopyOut),
+                Message::CopyInResponse(_) => return Ok(Reply::CopyIn),
                 Message::CopyData(data) => return Ok(Reply::CopyData(data.into_bytes())),
                 Message::CopyDone => return Ok(Reply::CopyDone),
                 Message::CommandComplete(_) => return Ok(Reply::Complete),

@@ -28,6 +28,22 @@ impl PostgresBinaries {
         Self::at(newest.1)
     }
 
+    /// The programs of one major version: Debian's, or those in the folder named by
+    /// `ALFRED_OPS_POSTGRES_17_BIN` (for 17).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if that version is not installed.
+    pub fn of_version(major: u32) -> Result<Self> {
+        match std::env::var_os(format!("ALFRED_OPS_POSTGRES_{major}_BIN")) {
+            Some(folder) => Self::at(folder),
+            None => Self::at(format!("/usr/lib/postgresql/{major}/bin")).map_err(|error| {
+                error.with_remedy(format!(
+                    "run the tests by scripts/test, which installs it, or set ALFRED_OPS_POSTGRES_{major}_BIN"
+                ))
+            }),
+        }
+    }
+
     /// The programs in `folder`.
     ///
     /// # Errors

@@ -88,12 +88,13 @@ impl PostgresServer {
     /// # Errors
     /// [`ErrorKind::NotFound`] if none is installed.
     pub fn builder() -> Result<PostgresServerBuilder> {
-        Ok(PostgresServerBuilder {
-            binaries: PostgresBinaries::find()?,
-            settings: Vec::new(),
-            hba: None,
-            initdb: Vec::new(),
-        })
+        Ok(Self::builder_of(PostgresBinaries::find()?))
+    }
+
+    /// A new cluster of these programs.
+    #[must_use]
+    pub const fn builder_of(binaries: PostgresBinaries) -> PostgresServerBuilder {
+        PostgresServerBuilder { binaries, settings: Vec::new(), hba: None, initdb: Vec::new() }
     }
 
     /// Starts a server on an existing data directory, such as a restored one, and waits until it accepts
