@@ -47,6 +47,7 @@ mod backup;
 mod backup_job;
 mod backup_request;
 mod blob;
+mod buffer;
 mod log;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -73,3 +74,4 @@ pub use repository::{
 };
 
 pub(crate) use blob::check_key;
+pub(crate) use buffer::Buffer;

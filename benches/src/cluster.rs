@@ -1,12 +1,17 @@
 //! A Postgres with data to back up.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_backup::{BlobStore, LocalBlobStore, PostgresBackend, Repository, RepositoryOptions};
-use alfred_ops_core::testing::servers::PostgresServer;
-use alfred_ops_core::{Clock as _, Error, ErrorKind, JobContext, Result, SystemClock};
+use alfred_ops_backup::{
+    BlobStore, LocalBlobStore, PostgresBackend, Repository, RepositoryKey, RepositoryOptions,
+};
+use alfred_ops_core::testing::servers::{Account, PostgresBinaries, PostgresServer};
+use alfred_ops_core::{
+    Clock as _, Error, ErrorKind, JobContext, Result, SystemClock, SystemEntropy, blocking,
+};
 use tempfile::TempDir;
 
 /// Figures by their names.
@@ -16,26 +21,50 @@ pub(crate) type Figures = Vec<(&'static str, f64)>;
 pub(crate) struct Cluster {
     pub(crate) server: PostgresServer,
     pub(crate) home: TempDir,
+    /// Where the server's Unix socket is.
+    pub(crate) sockets: TempDir,
     pub(crate) clock: SystemClock,
     pub(crate) context: JobContext,
 }
 
 impl Cluster {
-    /// A server with so many megabytes of rows, half of each random.
-    pub(crate) async fn start(megabytes: u32) -> Result<Self> {
-        let server = PostgresServer::builder()?.setting("max_wal_size", "4GB").start().await?;
-        println!("making {megabytes} MB of data");
-        server.psql("CREATE TABLE t (id bigint PRIMARY KEY, random text, plain text)")?;
-        for part in 0..megabytes.div_ceil(50) {
-            server.psql(&format!(
-                "INSERT INTO t SELECT n, (SELECT string_agg(md5(random()::text || k), '') \
-                 FROM generate_series(1, 16) k WHERE n > 0), repeat('nothing new here; ', 26) \
-                 FROM generate_series({part} * 46000 + 1, ({part} + 1) * 46000) n"
-            ))?;
+    /// A server of a version with pgbench's tables, every account with a payload that does not compress
+    /// well; about so many megabytes.
+    pub(crate) async fn start(binaries: PostgresBinaries, megabytes: u32) -> Result<Self> {
+        let sockets = Account::find()?.private_folder("alfred-ops-sockets-")?;
+        let mut builder = PostgresServer::builder_of(binaries)
+            .setting("max_wal_size", "8GB")
+            .setting("shared_buffers", "512MB")
+            .setting("autovacuum", "off")
+            .setting("unix_socket_directories", sockets.path().display().to_string());
+        if builder.version()? >= 17 {
+            builder = builder.setting("summarize_wal", "on");
         }
-        server.psql("CHECKPOINT")?;
+        let server = builder.start().await?;
+        println!("making {megabytes} MB of data");
         let home = server.account().private_folder("alfred-ops-bench-")?;
-        Ok(Self { server, home, clock: SystemClock::new(), context: JobContext::system() })
+        let cluster =
+            Self { server, home, sockets, clock: SystemClock::new(), context: JobContext::system() };
+        // An account with its payload and index entry takes some 300 bytes.
+        cluster.pgbench(&["-i", "-q", "-s", &(megabytes / 31).max(1).to_string()]).await?;
+        for statement in [
+            "ALTER TABLE pgbench_accounts ADD COLUMN payload text",
+            "ALTER TABLE pgbench_accounts ALTER COLUMN payload TYPE text USING \
+             md5(aid::text || 'a') || md5(aid::text || 'b') || md5(aid::text || 'c') || md5(aid::text || 'd')",
+            "VACUUM FREEZE",
+            "CHECKPOINT",
+        ] {
+            cluster.server.psql(statement)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Runs pgbench.
+    pub(crate) async fn pgbench(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(self.server.binaries().program("pgbench"));
+        command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.server.options().port.to_string()]);
+        command.args(arguments).arg("postgres").stdout(Stdio::null()).stderr(Stdio::null());
+        run(command).await
     }
 
     pub(crate) fn backend(&self) -> PostgresBackend {
@@ -48,7 +77,8 @@ impl Cluster {
     }
 
     pub(crate) async fn repository(&self, store: Arc<dyn BlobStore>) -> Result<Repository> {
-        Repository::open_or_create(store, RepositoryOptions::default(), &self.context).await
+        let options = RepositoryOptions::default().with_key(RepositoryKey::generate(&SystemEntropy));
+        Repository::open_or_create(store, options, &self.context).await
     }
 
     /// How long a piece of work takes.
@@ -57,6 +87,37 @@ impl Cluster {
         let output = work.await?;
         Ok((output, self.clock.monotonic() - started))
     }
+}
+
+/// Runs a program to its end.
+pub(crate) async fn run(mut command: Command) -> Result<()> {
+    let name = command.get_program().display().to_string();
+    let failed = |what: String| Error::new(ErrorKind::Internal, "run a peer", what).with_target(name.clone());
+    match blocking(move || command.status()).await? {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(failed(format!("it ended with {status}"))),
+        Err(source) => Err(failed("it cannot be started".to_owned()).with_source(source)),
+    }
+}
+
+/// The bytes of all files below a folder.
+pub(crate) fn folder_bytes(folder: &Path) -> Result<u64> {
+    let unreadable = |source| {
+        Error::new(ErrorKind::Unavailable, "measure a folder", "it cannot be read").with_source(source)
+    };
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let metadata = entry.metadata().map_err(unreadable)?;
+        bytes += if metadata.is_dir() { folder_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+/// A ratio of two measurements.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub(crate) fn ratio(ours: u64, peers: u64) -> f64 {
+    ours as f64 / peers as f64
 }
 
 /// MB (10⁶ bytes) a second.

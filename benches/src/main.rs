@@ -4,10 +4,12 @@
 
 mod backup;
 mod cluster;
+mod pgbackrest;
 mod restore;
 
 use std::process::ExitCode;
 
+use alfred_ops_core::testing::servers::PostgresBinaries;
 use clap::{Parser, ValueEnum};
 
 use crate::cluster::Cluster;
@@ -17,7 +19,7 @@ use crate::cluster::Cluster;
 struct Arguments {
     /// What to measure.
     name: Benchmark,
-    /// 128 MB instead of 1 GB.
+    /// 128 MB instead of 2 GB.
     #[arg(long)]
     quick: bool,
 }
@@ -31,9 +33,9 @@ enum Benchmark {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let megabytes = if arguments.quick { 128 } else { 1000 };
+    let megabytes = if arguments.quick { 128 } else { 2000 };
     let measured = async {
-        let cluster = Cluster::start(megabytes).await?;
+        let cluster = Cluster::start(PostgresBinaries::find()?, megabytes).await?;
         match arguments.name {
             Benchmark::Backup => backup::measure(&cluster).await,
             Benchmark::Restore => restore::measure(&cluster).await,

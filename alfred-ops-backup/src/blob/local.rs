@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::store::{bad_range, not_found, taken};
 use super::{BlobInfo, BlobStore, check_key};
+use crate::Buffer;
 
 /// Unfinished writes. The name is no valid key, so that they never show up in a listing.
 const UNFINISHED: &str = "~unfinished";
@@ -190,10 +191,11 @@ impl BlobStore for LocalBlobStore {
             }
             let wanted = usize::try_from(range.end - range.start)
                 .map_err(|_| bad_range(&folder.location, key, &range, bytes))?;
-            let mut data = vec![0; wanted];
+            let mut data = Buffer::with_capacity(wanted);
+            data.resize(wanted, 0);
             file.seek(SeekFrom::Start(range.start)).map_err(fail)?;
             file.read_exact(&mut data).map_err(fail)?;
-            Ok(Bytes::from(data))
+            Ok(data.freeze())
         })
         .await
     }

@@ -56,7 +56,7 @@ impl LogArchive {
         check_key(&key)?;
         let (sealer, object, compression) = (self.sealer.clone(), key.clone(), self.compression);
         let frame = blocking(move || sealer.seal(&object, &data, compression)).await??;
-        match self.store.create(&key, frame.bytes.into()).await {
+        match self.store.create(&key, frame.bytes.freeze()).await {
             // After a lost answer the first attempt may have been the one that succeeded.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 if self.sealer.open(&key, &self.store.get(&key).await?, Some(frame.id)).is_ok() {

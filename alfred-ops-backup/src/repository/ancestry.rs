@@ -13,11 +13,11 @@ use super::segment::Segment;
 use super::{Layout, Repository};
 
 /// Raw bytes of map frames that are kept for the next file.
-const MAP_CACHE_BYTES: usize = 32 << 20;
+const MAP_CACHE_BYTES: usize = 16 << 20;
 
 /// The indexes of a backup and of those that it stands on, each with a number, loaded when they are first
 /// named.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ancestry {
     repository: Repository,
     members: Vec<Member>,
@@ -26,7 +26,7 @@ pub(super) struct Ancestry {
     map_frames: Vec<((u32, u32), Bytes)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Member {
     source: SourceRef,
     tables: Arc<Tables>,

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result, TaskHandle, TaskSet, blocking};
-use bytes::BytesMut;
 
 use super::index::FrameRef;
 use super::pack_writer::PackWriter;
 use super::page_map::{MapPlace, PageMap, Place};
 use super::sealer::SealedFrame;
 use super::{Layout, Repository};
+use crate::Buffer;
 
 /// Raw bytes of a frame. Larger frames compress little better; smaller ones make the index longer.
 pub(super) const FRAME_BYTES: usize = 1 << 20;
@@ -46,7 +46,7 @@ enum Kind {
 /// A frame that is being filled, and where the earlier ones of its kind lie.
 #[derive(Debug, Default)]
 struct Collector {
-    open: BytesMut,
+    open: Buffer,
     cut: u32,
     stored: Vec<FrameRef>,
 }
@@ -84,7 +84,7 @@ impl ContentWriter {
             self.cut(Kind::Pages).await?;
         }
         let place = Place::Frame { source: OWN, frame: self.pages.cut, offset: self.pages.offset()? };
-        self.pages.open.extend_from_slice(page);
+        self.pages.append(page);
         self.new_bytes += page.len() as u64;
         Ok(place)
     }
@@ -105,7 +105,7 @@ impl ContentWriter {
             length: u32::try_from(encoded.len()).map_err(|_| too_many())?,
             depth: map.depth(),
         };
-        self.maps.open.extend_from_slice(&encoded);
+        self.maps.append(&encoded);
         Ok(place)
     }
 
@@ -161,6 +161,13 @@ impl ContentWriter {
 }
 
 impl Collector {
+    fn append(&mut self, raw: &[u8]) {
+        if self.open.capacity() == 0 {
+            self.open = Buffer::with_capacity(raw.len().max(FRAME_BYTES));
+        }
+        self.open.extend_from_slice(raw);
+    }
+
     fn offset(&self) -> Result<u32> {
         u32::try_from(self.open.len()).map_err(|_| too_many())
     }

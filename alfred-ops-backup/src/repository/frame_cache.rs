@@ -12,13 +12,13 @@ use super::ancestry::{Ancestry, read_frames};
 use super::index::FrameRef;
 
 /// Raw bytes of one read: frames that lie side by side cost one request.
-const READ_RAW_BYTES: u64 = 8 << 20;
+const READ_RAW_BYTES: u64 = 4 << 20;
 /// Reads under way at once.
 const READS: usize = 16;
 /// Raw bytes that are read before they are needed.
-const AHEAD_BYTES: u64 = 32 << 20;
+const AHEAD_BYTES: u64 = 16 << 20;
 /// Raw bytes of frames that are kept since pages of them may be needed again.
-const IDLE_BYTES: u64 = 32 << 20;
+const IDLE_BYTES: u64 = 16 << 20;
 
 /// A frame: the number of its backup and its own there.
 type Key = (u32, u32);

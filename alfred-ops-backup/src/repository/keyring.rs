@@ -57,7 +57,8 @@ impl DataKey {
             serde_json::from_slice(json).map_err(|source| broken().with_source(source))?;
         let object = Layout::key(&key.fingerprint());
         let bytes = unhex(&wrapped.wrapped).ok_or_else(broken)?;
-        let opened = Cipher::new(&key.bytes())?.open(&object, PURPOSE, &bytes)?;
+        let mut opened = Vec::new();
+        Cipher::new(&key.bytes())?.open(&object, PURPOSE, &bytes, &mut opened)?;
         opened.try_into().map(Self).map_err(|_| broken())
     }
 

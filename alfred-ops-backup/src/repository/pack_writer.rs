@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result, TaskHandle, TaskSet};
-use bytes::{Bytes, BytesMut};
 
 use super::index::FrameRef;
 use super::sealer::SealedFrame;
 use super::{Layout, Repository};
+use crate::Buffer;
 
-/// Stored bytes after which a pack is sent: large enough that a request's delay counts little, small
+/// Stored bytes of a pack, at most: large enough that a request's delay counts little, small
 /// enough that several in flight stay within the memory budget.
 const PACK_BYTES: usize = 8 << 20;
 /// Packs on their way to the store at once.
-const UPLOADS: usize = 3;
+const UPLOADS: usize = 4;
 
 /// Joins frames to packs and sends them. Memory is bounded by `UPLOADS + 1` packs.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct PackWriter {
     context: JobContext,
     tasks: TaskSet,
     pub(super) packs: Vec<Id>,
-    pack: BytesMut,
+    pack: Buffer,
     uploading: VecDeque<TaskHandle<Result<()>>>,
     pub(super) stored_bytes: u64,
 }
@@ -35,7 +35,7 @@ impl PackWriter {
             context: context.clone(),
             tasks: TaskSet::new(&context.cancel),
             packs: Vec::new(),
-            pack: BytesMut::new(),
+            pack: Buffer::default(),
             uploading: VecDeque::new(),
             stored_bytes: 0,
         }
@@ -45,7 +45,11 @@ impl PackWriter {
     pub(super) async fn add(&mut self, frame: &SealedFrame) -> Result<FrameRef> {
         let too_large =
             |_| Error::new(ErrorKind::ResourceExhausted, "capture", "the backup has too many packs");
+        if self.pack.len() + frame.bytes.len() > PACK_BYTES {
+            self.send().await?;
+        }
         if self.pack.is_empty() {
+            self.pack = Buffer::with_capacity(PACK_BYTES.max(frame.bytes.len()));
             self.packs.push(Id::new(self.context.now(), &*self.context.entropy));
         }
         let place = FrameRef {
@@ -57,15 +61,12 @@ impl PackWriter {
         };
         self.pack.extend_from_slice(&frame.bytes);
         self.stored_bytes += frame.bytes.len() as u64;
-        if self.pack.len() >= PACK_BYTES {
-            self.send().await?;
-        }
         Ok(place)
     }
 
     async fn send(&mut self) -> Result<()> {
         let Some(&id) = self.packs.last().filter(|_| !self.pack.is_empty()) else { return Ok(()) };
-        let data: Bytes = std::mem::take(&mut self.pack).freeze();
+        let data = std::mem::take(&mut self.pack).freeze();
         let (store, cancel) = (Arc::clone(&self.repository.store), self.tasks.cancel_token().clone());
         let key = Layout::pack(id);
         self.uploading.push_back(self.tasks.spawn(async move {
@@ -77,7 +78,7 @@ impl PackWriter {
                 }
             }
         }));
-        while self.uploading.len() >= UPLOADS {
+        while self.uploading.len() > UPLOADS {
             self.take_uploaded().await?;
         }
         Ok(())

@@ -63,8 +63,9 @@ impl ReadPlan {
         }
     }
 
-    pub(super) fn set_entries(&mut self, entries: Arc<Vec<IndexEntry>>) {
-        self.entries = entries;
+    /// A plan from the start, of other entries of the same backup.
+    pub(super) fn with_entries(&self, entries: Arc<Vec<IndexEntry>>) -> Self {
+        Self { present: self.present.clone(), ..Self::new(self.ancestry.clone(), entries) }
     }
 
     pub(super) fn skip_present(&mut self, present: Arc<dyn PresentFiles>, sealer: Sealer) {

@@ -1,19 +1,22 @@
 //! From raw data to frames and back.
 
 use std::cell::RefCell;
+use std::io::Cursor;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::Compression;
 use super::cipher::{Cipher, NONCE_BYTES, TAG_BYTES};
 use super::frame::{Codec, FRAME_RAW_MAX, FrameHeader, HEADER_BYTES, corrupt, split_frames};
 use super::page::PageDigest;
+use crate::Buffer;
 
 /// A frame as it is stored, and the identity of what it holds.
 #[derive(Debug)]
 pub(crate) struct SealedFrame {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Buffer,
     pub(crate) id: blake3::Hash,
     pub(crate) raw_bytes: u32,
 }
@@ -64,15 +67,13 @@ impl Sealer {
     pub(crate) fn seal(&self, object: &str, raw: &[u8], compression: Compression) -> Result<SealedFrame> {
         let room = if self.0.is_some() { NONCE_BYTES } else { 0 };
         let start = HEADER_BYTES + room;
-        let mut bytes = Vec::with_capacity(start + zstd::zstd_safe::compress_bound(raw.len()) + TAG_BYTES);
-        bytes.resize(start + zstd::zstd_safe::compress_bound(raw.len()), 0);
-        let compressed = compress(raw, &mut bytes[start..], compression)?;
-        let codec = if compressed < raw.len() { Codec::Zstd } else { Codec::Stored };
+        let mut bytes = Buffer::with_capacity(start + zstd::zstd_safe::compress_bound(raw.len()) + TAG_BYTES);
+        bytes.resize(start, 0);
+        compress(raw, &mut bytes, compression)?;
+        let codec = if bytes.len() - start < raw.len() { Codec::Zstd } else { Codec::Stored };
         if codec == Codec::Stored {
             bytes.truncate(start);
             bytes.extend_from_slice(raw);
-        } else {
-            bytes.truncate(start + compressed);
         }
         let id = self.hash(raw);
         let added = if self.0.is_some() { TAG_BYTES } else { 0 };
@@ -95,25 +96,26 @@ impl Sealer {
         if payload.len() != header.payload {
             return Err(corrupt("its payload has the wrong length"));
         }
-        let opened;
+        let mut opened = Buffer::default();
         let data = match &self.0 {
             Some(secrets) if header.encrypted => {
-                opened = secrets.cipher.open(object, authenticated, payload)?;
-                &opened
+                opened = Buffer::with_capacity(payload.len());
+                secrets.cipher.open(object, authenticated, payload, &mut opened)?;
+                &opened[..]
             }
             None if !header.encrypted => payload,
             _ => return Err(corrupt("it is not encrypted as its repository is")),
         };
-        let raw = match header.codec {
-            Codec::Stored => data.to_vec(),
-            Codec::Zstd => zstd::bulk::decompress(data, header.raw)
-                .map_err(|source| corrupt("its payload does not decompress").with_source(source))?,
-        };
+        let mut raw = Buffer::with_capacity(header.raw.max(data.len().min(FRAME_RAW_MAX)));
+        match header.codec {
+            Codec::Stored => raw.extend_from_slice(data),
+            Codec::Zstd => decompress(data, &mut raw)?,
+        }
         let id = self.hash(&raw);
         if raw.len() != header.raw || id != header.id || wanted.is_some_and(|wanted| wanted != id) {
             return Err(corrupt("its content does not match its hash"));
         }
-        Ok(raw.into())
+        Ok(raw.freeze())
     }
 
     /// A small object that is read whole: its frames one after another.
@@ -142,21 +144,39 @@ impl Sealer {
 
 thread_local! {
     /// A compressor's tables take longer to make than to use.
-    static COMPRESSOR: RefCell<Option<(Compression, zstd::bulk::Compressor<'static>)>> =
-        const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<(Compression, Compressor<'static>)>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn compress(raw: &[u8], into: &mut [u8], compression: Compression) -> Result<usize> {
+/// Appends the compressed form of `raw`, for which there must be room.
+fn compress(raw: &[u8], into: &mut Vec<u8>, compression: Compression) -> Result<()> {
     let failed = |source| Error::new(ErrorKind::Internal, "compress", "zstd failed").with_source(source);
     COMPRESSOR.with_borrow_mut(|slot| {
         if slot.as_ref().is_none_or(|(of, _)| *of != compression) {
-            let made = zstd::bulk::Compressor::new(compression.level()).map_err(failed)?;
+            let made = Compressor::new(compression.level()).map_err(failed)?;
             *slot = Some((compression, made));
         }
-        match slot {
-            Some((_, compressor)) => compressor.compress_to_buffer(raw, into).map_err(failed),
-            None => Err(Error::new(ErrorKind::Internal, "compress", "there is no compressor")),
+        let Some((_, compressor)) = slot else {
+            return Err(Error::new(ErrorKind::Internal, "compress", "there is no compressor"));
+        };
+        let start = into.len() as u64;
+        let mut end = Cursor::new(std::mem::take(into));
+        end.set_position(start);
+        let written = compressor.compress_to_buffer(raw, &mut end);
+        *into = end.into_inner();
+        written.map(drop).map_err(failed)
+    })
+}
+
+/// Fills an empty vector with the raw form of `data`, for which there must be room.
+fn decompress(data: &[u8], into: &mut Vec<u8>) -> Result<()> {
+    let failed = |source| corrupt("its payload does not decompress").with_source(source);
+    DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Some(Decompressor::new().map_err(failed)?);
         }
+        let Some(decompressor) = slot else { return Err(corrupt("there is no decompressor")) };
+        decompressor.decompress_to_buffer(data, into).map(drop).map_err(failed)
     })
 }
 
@@ -205,7 +225,7 @@ mod tests {
     fn frames_in_a_row_are_told_apart() {
         let parts: [&[u8]; 3] = [b"one", b"", b"threeeeeeeeeeeeeeeeeeeee"];
         for sealer in sealers() {
-            let seal = |part| sealer.seal("k", part, Compression::default()).unwrap().bytes;
+            let seal = |part| sealer.seal("k", part, Compression::default()).unwrap().bytes.to_vec();
             let object = Bytes::from(parts.map(seal).concat());
             let read: Vec<Bytes> = split_frames(&object)
                 .unwrap()

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::page::{PAGE_BYTES, PageDigest, is_zeros};
 use super::sealer::Sealer;
 use super::segment_builder::Before;
+use crate::Buffer;
 
 /// Raw bytes of a slab: one unit of work for the hashing threads.
 pub(super) const SLAB_BYTES: usize = 1 << 20;
@@ -14,7 +15,7 @@ pub(super) const SLAB_BYTES: usize = 1 << 20;
 /// A stretch of captured data: parts of one file or of many small ones.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    pub(super) data: BytesMut,
+    pub(super) data: Buffer,
     pub(super) parts: Vec<Part>,
 }
 
@@ -63,6 +64,9 @@ impl Slab {
 
     /// Appends to the page begun last.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
+        if self.data.capacity() == 0 {
+            self.data = Buffer::with_capacity(SLAB_BYTES);
+        }
         self.data.extend_from_slice(bytes);
         if let Some(Part::Pages { data, .. }) = self.parts.last_mut() {
             data.end = self.data.len();

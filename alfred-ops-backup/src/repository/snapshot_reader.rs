@@ -14,6 +14,8 @@ use super::{BackupRecord, Entry, PresentFiles, Repository};
 
 /// Steps that are planned ahead, at most.
 const STEPS: usize = 16_384;
+/// Entries of so many bytes are kept together when readers share the work.
+const GROUP_BYTES: u64 = 16 << 20;
 /// Zeros are handed out in pieces of at most this length.
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
@@ -91,7 +93,28 @@ impl SnapshotReader {
     /// Leaves out all entries but those that are wanted. To be called before the first piece.
     pub fn retain(&mut self, wanted: impl Fn(&Entry) -> bool) {
         Arc::make_mut(&mut self.entries).retain(|entry| wanted(&entry.entry));
-        self.plan.set_entries(Arc::clone(&self.entries));
+        self.plan = self.plan.with_entries(Arc::clone(&self.entries));
+    }
+
+    /// Several readers that together read the same, for work in parallel: each has about the same number of
+    /// bytes, whole files, and its own memory. To be called before the first piece.
+    #[must_use]
+    pub fn split(self, readers: usize) -> Vec<Self> {
+        let shares = share_out(&self.entries, readers.max(1));
+        let share = |entries: Vec<IndexEntry>| {
+            let entries = Arc::new(entries);
+            Self {
+                frames: FrameCache::new(self.repository.clone(), &self.context.cancel),
+                repository: self.repository.clone(),
+                record: self.record.clone(),
+                context: self.context.clone(),
+                plan: self.plan.with_entries(Arc::clone(&entries)),
+                entries,
+                planned: false,
+                steps: VecDeque::new(),
+            }
+        };
+        shares.into_iter().map(share).collect()
     }
 
     /// From here on, leaves out pages that lie at the destination already: they are compared by their
@@ -155,5 +178,65 @@ impl SnapshotReader {
             self.frames.start(&self.plan.ancestry)?;
         }
         Ok(())
+    }
+}
+
+/// Divides entries into shares of about the same number of bytes. Neighbours stay together, since their
+/// content lies in the same frames.
+fn share_out(entries: &[IndexEntry], shares: usize) -> Vec<Vec<IndexEntry>> {
+    let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        let bytes = entry.entry.bytes();
+        match groups.last_mut() {
+            Some((held, group)) if *held + bytes <= GROUP_BYTES => {
+                *held += bytes;
+                group.push(number);
+            }
+            _ => groups.push((bytes, vec![number])),
+        }
+    }
+    // The largest group first, each to whoever has least.
+    groups.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    let mut lots: Vec<(u64, Vec<usize>)> = vec![(0, Vec::new()); shares];
+    for (bytes, group) in groups {
+        if let Some(least) = lots.iter_mut().min_by_key(|(held, _)| *held) {
+            least.0 += bytes;
+            least.1.extend(group);
+        }
+    }
+    let share = |(_, mut numbers): (u64, Vec<usize>)| {
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| entries.get(number).cloned()).collect()
+    };
+    lots.into_iter().map(share).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EntryKind;
+
+    #[test]
+    fn shares_are_even_and_complete() {
+        let entry = |number: u64, bytes| IndexEntry {
+            entry: Entry {
+                path: format!("{number:04}"),
+                kind: EntryKind::File { bytes },
+                mode: 0o600,
+                modified: 0,
+            },
+            segments: Vec::new(),
+        };
+        let mut entries: Vec<IndexEntry> = (0..2000).map(|number| entry(number, 16 << 10)).collect();
+        entries.push(entry(2000, 1 << 30));
+        entries.push(entry(2001, 1000 << 20));
+        let shares = share_out(&entries, 2);
+        let bytes: Vec<u64> =
+            shares.iter().map(|share| share.iter().map(|entry| entry.entry.bytes()).sum()).collect();
+        assert!(bytes[0].abs_diff(bytes[1]) < 40 << 20, "{bytes:?}");
+        let mut all: Vec<IndexEntry> = shares.into_iter().flatten().collect();
+        all.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        assert_eq!(all, entries);
+        assert_eq!(share_out(&[], 3), vec![Vec::new(); 3]);
     }
 }

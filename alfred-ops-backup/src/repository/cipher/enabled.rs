@@ -45,23 +45,29 @@ impl Cipher {
         Ok(())
     }
 
-    /// The plaintext of a payload, or an error if the payload, the object's name or what is authenticated
-    /// beside it differ in a single bit.
+    /// Appends the plaintext of a payload to `into`, or fails if the payload, the object's name or what is
+    /// authenticated beside it differ in a single bit.
     pub(in crate::repository) fn open(
         &self,
         object: &str,
         authenticated: &[u8],
         payload: &[u8],
-    ) -> Result<Vec<u8>> {
+        into: &mut Vec<u8>,
+    ) -> Result<()> {
         let corrupt = || Error::new(ErrorKind::Corrupt, "decrypt", "it is not what was encrypted");
         let (nonce, sealed) = payload.split_first_chunk::<NONCE_BYTES>().ok_or_else(corrupt)?;
-        let mut data = sealed.to_vec();
-        let length = data.len().checked_sub(TAG_BYTES).ok_or_else(corrupt)?;
+        let start = into.len();
+        let length = sealed.len().checked_sub(TAG_BYTES).ok_or_else(corrupt)?;
+        into.extend_from_slice(sealed);
         self.key_of(object)?
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(authenticated), &mut data)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(authenticated),
+                into.get_mut(start..).unwrap_or_default(),
+            )
             .map_err(|_| corrupt())?;
-        data.truncate(length);
-        Ok(data)
+        into.truncate(start + length);
+        Ok(())
     }
 }
 

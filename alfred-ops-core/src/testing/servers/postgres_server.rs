@@ -59,6 +59,18 @@ impl PostgresServerBuilder {
         self
     }
 
+    /// The major version of the programs, such as 17.
+    ///
+    /// # Errors
+    /// If the server's program cannot be run.
+    pub fn version(&self) -> Result<u32> {
+        let text = run(Command::new(self.binaries.program("postgres")).arg("--version"))?;
+        let number = text.split(|character: char| !character.is_ascii_digit()).find(|part| !part.is_empty());
+        number.and_then(|number| number.parse().ok()).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "ask Postgres for its version", format!("it said {text:?}"))
+        })
+    }
+
     /// Makes a new cluster in a temporary folder and starts it.
     ///
     /// # Errors
