@@ -24,10 +24,10 @@ impl Repository {
         let started_at = context.now();
         let id = Id::new(started_at, &*context.entropy);
         context.progress.begin("backup", None, ProgressUnit::Bytes);
-        let mut writer = SnapshotWriter::new(self.clone(), id, request, context);
+        let mut writer = Box::new(SnapshotWriter::new(self.clone(), id, request, context));
         let captured = backend.capture(context, &mut writer).await?;
         let base = writer.base().map(|base| base.id);
-        let (index_hash, stats) = writer.finish().await?;
+        let (index_hash, stats) = Box::pin(writer.finish()).await?;
         if let Some(range) = &captured.log {
             let stored_until = self.log(&range.log).stored_until(range.positions.start).await?;
             if stored_until < range.positions.end {
@@ -87,7 +87,7 @@ impl Repository {
             .with_remedy("restore with a backend of the kind that made the backup"));
         }
         context.progress.begin("restore", Some(record.stats.raw_bytes), ProgressUnit::Bytes);
-        let mut reader = self.read(record, context).await?;
-        backend.restore(context, &mut reader, request).await
+        let reader = self.read(record, context).await?;
+        backend.restore(context, reader, request).await
     }
 }

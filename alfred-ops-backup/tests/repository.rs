@@ -138,7 +138,7 @@ impl Backend for Patching {
         Ok(Captured::new("memory:").incremental())
     }
 
-    async fn restore(&self, _: &JobContext, _: &mut SnapshotReader, _: &RestoreRequest) -> Result<Restored> {
+    async fn restore(&self, _: &JobContext, _: SnapshotReader, _: &RestoreRequest) -> Result<Restored> {
         unreachable!("restored through the memory backend")
     }
 }

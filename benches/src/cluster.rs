@@ -100,6 +100,19 @@ pub(crate) async fn run(mut command: Command) -> Result<()> {
     }
 }
 
+/// The shortest of several runs: what disturbs a run only makes it longer.
+pub(crate) fn best(runs: Vec<Duration>) -> Duration {
+    println!("runs: {runs:.2?}");
+    runs.into_iter().min().unwrap_or_default()
+}
+
+/// Removes a folder with all that is in it.
+pub(crate) fn remove(folder: &Path) -> Result<()> {
+    std::fs::remove_dir_all(folder).map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "remove a folder", "the system refused").with_source(source)
+    })
+}
+
 /// The bytes of all files below a folder.
 pub(crate) fn folder_bytes(folder: &Path) -> Result<u64> {
     let unreadable = |source| {

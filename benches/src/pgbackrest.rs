@@ -49,6 +49,11 @@ impl PgBackRest {
         self.home.join("repo")
     }
 
+    /// Removes it with all that it stored.
+    pub(crate) fn remove(self) -> Result<()> {
+        crate::cluster::remove(&self.home)
+    }
+
     /// Takes a backup of the given type.
     pub(crate) async fn back_up(&self, cluster: &Cluster, kind: &str) -> Result<()> {
         self.run(cluster, &[&format!("--type={kind}"), "backup"]).await

@@ -30,11 +30,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// After `Ok` the destination holds the whole state, ready to be started. The destination is checked
     /// before anything is written; after a later `Err` or a dropped future it holds a part, marked so that
-    /// the service does not start from it, and must be emptied before a repeat.
+    /// the service does not start from it, and that a repeat goes on from there.
     async fn restore(
         &self,
         context: &JobContext,
-        snapshot: &mut SnapshotReader,
+        snapshot: SnapshotReader,
         request: &RestoreRequest,
     ) -> Result<Restored>;
 }
@@ -105,6 +105,8 @@ pub struct Restored {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Of these, bytes that lay at the destination already.
+    pub present_bytes: u64,
     /// Bytes of log that the service will replay.
     pub log_bytes: u64,
 }
@@ -113,6 +115,6 @@ impl Restored {
     /// So much was restored.
     #[must_use]
     pub const fn new(files: u64, bytes: u64, log_bytes: u64) -> Self {
-        Self { files, bytes, log_bytes }
+        Self { files, bytes, present_bytes: 0, log_bytes }
     }
 }

@@ -64,7 +64,7 @@ impl Backend for MemoryBackend {
     async fn restore(
         &self,
         _context: &JobContext,
-        snapshot: &mut SnapshotReader,
+        mut snapshot: SnapshotReader,
         request: &RestoreRequest,
     ) -> Result<Restored> {
         if !matches!(request.target, RecoveryTarget::Latest | RecoveryTarget::Immediate) {

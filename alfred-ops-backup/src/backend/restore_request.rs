@@ -9,8 +9,12 @@ use super::RecoveryTarget;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreRequest {
-    /// The folder to restore into, which is empty or does not exist.
+    /// The folder to restore into, which is empty or does not exist, or holds what an interrupted restore
+    /// left.
     pub destination: PathBuf,
+    /// Whether the destination may hold an older or damaged state of the same service, of which what is
+    /// right stays and everything else is replaced or removed.
+    pub update: bool,
     /// The moment to bring back.
     pub target: RecoveryTarget,
     /// For what was captured outside of the root (tablespaces): where each captured place goes.
@@ -21,13 +25,26 @@ impl RestoreRequest {
     /// The newest state, into `destination`.
     #[must_use]
     pub fn new(destination: impl Into<PathBuf>) -> Self {
-        Self { destination: destination.into(), target: RecoveryTarget::Latest, relocations: BTreeMap::new() }
+        Self {
+            destination: destination.into(),
+            update: false,
+            target: RecoveryTarget::Latest,
+            relocations: BTreeMap::new(),
+        }
     }
 
     /// Another moment.
     #[must_use]
     pub fn with_target(mut self, target: RecoveryTarget) -> Self {
         self.target = target;
+        self
+    }
+
+    /// Allows the destination to hold an older or damaged state of the same service: only what differs is
+    /// read and written, and what does not belong there is removed.
+    #[must_use]
+    pub const fn with_update(mut self) -> Self {
+        self.update = true;
         self
     }
 

@@ -255,7 +255,7 @@ impl Backend for PostgresBackend {
     async fn restore(
         &self,
         context: &JobContext,
-        snapshot: &mut SnapshotReader,
+        snapshot: SnapshotReader,
         request: &RestoreRequest,
     ) -> Result<Restored> {
         restore::restore(context, snapshot, request).await

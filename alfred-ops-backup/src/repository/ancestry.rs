@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::index::{FrameRef, Index, SourceRef, Tables};
 use super::page_map::{DEPTH_MAX, MapPlace, PageMap, Place};
+use super::sealer::Check;
 use super::segment::Segment;
 use super::{Layout, Repository};
 
@@ -178,7 +179,8 @@ impl Ancestry {
         let tables = Arc::clone(self.tables(member)?);
         let place = *tables.map_frame(frame)?;
         let backup = self.source(member)?.id;
-        let data = read_frames(&self.repository, backup, &tables, &[place]).await?.into_iter().next();
+        let data =
+            read_frames(&self.repository, backup, &tables, &[place], Check::Hash).await?.into_iter().next();
         let data = data.ok_or_else(unknown)?;
         self.map_frames.push((key, data.clone()));
         while self.map_frames.len() > 1
@@ -196,6 +198,7 @@ pub(super) async fn read_frames(
     backup: Id,
     tables: &Tables,
     frames: &[FrameRef],
+    check: Check,
 ) -> Result<Vec<Bytes>> {
     let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(Vec::new()) };
     let key = Layout::pack(tables.pack_of(first)?);
@@ -209,7 +212,7 @@ pub(super) async fn read_frames(
             let bytes = stored.get(within(frame, start)).ok_or_else(|| {
                 Error::new(ErrorKind::Corrupt, "read frame", "the pack is shorter than its index says")
             })?;
-            sealer.open(&owner, bytes, Some(frame.id))
+            sealer.open_as(&owner, bytes, Some(frame.id), check)
         };
         frames.iter().map(|frame| open(frame).map_err(|error| error.with_target(target.clone()))).collect()
     })

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Repository;
 use super::ancestry::{Ancestry, read_frames};
 use super::index::FrameRef;
+use super::sealer::Check;
 
 /// Raw bytes of one read: frames that lie side by side cost one request.
 const READ_RAW_BYTES: u64 = 4 << 20;
@@ -27,14 +28,22 @@ type Key = (u32, u32);
 #[derive(Debug)]
 pub(super) struct FrameCache {
     repository: Repository,
+    pub(super) check: Check,
     tasks: TaskSet,
     slots: HashMap<Key, Slot>,
     /// Frames side by side that wait to be read together.
     batch: Vec<(Key, FrameRef)>,
-    reads: VecDeque<(Vec<Key>, TaskHandle<Result<Vec<Bytes>>>)>,
+    reads: VecDeque<Read>,
     ahead_bytes: u64,
     idle: VecDeque<Key>,
     idle_bytes: u64,
+}
+
+/// Frames that are read by one request.
+#[derive(Debug)]
+struct Read {
+    keys: Vec<Key>,
+    frames: TaskHandle<Result<Vec<Bytes>>>,
 }
 
 #[derive(Debug)]
@@ -46,8 +55,9 @@ struct Slot {
 }
 
 impl FrameCache {
-    pub(super) fn new(repository: Repository, cancel: &CancellationToken) -> Self {
+    pub(super) fn new(repository: Repository, check: Check, cancel: &CancellationToken) -> Self {
         Self {
+            check,
             repository,
             tasks: TaskSet::new(cancel),
             slots: HashMap::new(),
@@ -101,9 +111,10 @@ impl FrameCache {
         let Some(((source, _), _)) = batch.first() else { return Ok(()) };
         let (backup, tables) = (ancestry.source(*source)?.id, Arc::clone(ancestry.tables(*source)?));
         let (keys, frames): (Vec<Key>, Vec<FrameRef>) = batch.into_iter().unzip();
-        let repository = self.repository.clone();
-        let read = self.tasks.spawn(async move { read_frames(&repository, backup, &tables, &frames).await });
-        self.reads.push_back((keys, read));
+        let (repository, check) = (self.repository.clone(), self.check);
+        let frames =
+            self.tasks.spawn(async move { read_frames(&repository, backup, &tables, &frames, check).await });
+        self.reads.push_back(Read { keys, frames });
         Ok(())
     }
 
@@ -127,9 +138,9 @@ impl FrameCache {
             if self.reads.is_empty() {
                 self.start(ancestry)?;
             }
-            let (keys, read) = self.reads.front_mut().ok_or_else(lost)?;
-            let frames = read.await??;
-            for (key, data) in keys.drain(..).zip(frames) {
+            let read = self.reads.front_mut().ok_or_else(lost)?;
+            let frames = (&mut read.frames).await??;
+            for (key, data) in read.keys.drain(..).zip(frames) {
                 if let Some(slot) = self.slots.get_mut(&key) {
                     slot.data = Some(data);
                 }

@@ -10,6 +10,7 @@ use super::ancestry::Ancestry;
 use super::frame_cache::FrameCache;
 use super::index::IndexEntry;
 use super::read_plan::{ReadPlan, Step};
+use super::sealer::Check;
 use super::{BackupRecord, Entry, PresentFiles, Repository};
 
 /// Steps that are planned ahead, at most.
@@ -37,8 +38,8 @@ pub enum Piece {
 /// The giving end of a restore: entries and their content in the order in which they were captured.
 ///
 /// However many backups a snapshot stands on, it is read as if it were one: where each page lies is known
-/// from the indexes alone. Frames are read ahead in parallel and handed out only after they were decrypted
-/// and their hash was checked, so that no damaged byte reaches a backend. Memory is bounded by some 64 MiB
+/// from the indexes alone. Frames are read ahead in parallel and handed out only after their hash or, in
+/// encrypted repositories, the cipher's tag was checked, so that no damaged byte reaches a backend. Memory is bounded by some 64 MiB
 /// of frames, 32 MiB of maps, and the tables of the indexes.
 #[derive(Debug)]
 pub struct SnapshotReader {
@@ -62,7 +63,7 @@ impl SnapshotReader {
         let (_, index) = ancestry.load(record.index_ref()?).await?;
         let entries = Arc::new(index.entries);
         Ok(Self {
-            frames: FrameCache::new(repository.clone(), &context.cancel),
+            frames: FrameCache::new(repository.clone(), Check::Tag, &context.cancel),
             repository,
             record,
             context: context.clone(),
@@ -90,6 +91,11 @@ impl SnapshotReader {
         self.entries.iter().map(|entry| &entry.entry)
     }
 
+    /// Has the hash of everything checked, even where the cipher's tag tells that it is unchanged.
+    pub(super) fn check_hashes(&mut self) {
+        self.frames.check = Check::Hash;
+    }
+
     /// Leaves out all entries but those that are wanted. To be called before the first piece.
     pub fn retain(&mut self, wanted: impl Fn(&Entry) -> bool) {
         Arc::make_mut(&mut self.entries).retain(|entry| wanted(&entry.entry));
@@ -104,7 +110,7 @@ impl SnapshotReader {
         let share = |entries: Vec<IndexEntry>| {
             let entries = Arc::new(entries);
             Self {
-                frames: FrameCache::new(self.repository.clone(), &self.context.cancel),
+                frames: FrameCache::new(self.repository.clone(), self.frames.check, &self.context.cancel),
                 repository: self.repository.clone(),
                 record: self.record.clone(),
                 context: self.context.clone(),

@@ -35,6 +35,7 @@ impl Repository {
         let mut report = VerifyReport::default();
         context.progress.begin("verify", Some(record.stats.raw_bytes), ProgressUnit::Bytes);
         let mut reader = self.read(record, context).await?;
+        reader.check_hashes();
         while let Some(piece) = reader.next().await? {
             match piece {
                 Piece::Entry(entry) => {

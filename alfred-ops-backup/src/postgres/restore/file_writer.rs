@@ -1,9 +1,10 @@
 //! Writing files off the runtime's threads.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use alfred_ops_core::{Error, ErrorKind, JobContext, Result, TaskHandle, TaskSet, blocking};
 use bytes::Bytes;
@@ -12,39 +13,43 @@ use tokio::sync::mpsc;
 /// Pieces (of at most 1 MiB) that may wait for the disk.
 const WAITING: usize = 16;
 
+/// After so many bytes the disk is told to take them.
+const FLUSH_BYTES: usize = 32 << 20;
+/// Files that may wait for the disk.
+const FLUSHES: usize = 1;
+
 enum Step {
-    Create(PathBuf, u32),
-    Write(Bytes),
-    ExtendTo(u64),
+    Open(PathBuf, u32, u64),
+    Write(u64, Bytes),
 }
 
-/// Writes one file after another on the blocking pool while the next pieces arrive.
+/// Writes one file after another on the blocking pool while the next pieces arrive, and has the disk take
+/// what was written while more is.
 pub(super) struct FileWriter {
     steps: mpsc::Sender<Step>,
     done: TaskHandle<Result<Result<()>>>,
+    flushed: TaskHandle<Result<()>>,
     _tasks: TaskSet,
 }
 
 impl FileWriter {
     pub(super) fn start(context: &JobContext) -> Self {
         let (steps, queue) = mpsc::channel(WAITING);
+        let (flushes, written) = mpsc::channel(FLUSHES);
         let tasks = TaskSet::new(&context.cancel);
-        let done = tasks.spawn(blocking(move || work(queue)));
-        Self { steps, done, _tasks: tasks }
+        let done = tasks.spawn(blocking(move || work(queue, &flushes)));
+        let flushed = tasks.spawn(blocking(move || flush(written)));
+        Self { steps, done, flushed, _tasks: tasks }
     }
 
-    /// Begins a file; the one before is complete.
-    pub(super) async fn create(&mut self, path: PathBuf, mode: u32) -> Result<()> {
-        self.step(Step::Create(path, mode)).await
+    /// Begins a file of the given mode and length; the one before is complete. What it holds already stays
+    /// where nothing is written over it.
+    pub(super) async fn open(&mut self, path: PathBuf, mode: u32, bytes: u64) -> Result<()> {
+        self.step(Step::Open(path, mode, bytes)).await
     }
 
-    pub(super) async fn write(&mut self, data: Bytes) -> Result<()> {
-        self.step(Step::Write(data)).await
-    }
-
-    /// Fills the present file with zeros up to a length.
-    pub(super) async fn extend_to(&mut self, bytes: u64) -> Result<()> {
-        self.step(Step::ExtendTo(bytes)).await
+    pub(super) async fn write_at(&mut self, offset: u64, data: Bytes) -> Result<()> {
+        self.step(Step::Write(offset, data)).await
     }
 
     async fn step(&mut self, step: Step) -> Result<()> {
@@ -57,29 +62,44 @@ impl FileWriter {
 
     pub(super) async fn finish(self) -> Result<()> {
         drop(self.steps);
-        self.done.await??
+        self.done.await???;
+        self.flushed.await?
     }
 }
 
-fn work(mut queue: mpsc::Receiver<Step>) -> Result<()> {
-    let mut present: Option<(PathBuf, File)> = None;
+fn work(mut queue: mpsc::Receiver<Step>, flushes: &mpsc::Sender<Arc<File>>) -> Result<()> {
+    let mut present: Option<(PathBuf, Arc<File>)> = None;
+    let mut unflushed = 0;
     while let Some(step) = queue.blocking_recv() {
         match (step, &mut present) {
-            (Step::Create(path, mode), _) => {
-                let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
-                let file = file.map_err(failed("create file", &path))?;
-                present = Some((path, file));
+            (Step::Open(path, mode, bytes), _) => {
+                let opened =
+                    OpenOptions::new().write(true).create(true).truncate(false).mode(mode).open(&path);
+                let file = opened.map_err(failed("create file", &path))?;
+                file.set_permissions(Permissions::from_mode(mode)).map_err(failed("create file", &path))?;
+                file.set_len(bytes).map_err(failed("create file", &path))?;
+                present = Some((path, Arc::new(file)));
             }
-            (Step::Write(data), Some((path, file))) => {
-                file.write_all(&data).map_err(failed("write file", path))?;
-            }
-            (Step::ExtendTo(bytes), Some((path, file))) => {
-                file.set_len(bytes).map_err(failed("extend file", path))?;
+            (Step::Write(offset, data), Some((path, file))) => {
+                file.write_all_at(&data, offset).map_err(failed("write file", path))?;
+                unflushed += data.len();
+                // While the disk is busy with an earlier part, this one waits for the next occasion.
+                if unflushed >= FLUSH_BYTES && flushes.try_send(Arc::clone(file)).is_ok() {
+                    unflushed = 0;
+                }
             }
             (_, None) => return Err(Error::new(ErrorKind::Internal, "write file", "no file was begun")),
         }
     }
     Ok(())
+}
+
+/// Starts the disk early. That everything is durable, and errors, are seen to in the end, by
+/// [`sync_tree`].
+fn flush(mut written: mpsc::Receiver<Arc<File>>) {
+    while let Some(file) = written.blocking_recv() {
+        let _ = file.sync_data();
+    }
 }
 
 /// Makes a folder that only its owner may enter. An existing one is left as it is.

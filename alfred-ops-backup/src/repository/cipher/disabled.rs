@@ -16,7 +16,6 @@ impl Cipher {
         .with_remedy("build alfred-ops-backup with its feature `encryption`"))
     }
 
-    #[expect(clippy::ptr_arg, reason = "the same signature as where the feature is on")]
     pub(in crate::repository) fn seal(
         &self,
         _object: &str,
