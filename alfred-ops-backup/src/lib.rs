@@ -28,7 +28,8 @@
 //!
 //! # Map
 //! - [`Backend`], [`RestoreRequest`], [`RecoveryTarget`]: what is captured, and to which moment it comes back.
-//! - [`BlobStore`]: where backups rest.
+//! - [`BlobStore`]: where backups rest; around one, [`RetryingBlobStore`], [`ThrottledBlobStore`],
+//!   [`PrefixedBlobStore`] and [`MirroredBlobStore`].
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
 //! - [`BackupJob`]: backups as a job of core's `Supervisor`.
@@ -56,7 +57,10 @@ pub use backend::{Backend, Captured, MemoryBackend, RecoveryTarget, RestoreReque
 pub use backup_job::BackupJob;
 #[cfg(any(test, feature = "testing"))]
 pub use blob::MockBlobStore;
-pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};
+pub use blob::{
+    BlobInfo, BlobStore, CreateOnce, LocalBlobStore, MemoryBlobStore, MirrorRepair, MirroredBlobStore,
+    PrefixedBlobStore, RetryingBlobStore, Throttle, ThrottledBlobStore, probe_conditional_writes,
+};
 #[cfg(feature = "s3")]
 pub use blob::{S3BlobStore, S3Options};
 pub use log::{LogArchive, LogReader};
