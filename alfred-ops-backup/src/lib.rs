@@ -33,6 +33,7 @@
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
 //! - [`BackupJob`]: backups as a job of core's `Supervisor`.
+//! - [`BlobLeases`]: leases in a blob store, for when the database is what is down.
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
 //!
 //! # Features
@@ -44,6 +45,7 @@ mod backend;
 mod backup;
 mod backup_job;
 mod blob;
+mod lease;
 mod log;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -63,6 +65,7 @@ pub use blob::{
 };
 #[cfg(feature = "s3")]
 pub use blob::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
+pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};
