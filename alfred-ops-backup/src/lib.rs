@@ -30,10 +30,12 @@
 //!
 //! # Map
 //! - [`Backend`], [`RestoreRequest`], [`RecoveryTarget`]: what is captured, and to which moment it comes back.
-//! - [`BlobStore`]: where backups rest.
+//! - [`BlobStore`]: where backups rest; around one, [`RetryingBlobStore`], [`ThrottledBlobStore`],
+//!   [`PrefixedBlobStore`] and [`MirroredBlobStore`].
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
 //! - [`BackupJob`]: backups as a job of core's `Supervisor`.
+//! - [`BlobLeases`]: leases in a blob store, for when the database is what is down.
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
 //!
 //! # Features
@@ -48,6 +50,7 @@ mod backup_job;
 mod backup_request;
 mod blob;
 mod buffer;
+mod lease;
 mod log;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -62,9 +65,13 @@ pub use backup_job::BackupJob;
 pub use backup_request::BackupRequest;
 #[cfg(any(test, feature = "testing"))]
 pub use blob::MockBlobStore;
-pub use blob::{BlobInfo, BlobStore, LocalBlobStore, MemoryBlobStore};
+pub use blob::{
+    BlobInfo, BlobStore, CreateOnce, LocalBlobStore, MemoryBlobStore, MirrorRepair, MirroredBlobStore,
+    PrefixedBlobStore, RetryingBlobStore, Throttle, ThrottledBlobStore, probe_conditional_writes,
+};
 #[cfg(feature = "s3")]
-pub use blob::{S3BlobStore, S3Options};
+pub use blob::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
+pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
@@ -47,6 +48,38 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
 
     /// Removes a blob. A missing one is no error, so that a repeat does no harm.
     async fn delete(&self, key: &str) -> Result<()>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: BlobStore + ?Sized> BlobStore for Arc<S> {
+    fn location(&self) -> &str {
+        (**self).location()
+    }
+
+    async fn put(&self, key: &str, data: Bytes) -> Result<()> {
+        (**self).put(key, data).await
+    }
+
+    async fn create(&self, key: &str, data: Bytes) -> Result<()> {
+        (**self).create(key, data).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes> {
+        (**self).get(key).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
+        (**self).get_range(key, range).await
+    }
+
+    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<BlobInfo>> {
+        (**self).list(prefix, after, limit).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        (**self).delete(key).await
+    }
 }
 
 /// Refuses keys that not every store can hold.

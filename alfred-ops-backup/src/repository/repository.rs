@@ -10,7 +10,7 @@ use super::header::{CipherName, Encryption, Header};
 use super::keyring::DataKey;
 use super::sealer::Sealer;
 use super::{Layout, RepositoryKey, RepositoryOptions};
-use crate::{BlobStore, LogArchive};
+use crate::{BlobStore, CreateOnce, LogArchive, probe_conditional_writes};
 
 /// Backups and logs in a blob store. Clones are the same repository.
 ///
@@ -26,11 +26,12 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens the repository in `store`, or makes one where the store holds none. Two hosts that do so at
-    /// once with the same key open the same one.
+    /// Opens the repository in `store` for writing, or makes one where the store holds none. Two hosts that
+    /// do so at once with the same key open the same one.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a format that this version does not know,
+    /// [`ErrorKind::Unsupported`] for a format that this version does not know and for a store that ignores
+    /// conditional writes (unless [`RepositoryOptions::single_writer`] is set),
     /// [`ErrorKind::PermissionDenied`] for a wrong or missing key, naming those that open it;
     /// the store's own errors.
     pub async fn open_or_create(
@@ -43,10 +44,27 @@ impl Repository {
             Err(error) if error.kind() == ErrorKind::NotFound => create(&*store, &options, context).await?,
             Err(error) => return Err(error),
         };
-        Self::with_header(store, options, &header).await
+        let repository = Self::with_header(store, options, &header).await?;
+        repository.require_conditional_writes(context).await?;
+        Ok(repository)
     }
 
-    /// Opens the repository in `store` and makes none.
+    async fn require_conditional_writes(&self, context: &JobContext) -> Result<()> {
+        if self.options.single_writer
+            || probe_conditional_writes(&*self.store, context).await? == CreateOnce::Enforced
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "open repository",
+            "the store ignores conditional writes, so that two writers could overwrite each other",
+        )
+        .with_target(self.location())
+        .with_remedy("use another store, or promise with RepositoryOptions::with_single_writer that there is one"))
+    }
+
+    /// Opens the repository in `store` for reading, writes nothing and makes none.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is none, and as [`open_or_create`](Self::open_or_create).

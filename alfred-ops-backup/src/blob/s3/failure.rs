@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::io;
 
-use alfred_ops_core::{Classify, ErrorKind};
+use alfred_ops_core::{Classify, Error, ErrorKind, Retry};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 /// The cause of a failed request, in the words of this crate.
@@ -21,8 +22,14 @@ pub(super) enum Failure {
     Taken,
     #[error("another writer is creating this key")]
     Racing,
+    #[error("the multipart upload is gone: completed by a request whose answer was lost, or removed")]
+    UploadGone,
     #[error("the server refuses: {code}{message}")]
     Refused { code: String, message: String },
+    #[error("the temporary credentials have expired: {code}")]
+    Expired { code: String },
+    #[error("the server's clock and this machine's differ too much: {code}")]
+    Skewed { code: String },
     #[error("the store is full or over its quota: {code}")]
     Full { code: String },
     #[error("the server is overloaded or broken: HTTP {status} {code}")]
@@ -61,15 +68,30 @@ impl Failure {
         }
     }
 
+    /// The error of a request that changes the bucket: other than for a read, an answer that was lost, or that
+    /// tells of a breakdown, leaves open whether it did.
+    pub(super) fn of_write(self, operation: &'static str) -> Error {
+        let open = match &self {
+            Self::Unreachable { source } => !never_left(&**source),
+            // 429 and 503 are how S3 turns requests away at the door.
+            Self::Overloaded { status, .. } => !matches!(status, 429 | 503),
+            Self::UploadGone => true,
+            _ => false,
+        };
+        let error = Error::caused_by(operation, self);
+        if open { error.with_retry(Retry::Unknown) } else { error }
+    }
+
     fn of_answer(status: u16, code: String, message: String) -> Self {
         match (status, code.as_str()) {
             (_, "NoSuchBucket") => Self::NoBucket,
+            (_, "NoSuchUpload") => Self::UploadGone,
+            (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => Self::Expired { code },
+            (_, "RequestTimeTooSkewed") => Self::Skewed { code },
             (404, _) => Self::NoKey,
             (412, _) => Self::Taken,
             (409, "ConditionalRequestConflict") => Self::Racing,
-            (401 | 403, _) | (400, "ExpiredToken" | "InvalidAccessKeyId" | "InvalidToken") => {
-                Self::Refused { code, message }
-            }
+            (401 | 403, _) | (400, "InvalidAccessKeyId" | "InvalidToken") => Self::Refused { code, message },
             (507, _) | (_, "QuotaExceeded" | "XMinioStorageFull") => Self::Full { code },
             (429 | 500..=599, _) => Self::Overloaded { status, code },
             _ => Self::Other { status, code, message },
@@ -77,14 +99,31 @@ impl Failure {
     }
 }
 
+/// Whether no connection was made.
+fn never_left(mut cause: &(dyn StdError + 'static)) -> bool {
+    loop {
+        let refused = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+            use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+            matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+        });
+        if refused {
+            return true;
+        }
+        let Some(below) = cause.source() else { return false };
+        cause = below;
+    }
+}
+
 impl Classify for Failure {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::Unreachable { .. } | Self::Overloaded { .. } | Self::Racing => ErrorKind::Unavailable,
+            Self::Unreachable { .. } | Self::Overloaded { .. } | Self::Racing | Self::UploadGone => {
+                ErrorKind::Unavailable
+            }
             Self::NoBucket | Self::NoKey => ErrorKind::NotFound,
             Self::Taken => ErrorKind::AlreadyExists,
-            Self::Refused { .. } => ErrorKind::PermissionDenied,
+            Self::Refused { .. } | Self::Expired { .. } | Self::Skewed { .. } => ErrorKind::PermissionDenied,
             Self::Full { .. } => ErrorKind::ResourceExhausted,
             Self::Other { .. } | Self::Request { .. } => ErrorKind::InvalidInput,
         }
@@ -96,6 +135,10 @@ impl Classify for Failure {
             Self::Refused { .. } => {
                 "check the access key and that it may get, put, list and delete in this bucket and prefix"
             }
+            Self::Expired { .. } => {
+                "renew the credentials, or hand over a client that renews them (S3BlobStore::with_client)"
+            }
+            Self::Skewed { .. } => "set this machine's clock",
             Self::Full { .. } => "free space or raise the quota",
             Self::Unreachable { .. } => "check the endpoint's URL and the network",
             _ => return None,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use alfred_ops_core::{Error, ErrorKind, Result, Secret, TaskSet};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::IF_NONE_MATCH;
+use hyper::header::{HeaderValue, IF_NONE_MATCH};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use s3s::HttpResponse;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
@@ -17,16 +18,21 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::S3Fault;
+use super::s3_fault::S3Faults;
 use crate::S3Options;
 
 const ACCESS_KEY: &str = "alfred";
+const GENERATION_MATCH: &str = "x-goog-if-generation-match";
 const SECRET_KEY: &str = "alfred-local-only";
 
-/// An S3 server (s3s over a temporary folder) that checks signatures. It ends with its owner.
+/// An S3 server (s3s over a temporary folder) that checks signatures, honours the conditions of Amazon and
+/// Google, and fails by script. It ends with its owner.
 #[derive(Debug)]
 pub struct S3Server {
     endpoint: String,
     home: TempDir,
+    faults: Arc<S3Faults>,
     tasks: TaskSet,
 }
 
@@ -47,8 +53,14 @@ impl S3Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(failed)?);
         let tasks = TaskSet::new(&CancellationToken::new());
-        tasks.spawn(serve(listener, service.build(), tasks.cancel_token().clone()));
-        Ok(Self { endpoint, home, tasks })
+        let faults = Arc::new(S3Faults::default());
+        let served = Served {
+            service: service.build(),
+            conditional_writes: Arc::default(),
+            faults: Arc::clone(&faults),
+        };
+        tasks.spawn(serve(listener, served, tasks.cancel_token().clone()));
+        Ok(Self { endpoint, home, faults, tasks })
     }
 
     /// The server's URL.
@@ -69,16 +81,62 @@ impl S3Server {
         self.home.path()
     }
 
+    /// Appends faults: each hits the first request that it fits.
+    pub fn script(&self, faults: impl IntoIterator<Item = S3Fault>) {
+        self.faults.script(faults);
+    }
+
+    /// Drops the faults that hit nothing so far.
+    pub fn forget_script(&self) {
+        self.faults.forget();
+    }
+
+    /// What was asked for so far, one line for each request: its method, path and query.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.faults.requests()
+    }
+
     /// Stops the server and waits for its connections to end.
     pub async fn stop(self) {
         self.tasks.shutdown().await;
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service, cancel: CancellationToken) {
+/// What answers each request.
+#[derive(Clone)]
+struct Served {
+    service: S3Service,
+    /// s3s-fs looks and writes in two steps; one conditional write at a time makes them one, as S3 does.
+    conditional_writes: Arc<Mutex<()>>,
+    faults: Arc<S3Faults>,
+}
+
+impl Served {
+    async fn answer(
+        self,
+        mut request: Request<Incoming>,
+    ) -> std::result::Result<HttpResponse, s3s::HttpError> {
+        let fault = self.faults.arrive(&request);
+        if let Some(fault) = fault.as_ref().filter(|fault| !fault.after) {
+            return Ok(fault.answer());
+        }
+        // Google's condition means the same.
+        if request.headers().get(GENERATION_MATCH).is_some_and(|value| value == "0") {
+            request.headers_mut().insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
+        let _turn = if request.headers().contains_key(IF_NONE_MATCH) {
+            Some(self.conditional_writes.lock().await)
+        } else {
+            None
+        };
+        let answer = self.service.call(request.map(s3s::Body::from)).await?;
+        Ok(fault.map_or(answer, |fault| fault.answer()))
+    }
+}
+
+async fn serve(listener: TcpListener, served: Served, cancel: CancellationToken) {
     let server = Arc::new(auto::Builder::new(TokioExecutor::new()));
-    // s3s-fs looks and writes in two steps; one conditional write at a time makes them one, as S3 does.
-    let conditional_writes = Arc::new(Mutex::new(()));
     let connections = TaskSet::new(&cancel);
     loop {
         let accepted = tokio::select! {
@@ -87,19 +145,8 @@ async fn serve(listener: TcpListener, service: S3Service, cancel: CancellationTo
         };
         let Ok((socket, _)) = accepted else { continue };
         let _ = socket.set_nodelay(true);
-        let (server, cancel) = (Arc::clone(&server), cancel.clone());
-        let (service, conditional_writes) = (service.clone(), Arc::clone(&conditional_writes));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (service, conditional_writes) = (service.clone(), Arc::clone(&conditional_writes));
-            async move {
-                let _turn = if request.headers().contains_key(IF_NONE_MATCH) {
-                    Some(conditional_writes.lock().await)
-                } else {
-                    None
-                };
-                service.call(request.map(s3s::Body::from)).await
-            }
-        });
+        let (server, cancel, served) = (Arc::clone(&server), cancel.clone(), served.clone());
+        let service = service_fn(move |request: Request<Incoming>| served.clone().answer(request));
         connections.spawn(async move {
             let connection = server.serve_connection(TokioIo::new(socket), service);
             tokio::select! {
