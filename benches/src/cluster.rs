@@ -31,6 +31,23 @@ impl Cluster {
     /// A server of a version with pgbench's tables, every account with a payload that does not compress
     /// well; about so many megabytes.
     pub(crate) async fn start(binaries: PostgresBinaries, megabytes: u32) -> Result<Self> {
+        println!("making {megabytes} MB of data");
+        // An account with its payload and index entry takes some 300 bytes.
+        let cluster = Self::with_scale(binaries, (megabytes / 31).max(1)).await?;
+        for statement in [
+            "ALTER TABLE pgbench_accounts ADD COLUMN payload text",
+            "ALTER TABLE pgbench_accounts ALTER COLUMN payload TYPE text USING \
+             md5(aid::text || 'a') || md5(aid::text || 'b') || md5(aid::text || 'c') || md5(aid::text || 'd')",
+            "VACUUM FREEZE",
+            "CHECKPOINT",
+        ] {
+            cluster.server.psql(statement)?;
+        }
+        Ok(cluster)
+    }
+
+    /// A server of a version with pgbench's tables of a scale (100,000 accounts each).
+    pub(crate) async fn with_scale(binaries: PostgresBinaries, scale: u32) -> Result<Self> {
         let sockets = Account::find()?.private_folder("alfred-ops-sockets-")?;
         let mut builder = PostgresServer::builder_of(binaries)
             .setting("max_wal_size", "8GB")
@@ -41,19 +58,11 @@ impl Cluster {
             builder = builder.setting("summarize_wal", "on");
         }
         let server = builder.start().await?;
-        println!("making {megabytes} MB of data");
         let home = server.account().private_folder("alfred-ops-bench-")?;
         let cluster =
             Self { server, home, sockets, clock: SystemClock::new(), context: JobContext::system() };
-        // An account with its payload and index entry takes some 300 bytes.
-        cluster.pgbench(&["-i", "-q", "-s", &(megabytes / 31).max(1).to_string()]).await?;
-        for statement in [
-            "ALTER TABLE pgbench_accounts ADD COLUMN payload text",
-            "ALTER TABLE pgbench_accounts ALTER COLUMN payload TYPE text USING \
-             md5(aid::text || 'a') || md5(aid::text || 'b') || md5(aid::text || 'c') || md5(aid::text || 'd')",
-            "VACUUM FREEZE",
-            "CHECKPOINT",
-        ] {
+        cluster.pgbench(&["-i", "-q", "-s", &scale.to_string()]).await?;
+        for statement in ["VACUUM FREEZE", "CHECKPOINT"] {
             cluster.server.psql(statement)?;
         }
         Ok(cluster)

@@ -4,6 +4,7 @@
 
 mod backup;
 mod cluster;
+mod incremental;
 mod pgbackrest;
 mod restore;
 
@@ -27,6 +28,7 @@ struct Arguments {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Benchmark {
     Backup,
+    Incremental,
     Restore,
 }
 
@@ -35,10 +37,11 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let megabytes = if arguments.quick { 128 } else { 2000 };
     let measured = async {
-        let cluster = Cluster::start(PostgresBinaries::find()?, megabytes).await?;
+        let large = || async { Cluster::start(PostgresBinaries::find()?, megabytes).await };
         match arguments.name {
-            Benchmark::Backup => backup::measure(&cluster).await,
-            Benchmark::Restore => restore::measure(&cluster).await,
+            Benchmark::Backup => backup::measure(&large().await?).await,
+            Benchmark::Incremental => incremental::measure(arguments.quick).await,
+            Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
         }
     };
     match measured.await {

@@ -15,6 +15,8 @@ use crate::Buffer;
 pub(super) const FRAME_BYTES: usize = 1 << 20;
 /// Frames being compressed at once, at most: one for each processor and one waiting.
 const COMPRESSIONS_MAX: usize = 8;
+/// Up to so many bytes, changes are worth more processor time than a flood of new data.
+const FEW_BYTES: u64 = 1 << 30;
 /// Maps of at most so many bytes lie in the index itself: those of files of a few pages.
 const INLINE_MAP_BYTES: usize = 80;
 /// Stands for the backup that is being written where others have the number that the ancestry gave them.
@@ -35,6 +37,8 @@ pub(super) struct ContentWriter {
     pub(super) packer: PackWriter,
     /// Raw bytes of new pages.
     pub(super) new_bytes: u64,
+    /// Whether only what differs from another backup comes.
+    pub(super) on_base: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,7 @@ impl ContentWriter {
             sealing: VecDeque::new(),
             sealing_max: (processors + 1).min(COMPRESSIONS_MAX),
             new_bytes: 0,
+            on_base: false,
         }
     }
 
@@ -124,7 +129,9 @@ impl ContentWriter {
         }
         let raw = std::mem::take(&mut collector.open);
         collector.cut = collector.cut.checked_add(1).ok_or_else(too_many)?;
-        let (sealer, compression) = (self.repository.sealer.clone(), self.repository.options.compression);
+        let few = self.on_base && self.new_bytes < FEW_BYTES;
+        let (sealer, compression) =
+            (self.repository.sealer.clone(), self.repository.options.compression.of_pages(few));
         let owner = self.owner.clone();
         let task = self.tasks.spawn(blocking(move || sealer.seal(&owner, &raw, compression)));
         self.sealing.push_back((kind, task));

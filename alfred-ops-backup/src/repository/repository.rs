@@ -61,7 +61,9 @@ impl Repository {
             "the store ignores conditional writes, so that two writers could overwrite each other",
         )
         .with_target(self.location())
-        .with_remedy("use another store, or promise with RepositoryOptions::with_single_writer that there is one"))
+        .with_remedy(
+            "use another store, or promise with RepositoryOptions::with_single_writer that there is one",
+        ))
     }
 
     /// Opens the repository in `store` for reading, writes nothing and makes none.

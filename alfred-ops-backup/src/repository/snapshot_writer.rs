@@ -125,6 +125,7 @@ impl SnapshotWriter {
         let newest = backups.into_iter().rev().find(|record| record.backend == kind && suits(record));
         if let Some(record) = newest {
             self.base = Some(Base::load(self.repository.clone(), record, self.request.mode).await?);
+            self.content.on_base = true;
         }
         Ok(self.base())
     }
