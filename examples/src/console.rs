@@ -16,13 +16,20 @@ const LINE_PERIOD: Duration = Duration::from_secs(2);
 pub struct Console {
     clock: SharedClock,
     terminal: bool,
+    errors: bool,
 }
 
 impl Console {
     /// A console on standard output.
     #[must_use]
     pub fn new(clock: SharedClock) -> Self {
-        Self { clock, terminal: std::io::stdout().is_terminal() }
+        Self { clock, terminal: std::io::stdout().is_terminal(), errors: false }
+    }
+
+    /// A console on standard error, where standard output is for results.
+    #[must_use]
+    pub fn on_stderr(clock: SharedClock) -> Self {
+        Self { clock, terminal: std::io::stderr().is_terminal(), errors: true }
     }
 
     /// Begins a chapter.
@@ -35,17 +42,19 @@ impl Console {
         self.print(&format!("   {text}"));
     }
 
-    #[expect(clippy::print_stdout, reason = "the one place that prints")]
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
     fn print(&self, text: &str) {
-        println!("{text}");
+        if self.errors { eprintln!("{text}") } else { println!("{text}") }
     }
 
     /// Shows `progress` while `work` runs.
     pub async fn watch<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
-        let bar = ProgressBar::with_draw_target(
-            None,
-            if self.terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() },
-        );
+        let target = match (self.terminal, self.errors) {
+            (false, _) => ProgressDrawTarget::hidden(),
+            (true, false) => ProgressDrawTarget::stdout(),
+            (true, true) => ProgressDrawTarget::stderr(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
         let shape = "   {msg:<12} {wide_bar} {binary_bytes:>10} / {binary_total_bytes:<10}";
         bar.set_style(ProgressStyle::with_template(shape).unwrap_or_else(|_| ProgressStyle::default_bar()));
         let mut work = std::pin::pin!(work);

@@ -1,6 +1,7 @@
-//! What the example hosts are made of: a private platform, the story told on it, and its proofs.
+//! What the example programs are made of: a private platform, the story told on it, its proofs, and `opsctl`.
 
 pub mod console;
+pub mod opsctl;
 pub mod platform;
 pub mod proof;
 pub mod story;

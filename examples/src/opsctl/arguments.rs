@@ -1,0 +1,151 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use alfred_ops_core::{Lsn, PostgresOptions};
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+
+use super::place::Place;
+
+/// Operations by hand: backups and restores of Postgres, without the host service.
+///
+/// A restore on the worst day:
+///
+///   1. Say where the backups are:  export ALFRED_OPS_REPOSITORY=s3://BUCKET/PREFIX  (or file:///FOLDER),
+///      with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and ALFRED_OPS_KEY_FILE if they are encrypted.
+///   2. See what there is:          opsctl backup list
+///   3. Bring it back:              opsctl restore --into /var/lib/postgresql/15/main
+///      to the newest moment, or    --time 2026-11-24T02:00:00Z, --lsn 0/3000060, --name before_migration
+///   4. Give the folder to the server's account (chown -R postgres:postgres FOLDER) and start Postgres of the
+///      same major version on it. It replays the log, then it is open.
+#[derive(Debug, Parser)]
+#[command(name = "opsctl", version, verbatim_doc_comment)]
+pub struct Arguments {
+    /// Where the backups are.
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Prints results and errors as one JSON document on standard output; progress goes to standard error.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Take, list and check backups.
+    Backup {
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Bring a cluster back into a folder, to any moment since the backup.
+    Restore(Wanted),
+    /// Make and change the keys that open an encrypted repository.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Take a backup: of what has changed where the server can tell, of everything otherwise.
+    Run {
+        /// The server, as postgres://USER@HOST:PORT; the password comes from PGPASSWORD.
+        #[arg(long, env = "ALFRED_OPS_SERVER")]
+        server: PostgresOptions,
+        /// Read everything, even where the server can tell what has changed.
+        #[arg(long)]
+        full: bool,
+        /// Store everything again, so that damage to earlier backups cannot touch this one.
+        #[arg(long, requires = "full")]
+        independent: bool,
+    },
+    /// List all backups, oldest first.
+    List,
+    /// Show one backup.
+    Show {
+        /// Its identifier, the beginning of one, or "latest".
+        #[arg(default_value = "latest")]
+        backup: String,
+    },
+    /// Read a whole backup and its log, and check every byte.
+    Verify {
+        /// Its identifier, the beginning of one, or "latest".
+        #[arg(default_value = "latest")]
+        backup: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a new key and print it. Keep it where a lost site cannot take it along.
+    New,
+    /// List the fingerprints of the keys that open the repository.
+    List,
+    /// Let another key open the repository too. No data is written again.
+    Add {
+        /// The file that holds the new key.
+        #[arg(long)]
+        new_key_file: PathBuf,
+    },
+    /// Take a key's access away.
+    Remove {
+        /// The key's fingerprint.
+        fingerprint: String,
+    },
+}
+
+/// What to bring back, and where.
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// The folder, which is empty or does not exist.
+    #[arg(long)]
+    pub(super) into: PathBuf,
+    /// The backup to start from: an identifier, the beginning of one, or "latest". Without it, the newest one
+    /// that can reach the moment.
+    #[arg(long)]
+    pub(super) backup: Option<String>,
+    /// The last commit before this time, such as 2026-11-24T02:00:00Z.
+    #[arg(long, group = "moment")]
+    pub(super) time: Option<DateTime<Utc>>,
+    /// A position of the log, such as 0/3000060.
+    #[arg(long, group = "moment")]
+    pub(super) lsn: Option<Lsn>,
+    /// A restore point made with pg_create_restore_point.
+    #[arg(long, group = "moment")]
+    pub(super) name: Option<String>,
+    /// The end of the backup: as early as possible.
+    #[arg(long, group = "moment")]
+    pub(super) immediate: bool,
+    /// The folder holds an older or damaged state of the same cluster: read and write only what differs, and
+    /// remove what does not belong there.
+    #[arg(long)]
+    pub(super) update: bool,
+    /// Where a tablespace goes: OLD_FOLDER=NEW_FOLDER. May be repeated.
+    #[arg(long, value_parser = relocation)]
+    pub(super) tablespace: Vec<(String, PathBuf)>,
+}
+
+fn relocation(text: &str) -> Result<(String, PathBuf), String> {
+    let (old, new) = text.split_once('=').ok_or("it is not OLD_FOLDER=NEW_FOLDER")?;
+    Ok((old.to_owned(), PathBuf::from(new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent_and_the_help_restores() {
+        Arguments::command().debug_assert();
+        let help = Arguments::command().render_long_help().to_string();
+        for word in ["opsctl backup list", "opsctl restore --into", "chown -R postgres"] {
+            assert!(help.contains(word), "{help}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `opsctl`: operations by hand, for the day when the host service is gone.
+
+mod arguments;
+mod backup;
+mod keys;
+mod place;
+mod report;
+mod restore;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use alfred_ops_core::{JobContext, Result};
+use tokio_util::sync::CancellationToken;
+
+use self::report::Report;
+use crate::console::Console;
+
+pub use self::arguments::Arguments;
+use self::arguments::{BackupCommand, Command, KeyCommand};
+
+/// Does what the arguments say and prints the result. Ctrl-C stops at the next safe point.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let cancel = CancellationToken::new();
+    let context = JobContext::system().with_cancel(cancel.clone());
+    let console = Console::on_stderr(Arc::clone(&context.clock));
+    let json = arguments.json;
+    let mut work = Box::pin(command(arguments, &context, &console));
+    let outcome = tokio::select! {
+        outcome = &mut work => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("stopping");
+            cancel.cancel();
+            work.await
+        }
+    };
+    match outcome {
+        Ok(report) if json => println!("{}", report.json),
+        Ok(report) => println!("{}", report.text),
+        Err(error) if json => {
+            let error = serde_json::json!({
+                "error": error.to_string(), "kind": error.kind().name(), "remedy": error.remedy(),
+            });
+            println!("{error}");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("opsctl: {}", error.full());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn command(arguments: Arguments, context: &JobContext, console: &Console) -> Result<Report> {
+    let Arguments { place, command, .. } = arguments;
+    match command {
+        Command::Backup { command: BackupCommand::Run { server, full, independent } } => {
+            backup::run(&place, &server, full, independent, context, console).await
+        }
+        Command::Backup { command: BackupCommand::List } => backup::list(&place).await,
+        Command::Backup { command: BackupCommand::Show { backup } } => backup::show(&place, &backup).await,
+        Command::Backup { command: BackupCommand::Verify { backup } } => {
+            backup::verify(&place, &backup, context, console).await
+        }
+        Command::Restore(wanted) => restore::restore(&place, &wanted, context, console).await,
+        Command::Key { command: KeyCommand::New } => Ok(keys::new(context)),
+        Command::Key { command: KeyCommand::List } => keys::list(&place).await,
+        Command::Key { command: KeyCommand::Add { new_key_file } } => keys::add(&place, &new_key_file).await,
+        Command::Key { command: KeyCommand::Remove { fingerprint } } => {
+            keys::remove(&place, &fingerprint).await
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Where the backups are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alfred_ops_backup::{
+    BlobStore, LocalBlobStore, Repository, RepositoryKey, RepositoryOptions, S3BlobStore, S3Options,
+};
+use alfred_ops_core::{Error, ErrorKind, JobContext, Result, Secret, blocking};
+use clap::Args;
+
+/// Where the backups are.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// The repository: s3://BUCKET/PREFIX or file:///FOLDER.
+    #[arg(long, global = true, env = "ALFRED_OPS_REPOSITORY")]
+    repository: Option<String>,
+    /// A file with the key of an encrypted repository: 64 hexadecimal digits.
+    #[arg(long, global = true, env = "ALFRED_OPS_KEY_FILE")]
+    key_file: Option<PathBuf>,
+    /// The URL of an S3 server that is not AWS.
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL")]
+    endpoint: Option<String>,
+    /// The bucket's region.
+    #[arg(long, global = true, env = "AWS_REGION", default_value = "us-east-1")]
+    region: String,
+}
+
+impl Place {
+    /// Opens the repository and changes nothing.
+    pub(super) async fn open(&self) -> Result<Repository> {
+        Repository::open(self.store().await?, self.options().await?).await
+    }
+
+    /// Opens the repository for writing, or makes it.
+    pub(super) async fn open_or_create(&self, context: &JobContext) -> Result<Repository> {
+        Repository::open_or_create(self.store().await?, self.options().await?, context).await
+    }
+
+    async fn options(&self) -> Result<RepositoryOptions> {
+        Ok(match &self.key_file {
+            Some(file) => RepositoryOptions::default().with_key(read_key(file.clone()).await?),
+            None => RepositoryOptions::default(),
+        })
+    }
+
+    async fn store(&self) -> Result<Arc<dyn BlobStore>> {
+        let place = self.repository.as_deref().unwrap_or_default();
+        if let Some(folder) = place.strip_prefix("file://").filter(|folder| folder.starts_with('/')) {
+            return Ok(Arc::new(LocalBlobStore::open(folder).await?));
+        }
+        let Some(bucket) = place.strip_prefix("s3://").filter(|bucket| !bucket.is_empty()) else {
+            let what = format!("{place:?} is no place of a repository");
+            return Err(Error::new(ErrorKind::InvalidInput, "open repository", what).with_remedy(
+                "give --repository s3://BUCKET/PREFIX or file:///FOLDER, or set ALFRED_OPS_REPOSITORY",
+            ));
+        };
+        let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+        let mut options =
+            S3Options::new(bucket, variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?)
+                .with_prefix(prefix)
+                .with_region(&self.region);
+        if let Some(endpoint) = &self.endpoint {
+            options = options.with_endpoint(endpoint);
+        }
+        if let Ok(token) = variable("AWS_SESSION_TOKEN") {
+            options = options.with_session_token(token);
+        }
+        Ok(Arc::new(S3BlobStore::connect(options).await?))
+    }
+}
+
+/// The key that a file holds.
+pub(super) async fn read_key(file: PathBuf) -> Result<RepositoryKey> {
+    let target = file.display().to_string();
+    let text = blocking(move || std::fs::read_to_string(file)).await?.map_err(|source| {
+        Error::new(ErrorKind::NotFound, "read repository key", "the file cannot be read")
+            .with_target(target.clone())
+            .with_source(source)
+    })?;
+    RepositoryKey::from_hex(&Secret::new(text)).map_err(|error| error.with_target(target))
+}
+
+fn variable(name: &'static str) -> Result<String> {
+    std::env::var(name).map_err(|_| {
+        Error::new(ErrorKind::InvalidInput, "open repository", format!("the variable {name} is not set"))
+            .with_remedy("set the credentials of the bucket")
+    })
+}

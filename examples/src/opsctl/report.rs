@@ -1,0 +1,57 @@
+//! What a command has to say.
+
+use alfred_ops_backup::BackupRecord;
+use chrono::SecondsFormat;
+use indicatif::{HumanBytes, HumanDuration};
+use serde_json::Value;
+
+/// What a command has to say: to a person, and to a program.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+impl Report {
+    pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json }
+    }
+}
+
+/// One backup in one line.
+pub(super) fn line(record: &BackupRecord) -> String {
+    format!(
+        "{}  {}  {:<11}  {:>10}  stored {:>10}  {}",
+        record.id,
+        record.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        format!("{:?}", record.mode).to_lowercase(),
+        HumanBytes(record.stats.raw_bytes).to_string(),
+        HumanBytes(record.stats.stored_bytes).to_string(),
+        record.source,
+    )
+}
+
+/// One backup in full.
+pub(super) fn paragraph(record: &BackupRecord) -> String {
+    let stats = &record.stats;
+    let mut text = format!(
+        "backup {}\n  of        {}\n  began     {}\n  took      {}\n  holds     {} in {} files\n  received  {}\n  \
+         new       {}\n  stored    {}",
+        record.id,
+        record.source,
+        record.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        HumanDuration(record.duration()),
+        HumanBytes(stats.raw_bytes),
+        stats.files,
+        HumanBytes(stats.received_bytes),
+        HumanBytes(stats.new_bytes),
+        HumanBytes(stats.stored_bytes),
+    );
+    if let Some(base) = &record.base {
+        text.push_str(&format!("\n  builds on {base}"));
+    }
+    if let Some(note) = &record.note {
+        text.push_str(&format!("\n  note      {note}"));
+    }
+    text
+}
