@@ -26,7 +26,7 @@ impl Repository {
         context.progress.begin("backup", None, ProgressUnit::Bytes);
         let mut writer = Box::new(SnapshotWriter::new(self.clone(), id, request, context));
         let captured = backend.capture(context, &mut writer).await?;
-        let base = writer.base().map(|base| base.id);
+        let base = writer.base().cloned();
         let (index_hash, stats) = Box::pin(writer.finish()).await?;
         if let Some(range) = &captured.log {
             let stored_until = self.log(&range.log).stored_until(range.positions.start).await?;
@@ -41,13 +41,14 @@ impl Repository {
                 ));
             }
         }
+        self.still_whole(base.as_ref(), id, context).await?;
         context.check("finish backup")?;
         let record = BackupRecord {
             id,
             backend: backend.kind().to_owned(),
             source: captured.source,
             mode: captured.mode,
-            base,
+            base: base.map(|base| base.id),
             note: captured.note,
             started_at,
             finished_at: context.now(),

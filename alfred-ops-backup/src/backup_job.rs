@@ -7,12 +7,13 @@ use async_trait::async_trait;
 
 use crate::{Backend, BackupRequest, Repository};
 
-/// Takes a full backup at every slot of its schedule.
+/// Takes a backup at every slot of its schedule: a full one, unless told otherwise.
 #[derive(Debug, Clone)]
 pub struct BackupJob {
     repository: Repository,
     backend: Arc<dyn Backend>,
     schedule: Schedule,
+    request: BackupRequest,
     name: String,
 }
 
@@ -21,7 +22,14 @@ impl BackupJob {
     #[must_use]
     pub fn new(repository: Repository, backend: Arc<dyn Backend>, schedule: Schedule) -> Self {
         let name = format!("backup-{}", backend.kind());
-        Self { repository, backend, schedule, name }
+        Self { repository, backend, schedule, request: BackupRequest::full(), name }
+    }
+
+    /// Backups of another kind, such as [`BackupRequest::incremental`].
+    #[must_use]
+    pub const fn with_request(mut self, request: BackupRequest) -> Self {
+        self.request = request;
+        self
     }
 
     /// Another name, where a supervisor has several.
@@ -43,9 +51,14 @@ impl Job for BackupJob {
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
-        let record = self.repository.run_backup(&*self.backend, BackupRequest::full(), context).await?;
+        let record = self.repository.run_backup(&*self.backend, self.request, context).await?;
         let seconds = record.duration().as_secs_f64();
-        let megabytes = record.stats.raw_bytes / 1_000_000;
-        Ok(JobReport::new(format!("backup {}: {megabytes} MB in {seconds:.1} s", record.id)))
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        let (raw, stored) = (megabytes(record.stats.raw_bytes), megabytes(record.stats.stored_bytes));
+        let note = record.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+        Ok(JobReport::new(format!(
+            "backup {}: {raw} MB in {seconds:.1} s, {stored} MB stored{note}",
+            record.id
+        )))
     }
 }

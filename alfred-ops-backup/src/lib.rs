@@ -34,6 +34,7 @@
 //!   [`PrefixedBlobStore`] and [`MirroredBlobStore`].
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
+//! - [`RetentionPolicy`], [`Repository::prune`]: what is kept, and how the rest goes.
 //! - [`BackupJob`]: backups as a job of core's `Supervisor`.
 //! - [`BlobLeases`]: leases in a blob store, for when the database is what is down.
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
@@ -55,6 +56,7 @@ mod log;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod repository;
+mod retention;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -77,8 +79,10 @@ pub use log::{LogArchive, LogReader};
 pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};
 pub use repository::{
     BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
-    Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,
+    PruneReport, Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,
 };
+
+pub use retention::{KeepReason, RetentionPlan, RetentionPolicy, Verdict};
 
 pub(crate) use blob::check_key;
 pub(crate) use buffer::Buffer;

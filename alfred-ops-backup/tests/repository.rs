@@ -4,14 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alfred_ops_backup::{
     Backend, BackupMode, BackupRecord, BackupRequest, BlobStore, Captured, MemoryBackend, MemoryBlobStore,
-    Repository, RepositoryKey, RepositoryOptions, RestoreRequest, Restored, SnapshotReader, SnapshotWriter,
+    Repository, RepositoryKey, RepositoryOptions, RestoreRequest, Restored, RetentionPolicy, SnapshotReader,
+    SnapshotWriter,
 };
-use alfred_ops_core::{ErrorKind, JobContext, Result, SeededEntropy};
+use alfred_ops_core::{ErrorKind, JobContext, Result, SeededEntropy, SimulatedClock};
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::DateTime;
 
 const PAGE: usize = 8192;
 
@@ -221,4 +224,106 @@ async fn only_the_right_key_opens_a_repository_and_keys_rotate() {
     open(&plain, RepositoryOptions::default()).await.unwrap();
     let error = open(&plain, encrypted()).await.unwrap_err();
     assert!(error.to_string().contains("not encrypted"), "{error}");
+}
+
+#[tokio::test]
+async fn pruning_removes_in_two_steps_and_never_what_is_needed() {
+    let clock = SimulatedClock::starting_at(DateTime::from_timestamp(1_790_000_000, 0).unwrap());
+    let context = JobContext::system().with_clock(clock.shared());
+    let store = Arc::new(MemoryBlobStore::new());
+    let shared: Arc<dyn BlobStore> = Arc::<MemoryBlobStore>::clone(&store);
+    let repository = Repository::open_or_create(shared, encrypted(), &context).await.unwrap();
+    let service = MemoryBackend::new();
+    let mut large = noise(9, 900 * PAGE);
+    let mut records = Vec::new();
+    let day = Duration::from_secs(24 * 3600);
+    for round in 0..12u64 {
+        // Nine tenths are new each day, so that old packs die.
+        let fresh = noise(50 + round, 800 * PAGE);
+        large[100 * PAGE..].copy_from_slice(&fresh);
+        service.insert("large", large.clone());
+        records.push(repository.run_backup(&service, BackupRequest::full(), &context).await.unwrap());
+        clock.advance(day);
+    }
+    let state = service.state();
+    let bytes =
+        async || -> u64 { store.list("", "", 10_000).await.unwrap().iter().map(|blob| blob.bytes).sum() };
+    let full = bytes().await;
+    repository.hold(records[3].id).await.unwrap();
+    let policy =
+        RetentionPolicy::default().with_copies_min(2).with_calendar(0, 0, 0).with_window(Duration::ZERO);
+    let plan = repository.plan_retention(&policy, &context).await.unwrap();
+    assert_eq!(plan.forgotten().count(), 9, "{plan}");
+
+    // A backup is under way that builds on one that is forgotten: it does not become visible.
+    let report = repository.prune(&policy, &context).await.unwrap();
+    assert_eq!((report.forgotten.len(), report.removed), (9, 0));
+    assert!(report.marked > 0, "{report:?}");
+    let kept = repository.backups().await.unwrap();
+    assert_eq!(kept.len(), 3);
+    clock.advance(day);
+    let report = repository.prune(&policy, &context).await.unwrap();
+    assert_eq!(
+        (report.forgotten.len(), report.marked, report.removed),
+        (0, 0, 0),
+        "too early, and marked already"
+    );
+    clock.advance(3 * day);
+    let report = repository.prune(&policy, &context).await.unwrap();
+    assert!(report.removed > 5, "{report:?}");
+    assert!(bytes().await < full / 2, "{} of {full} bytes are left", bytes().await);
+    for record in &kept {
+        repository.verify(record, &context).await.unwrap();
+    }
+    assert!(restored(&repository, &kept[2]).await == state);
+    let again = repository.prune(&policy, &context).await.unwrap();
+    assert_eq!((again.marked, again.removed), (0, 0), "nothing is left to do");
+    repository.release(records[3].id).await.unwrap();
+    assert_eq!(repository.prune(&policy, &context).await.unwrap().forgotten, [records[3].id]);
+    let next = repository.run_backup(&service, BackupRequest::full(), &context).await.unwrap();
+    assert_eq!(next.base, Some(kept[2].id));
+    repository.verify(&next, &context).await.unwrap();
+}
+
+/// A service whose backup is forgotten while the next one builds on it.
+#[derive(Debug)]
+struct Interrupted(Repository);
+
+#[async_trait]
+impl Backend for Interrupted {
+    fn kind(&self) -> &str {
+        "memory"
+    }
+
+    async fn capture(&self, context: &JobContext, snapshot: &mut SnapshotWriter) -> Result<Captured> {
+        snapshot.build_on("memory", |_| true).await?;
+        snapshot.begin_file("large", 0o600, 0).await?;
+        snapshot.write(&noise(4, 50 * PAGE)).await?;
+        let other = MemoryBackend::new();
+        other.insert("x", "y");
+        self.0.run_backup(&other, BackupRequest::full().independent(), context).await?;
+        let none =
+            RetentionPolicy::default().with_copies_min(1).with_calendar(0, 0, 0).with_window(Duration::ZERO);
+        self.0.prune(&none, context).await?;
+        Ok(Captured::new("memory:"))
+    }
+
+    async fn restore(&self, _: &JobContext, _: SnapshotReader, _: &RestoreRequest) -> Result<Restored> {
+        unreachable!("it is never visible")
+    }
+}
+
+#[tokio::test]
+async fn a_backup_whose_base_is_forgotten_meanwhile_is_refused() {
+    let store = Arc::new(MemoryBlobStore::new());
+    let repository = open(&store, encrypted()).await.unwrap();
+    let service = MemoryBackend::new();
+    service.insert("large", noise(4, 50 * PAGE));
+    back_up(&repository, &service, BackupRequest::full()).await;
+    let interrupted = Interrupted(repository.clone());
+    let error =
+        repository.run_backup(&interrupted, BackupRequest::full(), &JobContext::system()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("was forgotten meanwhile"), "{error}");
+    assert_eq!(repository.backups().await.unwrap().len(), 1);
 }

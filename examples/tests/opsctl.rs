@@ -56,6 +56,13 @@ async fn a_person_backs_up_and_restores_by_hand() {
     let unknown = desk.json(&["backup", "show", "ffff"]);
     assert!(unknown["remedy"].as_str().unwrap().contains("opsctl backup list"), "{unknown}");
 
+    let plan = desk.opsctl(&["backup", "prune", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&plan.stdout).contains("newest"), "{plan:?}");
+    let forget =
+        ["backup", "prune", "--copies=1", "--daily=0", "--weekly=0", "--monthly=0", "--window-days=0"];
+    assert_eq!(desk.json(&forget)["forgotten"][0], first["id"]);
+    assert_eq!(desk.json(&["backup", "list"]).as_array().unwrap().len(), 1);
+
     let data = home.path().join("restored");
     let restored = desk.opsctl(&["restore", "--into", data.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&restored.stdout).contains("chown -R postgres"), "{restored:?}");

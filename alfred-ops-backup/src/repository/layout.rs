@@ -9,9 +9,14 @@ impl Layout {
     pub(crate) const HEADER: &'static str = "repository.json";
     pub(crate) const COMMITS: &'static str = "commits/";
     pub(crate) const KEYS: &'static str = "keys/";
+    pub(crate) const PACKS: &'static str = "packs/";
+    pub(crate) const INDEXES: &'static str = "indexes/";
+    pub(crate) const LOGS: &'static str = "logs/";
+    pub(crate) const HOLDS: &'static str = "holds/";
+    pub(crate) const SWEEPS: &'static str = "sweeps/";
 
     pub(crate) fn pack(id: Id) -> String {
-        format!("packs/{id}")
+        format!("{}{id}", Self::PACKS)
     }
 
     /// What the frames in a backup's packs are sealed for: they may lie in any pack.
@@ -19,12 +24,20 @@ impl Layout {
         format!("snapshots/{backup}")
     }
 
+    pub(crate) fn hold(backup: Id) -> String {
+        format!("{}{backup}", Self::HOLDS)
+    }
+
+    pub(crate) fn sweep(id: Id) -> String {
+        format!("{}{id}", Self::SWEEPS)
+    }
+
     pub(crate) fn key(fingerprint: &str) -> String {
         format!("{}{fingerprint}", Self::KEYS)
     }
 
     pub(crate) fn index(backup: Id) -> String {
-        format!("indexes/{backup}")
+        format!("{}{backup}", Self::INDEXES)
     }
 
     pub(crate) fn commit(backup: Id) -> String {
@@ -36,11 +49,11 @@ impl Layout {
     }
 
     pub(crate) fn logs(name: &str) -> String {
-        format!("logs/{name}/")
+        format!("{}{name}/", Self::LOGS)
     }
 
     pub(crate) fn log_chunk(name: &str, start: u64, end: u64) -> String {
-        format!("logs/{name}/{start:016x}-{end:016x}")
+        format!("{}{name}/{start:016x}-{end:016x}", Self::LOGS)
     }
 
     /// The positions that a chunk's key tells.

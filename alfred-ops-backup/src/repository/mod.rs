@@ -23,6 +23,7 @@ mod pack_writer;
 mod page;
 mod page_map;
 mod present_files;
+mod prune;
 mod read_plan;
 mod record;
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
@@ -40,6 +41,7 @@ pub use entry::{Entry, EntryKind};
 pub use key::RepositoryKey;
 pub use options::RepositoryOptions;
 pub use present_files::PresentFiles;
+pub use prune::PruneReport;
 pub use record::{BackupMode, BackupRecord, BackupStats, LogRange};
 pub use repository::Repository;
 pub use snapshot_reader::{Piece, SnapshotReader};

@@ -65,6 +65,28 @@ pub(super) enum BackupCommand {
     },
     /// List all backups, oldest first.
     List,
+    /// Forget backups that no rule wants, and remove what nobody needs any more: what one run marks, a run
+    /// three days later removes.
+    Prune {
+        /// Print what would be forgotten and why the rest is kept, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Keep the newest so many, however old.
+        #[arg(long, default_value_t = 2)]
+        copies: usize,
+        /// Keep the newest of each of the last so many days.
+        #[arg(long, default_value_t = 7)]
+        daily: usize,
+        /// Keep the newest of each of the last so many weeks.
+        #[arg(long, default_value_t = 4)]
+        weekly: usize,
+        /// Keep the newest of each of the last so many months.
+        #[arg(long, default_value_t = 12)]
+        monthly: usize,
+        /// Keep every moment of the last so many days restorable.
+        #[arg(long, default_value_t = 7)]
+        window_days: u32,
+    },
     /// Show one backup.
     Show {
         /// Its identifier, the beginning of one, or "latest".

@@ -1,6 +1,6 @@
 //! `opsctl backup …`.
 
-use alfred_ops_backup::{BackupRecord, BackupRequest, PostgresBackend, Repository};
+use alfred_ops_backup::{BackupRecord, BackupRequest, PostgresBackend, Repository, RetentionPolicy};
 use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Result, Secret};
 use indicatif::HumanBytes;
 use serde_json::json;
@@ -66,6 +66,29 @@ pub(super) async fn verify(
         "raw_bytes": verified.raw_bytes, "log_bytes": verified.log_bytes,
     });
     Ok(Report::new(text, json))
+}
+
+pub(super) async fn prune(
+    place: &Place,
+    policy: &RetentionPolicy,
+    dry_run: bool,
+    context: &JobContext,
+    console: &Console,
+) -> Result<Report> {
+    let repository = place.open().await?;
+    if dry_run {
+        let plan = repository.plan_retention(policy, context).await?;
+        return Ok(Report::new(plan.to_string().trim_end(), json!(plan.verdicts)));
+    }
+    let pruned = console.watch(&context.progress, repository.prune(policy, context)).await?;
+    let text = format!(
+        "{} backups forgotten; {} objects marked, {} removed, {} locked",
+        pruned.forgotten.len(),
+        pruned.marked,
+        pruned.removed,
+        pruned.locked
+    );
+    Ok(Report::new(text, json!(pruned)))
 }
 
 /// The backup that a person means.

@@ -9,7 +9,9 @@ mod restore;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use alfred_ops_backup::RetentionPolicy;
 use alfred_ops_core::{JobContext, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +62,16 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
             backup::run(&place, &server, full, independent, context, console).await
         }
         Command::Backup { command: BackupCommand::List } => backup::list(&place).await,
+        Command::Backup {
+            command: BackupCommand::Prune { dry_run, copies, daily, weekly, monthly, window_days },
+        } => {
+            let window = Duration::from_secs(u64::from(window_days) * 24 * 3600);
+            let policy = RetentionPolicy::default()
+                .with_copies_min(copies)
+                .with_calendar(daily, weekly, monthly)
+                .with_window(window);
+            backup::prune(&place, &policy, dry_run, context, console).await
+        }
         Command::Backup { command: BackupCommand::Show { backup } } => backup::show(&place, &backup).await,
         Command::Backup { command: BackupCommand::Verify { backup } } => {
             backup::verify(&place, &backup, context, console).await
