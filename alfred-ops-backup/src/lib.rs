@@ -76,7 +76,7 @@ pub use blob::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
 pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource};
+pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource, WalSummary};
 pub use repository::{
     BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
     PruneReport, Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,

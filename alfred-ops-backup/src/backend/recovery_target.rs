@@ -17,6 +17,9 @@ pub enum RecoveryTarget {
     Time(DateTime<Utc>),
     /// A restore point made with `pg_create_restore_point`.
     Name(String),
+    /// The end of a transaction, itself included: what was committed before it is there, and what had begun
+    /// before and ended later is not. As `pg_current_xact_id()::xid` prints it.
+    Xid(u32),
     /// A position of the log, itself included.
     Lsn(Lsn),
 }

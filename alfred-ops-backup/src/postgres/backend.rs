@@ -15,7 +15,7 @@ use super::engine::{Engine, choose};
 use super::facts::ClusterFacts;
 use super::identity::PostgresProbe;
 use super::restore;
-use super::wal::{Positions, Slot, WalArchiveOptions, WalArchiver, WalRequest, WalStream};
+use super::wal::{Positions, Slot, WalArchiveOptions, WalArchiver, WalRequest, WalStream, WalSummary, scan};
 use super::wire::Connection;
 use crate::{
     Backend, BackupRecord, Captured, LogRange, Piece, Repository, RestoreRequest, Restored, SnapshotReader,
@@ -66,6 +66,27 @@ impl PostgresBackend {
     /// What is in the way, with the remedy.
     pub async fn probe(&self, context: &JobContext) -> Result<PostgresProbe> {
         PostgresProbe::ask(&mut Connection::open(&self.server, context).await?).await
+    }
+
+    /// Reads the log that `record` can be replayed with, from the backup to the end of what is stored, and
+    /// checks every record: its checksum and its place behind the one before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] with the position of the first damage; the store's.
+    pub async fn verify_wal(
+        &self,
+        repository: &Repository,
+        record: &BackupRecord,
+        context: &JobContext,
+    ) -> Result<WalSummary> {
+        let facts = ClusterFacts::read(&record.facts)?;
+        let log = record.log.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "verify WAL", "the backup's record names no WAL")
+        })?;
+        let start = log.positions.start;
+        let end = repository.log(&log.log).stored_until(start).await?;
+        let stored = LogRange { log: log.log.clone(), positions: start..end };
+        scan(repository, &facts, &stored, None, context).await
     }
 
     /// A base backup whose WAL an archiver stores.

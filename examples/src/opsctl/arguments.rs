@@ -16,7 +16,7 @@ use super::place::Place;
 ///      with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and ALFRED_OPS_KEY_FILE if they are encrypted.
 ///   2. See what there is:          opsctl backup list
 ///   3. Bring it back:              opsctl restore --into /var/lib/postgresql/15/main
-///      to the newest moment, or    --time 2026-11-24T02:00:00Z, --lsn 0/3000060, --name before_migration
+///      to the newest moment, or    --time 2026-11-24T02:00:00Z, --lsn 0/3000060, --name before_migration, --xid 7341
 ///   4. Give the folder to the server's account (chown -R postgres:postgres FOLDER) and start Postgres of the
 ///      same major version on it. It replays the log, then it is open.
 #[derive(Debug, Parser)]
@@ -136,6 +136,9 @@ pub(super) struct Wanted {
     /// A position of the log, such as 0/3000060.
     #[arg(long, group = "moment")]
     pub(super) lsn: Option<Lsn>,
+    /// The end of a transaction, itself included.
+    #[arg(long, group = "moment")]
+    pub(super) xid: Option<u32>,
     /// A restore point made with pg_create_restore_point.
     #[arg(long, group = "moment")]
     pub(super) name: Option<String>,

@@ -56,6 +56,7 @@ fn target(wanted: &Wanted) -> RecoveryTarget {
     match wanted {
         Wanted { time: Some(time), .. } => RecoveryTarget::Time(*time),
         Wanted { lsn: Some(lsn), .. } => RecoveryTarget::Lsn(*lsn),
+        Wanted { xid: Some(xid), .. } => RecoveryTarget::Xid(*xid),
         Wanted { name: Some(name), .. } => RecoveryTarget::Name(name.clone()),
         Wanted { immediate: true, .. } => RecoveryTarget::Immediate,
         _ => RecoveryTarget::Latest,

@@ -11,11 +11,12 @@ mod wal_files;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, JobContext, Result, blocking};
+use alfred_ops_core::{Error, ErrorKind, JobContext, ProgressUnit, Result, blocking};
 
 use self::destination::Destination;
 use super::base_backup::MANIFEST_FILE;
 use super::facts::ClusterFacts;
+use super::wal::scan;
 use crate::{LogRange, RecoveryTarget, RestoreRequest, Restored, SnapshotReader};
 
 /// Postgres does not start without it, so it gets its name last.
@@ -35,10 +36,16 @@ pub(super) async fn restore(
         .clone()
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, "restore", "the backup's record names no WAL"))?;
     let stored_until = repository.log(&log.log).stored_until(log.positions.start).await?;
-    target_check::reachable(&request.target, &record, &facts, stored_until)?;
+    target_check::reachable(&request.target, &facts, stored_until)?;
+    if let Some(target) = target_check::to_look_for(&request.target) {
+        let stored = LogRange { log: log.log.clone(), positions: log.positions.start..stored_until };
+        let summary = scan(&repository, &facts, &stored, Some(&target), context).await?;
+        target_check::found(&target, &facts, &summary)?;
+    }
     let destination = Arc::new(Destination::plan(snapshot.entries(), record.id, &facts, request)?);
     let preparing = Arc::clone(&destination);
     let may_exist = blocking(move || preparing.prepare()).await??;
+    context.progress.begin("restore", Some(record.stats.raw_bytes), ProgressUnit::Bytes);
 
     let root = &request.destination;
     let mut restored = files::write_files(context, snapshot, root, may_exist).await?;

@@ -22,6 +22,7 @@ pub(super) fn merge(before: &str, target: &RecoveryTarget) -> String {
         // `immediate` looks for a record behind that and fails where there is none.
         RecoveryTarget::Latest | RecoveryTarget::Immediate => {}
         RecoveryTarget::Name(name) => set("recovery_target_name", name),
+        RecoveryTarget::Xid(xid) => set("recovery_target_xid", &xid.to_string()),
         RecoveryTarget::Lsn(lsn) => set("recovery_target_lsn", &lsn.to_string()),
         RecoveryTarget::Time(time) => {
             set("recovery_target_time", &time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());

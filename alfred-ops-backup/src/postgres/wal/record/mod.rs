@@ -1,0 +1,7 @@
+//! WAL records, read from the bytes that a server streams (`access/xlogrecord.h`, `access/xlog_internal.h`).
+
+mod kind;
+mod reader;
+
+pub(in crate::postgres) use kind::RecordKind;
+pub(in crate::postgres) use reader::{WalReader, WalRecord};
