@@ -2,34 +2,26 @@
 
 use std::sync::Arc;
 
-use alfred_ops_core::{Activation, Job, JobContext, JobReport, Result, Schedule};
+use alfred_ops_core::{Activation, Job, JobContext, JobReport, Result};
 use async_trait::async_trait;
 
-use crate::{Backend, BackupRequest, Repository};
+use crate::{Backend, BackupSchedule, Repository};
 
-/// Takes a backup at every slot of its schedule: a full one, unless told otherwise.
+/// Takes a backup at every slot of its schedule: full or incremental, as is due.
 #[derive(Debug, Clone)]
 pub struct BackupJob {
     repository: Repository,
     backend: Arc<dyn Backend>,
-    schedule: Schedule,
-    request: BackupRequest,
+    schedule: BackupSchedule,
     name: String,
 }
 
 impl BackupJob {
     /// Backups of `backend` into `repository`. The job is named `backup-KIND`.
     #[must_use]
-    pub fn new(repository: Repository, backend: Arc<dyn Backend>, schedule: Schedule) -> Self {
+    pub fn new(repository: Repository, backend: Arc<dyn Backend>, schedule: BackupSchedule) -> Self {
         let name = format!("backup-{}", backend.kind());
-        Self { repository, backend, schedule, request: BackupRequest::full(), name }
-    }
-
-    /// Backups of another kind, such as [`BackupRequest::incremental`].
-    #[must_use]
-    pub const fn with_request(mut self, request: BackupRequest) -> Self {
-        self.request = request;
-        self
+        Self { repository, backend, schedule, name }
     }
 
     /// Another name, where a supervisor has several.
@@ -47,11 +39,14 @@ impl Job for BackupJob {
     }
 
     fn activation(&self) -> Activation {
-        Activation::At(Arc::new(self.schedule.clone()))
+        Activation::At(Arc::new(self.schedule.slots.clone()))
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
-        let record = self.repository.run_backup(&*self.backend, self.request, context).await?;
+        let mut backups = self.repository.backups().await?;
+        backups.retain(|record| record.backend == self.backend.kind());
+        let request = self.schedule.due(&backups, context.now());
+        let record = self.repository.run_backup(&*self.backend, request, context).await?;
         let seconds = record.duration().as_secs_f64();
         let megabytes = |bytes: u64| bytes / 1_000_000;
         let (raw, stored) = (megabytes(record.stats.raw_bytes), megabytes(record.stats.stored_bytes));

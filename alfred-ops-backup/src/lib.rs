@@ -35,7 +35,7 @@
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
 //!   [`Repository::verify`].
 //! - [`RetentionPolicy`], [`Repository::prune`]: what is kept, and how the rest goes.
-//! - [`BackupJob`]: backups as a job of core's `Supervisor`.
+//! - [`BackupJob`], [`BackupSchedule`]: backups as a job of core's `Supervisor`.
 //! - [`BlobLeases`]: leases in a blob store, for when the database is what is down.
 //! - [`LogArchive`]: append-only logs, such as a database's write-ahead log.
 //!
@@ -49,6 +49,7 @@ mod backend;
 mod backup;
 mod backup_job;
 mod backup_request;
+mod backup_schedule;
 mod blob;
 mod buffer;
 mod lease;
@@ -65,6 +66,7 @@ pub use backend::MockBackend;
 pub use backend::{Backend, Captured, MemoryBackend, RecoveryTarget, RestoreRequest, Restored};
 pub use backup_job::BackupJob;
 pub use backup_request::BackupRequest;
+pub use backup_schedule::BackupSchedule;
 #[cfg(any(test, feature = "testing"))]
 pub use blob::MockBlobStore;
 pub use blob::{

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use alfred_ops_backup::testing::conformance;
 use alfred_ops_backup::{
-    BackupJob, BackupRequest, BlobStore, Captured, MemoryBackend, MemoryBlobStore, MockBackend,
-    MockBlobStore, Repository, RepositoryOptions, RestoreRequest,
+    BackupJob, BackupRequest, BackupSchedule, BlobStore, Captured, MemoryBackend, MemoryBlobStore,
+    MockBackend, MockBlobStore, Repository, RepositoryOptions, RestoreRequest,
 };
-use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Schedule, Supervisor, SystemClock};
+use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Supervisor, SystemClock};
 
 async fn repository(store: Arc<dyn BlobStore>) -> Repository {
     Repository::open_or_create(store, RepositoryOptions::default(), &JobContext::system()).await.unwrap()
@@ -139,7 +139,7 @@ async fn a_log_has_no_hidden_gaps() {
 #[tokio::test]
 async fn a_supervisor_takes_backups() {
     let repository = repository(Arc::new(MemoryBlobStore::new())).await;
-    let daily = Schedule::every(Duration::from_secs(24 * 3600)).unwrap();
+    let daily = BackupSchedule::daily_full_hourly_incremental_15min_wal().unwrap();
     let ops = Supervisor::builder(Arc::new(MemoryStateStore::new(SystemClock::shared())))
         .job(BackupJob::new(repository.clone(), Arc::new(service()), daily))
         .build()

@@ -167,7 +167,7 @@ async fn moments_are_looked_up_before_anything_is_written() {
     insert(4);
     site.archive().await;
 
-    let late = site.refused(RecoveryTarget::Time(Utc::now() + TimeDelta::days(1))).await;
+    let late = site.refused(RecoveryTarget::Time(site.context.now() + TimeDelta::days(1))).await;
     assert!(
         late.contains("no transaction ended after") && late.contains("the last commit is at 20"),
         "{late}"

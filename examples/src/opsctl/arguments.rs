@@ -93,7 +93,7 @@ pub(super) enum BackupCommand {
         #[arg(default_value = "latest")]
         backup: String,
     },
-    /// Read a whole backup and its log, and check every byte.
+    /// Read a whole backup and the log from there to its end, and check every byte and every record.
     Verify {
         /// Its identifier, the beginning of one, or "latest".
         #[arg(default_value = "latest")]

@@ -54,16 +54,24 @@ pub(super) async fn verify(
     let repository = place.open().await?;
     let record = find(&repository, backup).await?;
     let verified = console.watch(&context.progress, repository.verify(&record, context)).await?;
+    // Reading the log asks no server for anything.
+    let backend = PostgresBackend::new(PostgresOptions::new("localhost", "postgres"));
+    let log = Box::pin(console.watch(&context.progress, backend.verify_wal(&repository, &record, context)));
+    let log = log.await?;
+    let last_commit = log.last_commit_at.map_or("no commit".to_owned(), |at| format!("last commit {at}"));
     let text = format!(
-        "backup {} is whole: {} in {} files and {} of log, every byte read and checked",
+        "backup {} is whole: {} in {} files and {} of log, every byte read and checked\n\
+         the log goes on to {}: {} records, {last_commit}",
         record.id,
         HumanBytes(verified.raw_bytes),
         verified.files,
-        HumanBytes(verified.log_bytes)
+        HumanBytes(verified.log_bytes),
+        log.until,
+        log.records,
     );
     let json = json!({
         "backup": record.id, "whole": true, "files": verified.files,
-        "raw_bytes": verified.raw_bytes, "log_bytes": verified.log_bytes,
+        "raw_bytes": verified.raw_bytes, "log_bytes": verified.log_bytes, "log": log,
     });
     Ok(Report::new(text, json))
 }
