@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alfred_ops_backup::testing::servers::S3Server;
 use alfred_ops_backup::{
-    BackupRecord, BackupRequest, PostgresBackend, RecoveryTarget, Repository, RepositoryOptions,
-    RestoreRequest, S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
+    BackupRecord, BackupRequest, PostgresBackend, RecoveryTarget, Repository, RepositoryKey,
+    RepositoryOptions, RestoreRequest, S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
 };
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{JobContext, Lsn, Result, TaskSet};
@@ -62,7 +62,9 @@ async fn insure(
     proofs: &mut Proofs,
 ) -> Result<Insured> {
     let store = Arc::new(S3BlobStore::connect(s3.options(BUCKET)).await?);
-    let repository = Repository::open_or_create(store, RepositoryOptions::default(), context).await?;
+    let key = RepositoryKey::generate(&*context.entropy);
+    let options = RepositoryOptions::default().with_key(key);
+    let repository = Repository::open_or_create(store, options, context).await?;
     let tasks = TaskSet::new(&context.cancel);
     let writers = Writers::start(database, tasks.cancel_token());
     let options = WalArchiveOptions::new("alfred_ops")?;
@@ -92,8 +94,16 @@ async fn insure(
             stats.raw_bytes / 1_000_000,
             megabytes(stats.raw_bytes) / seconds
         ),
-        format!("stored in {} MB, listed as the only backup", stats.stored_bytes / 1_000_000),
+        format!("stored encrypted in {} MB, listed as the only backup", stats.stored_bytes / 1_000_000),
         repository.backups().await?.len() == 1,
+    );
+    let next = repository.run_backup(&backend, BackupRequest::incremental(), context);
+    let next = console.watch(&context.progress, next).await?;
+    proofs.add(
+        "incremental backup",
+        format!("{} MB differ", next.stats.new_bytes / 1_000_000),
+        format!("stored in {} kB more", next.stats.stored_bytes / 1000),
+        next.base == Some(record.id) && next.stats.new_bytes < stats.new_bytes / 2,
     );
 
     let pause = writers.pause().await;
