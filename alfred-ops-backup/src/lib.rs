@@ -52,6 +52,7 @@ mod backup_request;
 mod backup_schedule;
 mod blob;
 mod buffer;
+mod hex;
 mod lease;
 mod log;
 #[cfg(feature = "postgres")]
@@ -88,3 +89,4 @@ pub use retention::{KeepReason, RetentionPlan, RetentionPolicy, Verdict};
 
 pub(crate) use blob::check_key;
 pub(crate) use buffer::Buffer;
+pub(crate) use hex::{hex, unhex};

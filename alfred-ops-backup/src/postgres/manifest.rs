@@ -6,6 +6,8 @@ use alfred_ops_core::{Error, ErrorKind, Result};
 use aws_lc_rs::digest;
 use serde::Deserialize;
 
+use crate::unhex;
+
 /// What was received of one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Received {
@@ -49,7 +51,7 @@ pub(super) fn check(manifest: &[u8], received: &HashMap<String, Received>) -> Re
     for file in &manifest.files {
         let path = match (&file.path, &file.encoded_path) {
             (Some(path), _) => path.clone(),
-            (None, Some(hex)) => from_hex(hex)
+            (None, Some(hex)) => unhex(hex)
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .ok_or_else(|| corrupt(format!("the encoded path {hex:?} is not UTF-8")))?,
             (None, None) => return Err(corrupt("a file has no path".to_owned())),
@@ -60,7 +62,7 @@ pub(super) fn check(manifest: &[u8], received: &HashMap<String, Received>) -> Re
         }
         let checksum = file.checksum.as_deref().filter(|_| file.algorithm.as_deref() == Some("CRC32C"));
         // The server prints the checksum's bytes as they lie in the memory of a little-endian machine.
-        if checksum.is_some_and(|hex| from_hex(hex).as_deref() != Some(&got.crc32c.to_le_bytes())) {
+        if checksum.is_some_and(|hex| unhex(hex).as_deref() != Some(&got.crc32c.to_le_bytes())) {
             return Err(corrupt(format!("{path:?} does not match its checksum")));
         }
     }
@@ -76,18 +78,12 @@ fn check_itself(manifest: &[u8]) -> Result<()> {
         .ok_or_else(|| corrupt("it has no checksum".to_owned()))?;
     let hex: Vec<u8> =
         manifest[start + LAST_LINE.len()..].iter().copied().take_while(u8::is_ascii_hexdigit).collect();
-    let wanted = std::str::from_utf8(&hex).ok().and_then(from_hex);
+    let wanted = std::str::from_utf8(&hex).ok().and_then(unhex);
     let actual = digest::digest(&digest::SHA256, &manifest[..start]);
     if wanted.as_deref() == Some(actual.as_ref()) {
         return Ok(());
     }
     Err(corrupt("it does not match its own checksum".to_owned()))
-}
-
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    let pairs =
-        hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
 fn corrupt(what: String) -> Error {
@@ -104,11 +100,7 @@ mod tests {
 
     fn manifest(files: &str) -> Vec<u8> {
         let body = format!("{{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n\"Files\": [\n{files}\n],\n");
-        let sum: String = digest::digest(&digest::SHA256, body.as_bytes())
-            .as_ref()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let sum = crate::hex(digest::digest(&digest::SHA256, body.as_bytes()).as_ref());
         format!("{body}\"Manifest-Checksum\": \"{sum}\"}}\n").into_bytes()
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use alfred_ops_core::{Entropy, Error, ErrorKind, Result, Secret};
 
+use crate::{hex, unhex};
+
 /// The key that opens an encrypted repository: 32 random bytes, kept outside of it.
 ///
 /// It encrypts no data but the repository's data key (it is a *key-encryption key*), so that it can be
@@ -61,19 +63,6 @@ impl fmt::Debug for RepositoryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RepositoryKey").field(&self.fingerprint()).finish()
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes that an even number of hexadecimal digits spells.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let text = std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2)?;
-        u8::from_str_radix(text, 16).ok()
-    });
-    pairs.collect()
 }
 
 fn bytes_of(text: &str) -> Option<[u8; 32]> {

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::cipher::{Cipher, NONCE_BYTES};
-use super::key::{hex, unhex};
 use super::{Layout, RepositoryKey};
-use crate::BlobStore;
+use crate::{BlobStore, hex, unhex};
 
 /// What a wrapped key is authenticated as, so that it opens as nothing else.
 const PURPOSE: &[u8] = b"alfred-ops repository v1: wrapped data key";

@@ -329,13 +329,9 @@ impl SnapshotWriter {
                     self.segment = Some((entry, SegmentBuilder::new(before, kept_pages)));
                 }
                 Part::Pages { first, data: range } => {
-                    for (page, found) in data[range]
-                        .chunks(PAGE_BYTES)
-                        .zip(found.by_ref())
-                        .zip(first..)
-                        .map(|((page, found), number)| ((number, page), found))
-                    {
-                        self.take_page(page, found).await?;
+                    for (number, page) in (first..).zip(data[range].chunks(PAGE_BYTES)) {
+                        let found = found.next().ok_or_else(|| misuse("a page was not looked at"))?;
+                        self.take_page(number, page, found).await?;
                     }
                 }
                 Part::End { bytes } => self.end_segment(bytes).await?,
@@ -344,7 +340,7 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    async fn take_page(&mut self, (number, page): (u32, &[u8]), found: PageFound) -> Result<()> {
+    async fn take_page(&mut self, number: u32, page: &[u8], found: PageFound) -> Result<()> {
         let Some((_, builder)) = &mut self.segment else {
             return Err(misuse("a page came before its segment"));
         };

@@ -9,6 +9,7 @@ use aws_lc_rs::digest;
 use serde_json::{Map, Value};
 
 use super::file_writer::failed;
+use crate::hex;
 use crate::postgres::backup_label::BACKUP_LABEL;
 use crate::postgres::incremental_file::subject;
 use crate::postgres::manifest::Received;
@@ -75,8 +76,4 @@ fn read(path: &Path) -> Result<Received> {
             read => received.add(&buffer[..read]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
