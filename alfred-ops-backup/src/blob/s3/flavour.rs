@@ -15,6 +15,7 @@ pub enum S3Flavour {
     Gcs,
     /// SeaweedFS: as [`Compatible`](Self::Compatible), but it lists folder by folder (`b/1` before `b-x`, where the
     /// order of bytes is the other way round), so that each listing reads all keys below its prefix and sorts
-    /// them here. Under another flavour such a listing is refused, since a page may lack keys.
+    /// them here. Under another flavour such a listing is refused, since a page may lack keys. `create` is always
+    /// a single request: of two rivals that complete multipart uploads at once, version 4.48 may let both win.
     SeaweedFs,
 }

@@ -197,7 +197,7 @@ impl S3BlobStore {
             S3Flavour::Gcs => self.put_request(key, data).customize().mutate_request(|request| {
                 request.headers_mut().insert(GENERATION_MATCH, "0");
             }),
-            _ if data.len() >= MULTIPART_FROM => {
+            S3Flavour::Aws | S3Flavour::Compatible if data.len() >= MULTIPART_FROM => {
                 return MultipartUpload::send(self, key, &data, true).await;
             }
             _ => self.put_request(key, data).if_none_match("*").customize(),
