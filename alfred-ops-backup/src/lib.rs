@@ -79,7 +79,9 @@ pub use blob::{ObjectLock, ObjectLockMode, S3BlobStore, S3Flavour, S3Options};
 pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource, WalSummary};
+pub use postgres::{
+    PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource, WalStatus, WalSummary,
+};
 pub use repository::{
     BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
     PruneReport, Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,

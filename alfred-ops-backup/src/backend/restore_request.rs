@@ -17,6 +17,10 @@ pub struct RestoreRequest {
     pub update: bool,
     /// The moment to bring back.
     pub target: RecoveryTarget,
+    /// Which line of history to follow, where a service was restored or failed over and so went on more than
+    /// once from the same backup: the number of Postgres' timeline. Without one, the newest that the backup is
+    /// part of.
+    pub timeline: Option<u32>,
     /// For what was captured outside of the root (tablespaces): where each captured place goes.
     pub relocations: BTreeMap<String, PathBuf>,
 }
@@ -29,6 +33,7 @@ impl RestoreRequest {
             destination: destination.into(),
             update: false,
             target: RecoveryTarget::Latest,
+            timeline: None,
             relocations: BTreeMap::new(),
         }
     }
@@ -37,6 +42,13 @@ impl RestoreRequest {
     #[must_use]
     pub fn with_target(mut self, target: RecoveryTarget) -> Self {
         self.target = target;
+        self
+    }
+
+    /// Follows another line of history than the newest.
+    #[must_use]
+    pub const fn with_timeline(mut self, timeline: u32) -> Self {
+        self.timeline = Some(timeline);
         self
     }
 

@@ -15,7 +15,10 @@ use super::engine::{Engine, choose};
 use super::facts::ClusterFacts;
 use super::identity::PostgresProbe;
 use super::restore;
-use super::wal::{Positions, Slot, WalArchiveOptions, WalArchiver, WalRequest, WalStream, WalSummary, scan};
+use super::wal::{
+    Positions, Slot, StoredWal, StreamEnd, Timelines, WalArchiveOptions, WalArchiver, WalRequest, WalSummary,
+    scan, stream_wal, wal_log_name,
+};
 use super::wire::Connection;
 use crate::{
     Backend, BackupRecord, Captured, LogRange, Piece, Repository, RestoreRequest, Restored, SnapshotReader,
@@ -83,10 +86,8 @@ impl PostgresBackend {
         let log = record.log.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "verify WAL", "the backup's record names no WAL")
         })?;
-        let start = log.positions.start;
-        let end = repository.log(&log.log).stored_until(start).await?;
-        let stored = LogRange { log: log.log.clone(), positions: start..end };
-        scan(repository, &facts, &stored, None, context).await
+        let wal = StoredWal::after(repository, &facts, log.positions.start, None).await?;
+        scan(&wal, &facts, None, context).await
     }
 
     /// A base backup whose WAL an archiver stores.
@@ -99,9 +100,12 @@ impl PostgresBackend {
         let mut connection = Connection::open(&self.server, context).await?;
         let probe = PostgresProbe::ask(&mut connection).await?;
         let begun = self.begin(connection, &probe, snapshot, context).await?;
-        let (start, tablespaces) = (begun.backup.start, begun.backup.tablespaces.clone());
+        let (start, timeline) = (begun.backup.start, begun.backup.timeline);
+        self.same_timeline(timeline, probe.timeline)?;
+        let tablespaces = begun.backup.tablespaces.clone();
         let end = begun.backup.stream(snapshot, begun.base.as_ref()).await?;
         bounded(context, archiver.wait_until_stored(end, context)).await?;
+        self.same_timeline(timeline, archiver.timeline())?;
         Ok(self.captured(&probe, begun.note, begun.base.is_some(), start, end, tablespaces))
     }
 
@@ -116,30 +120,27 @@ impl PostgresBackend {
         Slot::Temporary(options.slot.clone()).ensure(&mut wal_connection).await?;
         let connection = Connection::open(&self.server, context).await?;
         let begun = self.begin(connection, &probe, snapshot, context).await?;
-        if begun.backup.timeline != probe.timeline {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "capture",
-                "the server changed its timeline meanwhile",
-            )
-            .with_target(self.server.to_string())
-            .with_remedy("take the backup again"));
-        }
+        self.same_timeline(begun.backup.timeline, probe.timeline)?;
         let (start, tablespaces) = (begun.backup.start, begun.backup.tablespaces.clone());
 
-        let log = snapshot.repository().log(probe.log_name());
+        let timelines = Timelines::new(snapshot.repository().clone(), &probe.system_id);
+        let log = timelines.log(probe.timeline);
         let from = start.segment_start(probe.segment_bytes);
         let positions = Arc::new(Positions::new());
         let tasks = TaskSet::new(&context.cancel);
         let wal_context = context.clone().with_cancel(tasks.cancel_token().clone());
-        let request = WalRequest { timeline: probe.timeline, start: from, log, options };
-        let mut streaming =
-            tasks.spawn({
-                let positions = Arc::clone(&positions);
-                async move {
-                    WalStream::start(wal_connection, request, &positions, &wal_context).await?.run().await
-                }
-            });
+        let request = WalRequest {
+            server: self.server.clone(),
+            timeline: probe.timeline,
+            start: from,
+            log,
+            options,
+            lag_alarm: u64::MAX,
+        };
+        let mut streaming = tasks.spawn({
+            let positions = Arc::clone(&positions);
+            async move { stream_wal(wal_connection, request, &positions, &wal_context).await }
+        });
         let (note, incremental) = (begun.note, begun.base.is_some());
         let backing_up = async {
             let end = begun.backup.stream(snapshot, begun.base.as_ref()).await?;
@@ -148,13 +149,27 @@ impl PostgresBackend {
         };
         let end = tokio::select! {
             end = backing_up => end,
-            // The stream ends by itself only when it fails.
-            ended = &mut streaming => Err(ended.and_then(|ended| ended).err().unwrap_or_else(|| {
-                Error::new(ErrorKind::Cancelled, "capture", "the caller asked to stop")
-            })),
+            // The stream ends by itself only when it fails or the timeline is left.
+            ended = &mut streaming => Err(match ended.flatten() {
+                Err(error) => error,
+                Ok(StreamEnd::Left { .. }) => self.moved(),
+                Ok(StreamEnd::Stopped) => {
+                    Error::new(ErrorKind::Cancelled, "capture", "the caller asked to stop")
+                }
+            }),
         };
         tasks.shutdown().await;
         Ok(self.captured(&probe, note, incremental, start, end?, tablespaces))
+    }
+
+    fn same_timeline(&self, one: u32, other: u32) -> Result<()> {
+        if one == other { Ok(()) } else { Err(self.moved()) }
+    }
+
+    fn moved(&self) -> Error {
+        Error::new(ErrorKind::Conflict, "capture", "the server changed its timeline meanwhile")
+            .with_target(self.server.to_string())
+            .with_remedy("take the backup again")
     }
 
     /// Begins a base backup: of what has changed where that was asked for and is possible.
@@ -214,7 +229,7 @@ impl PostgresBackend {
             tablespaces,
         };
         let mut captured = Captured::new(self.server.to_string())
-            .with_log(LogRange { log: probe.log_name(), positions })
+            .with_log(LogRange { log: wal_log_name(&probe.system_id, probe.timeline), positions })
             .with_facts(json!(facts));
         captured.note = note;
         if incremental { captured.incremental() } else { captured }

@@ -32,11 +32,11 @@ impl ClusterFacts {
         Ok(facts)
     }
 
-    /// The name of the WAL segment file that holds `position`.
-    pub(super) fn segment_name(&self, position: u64) -> String {
+    /// The name of the file in which `timeline` wrote the WAL segment that holds `position`.
+    pub(super) fn segment_name(&self, timeline: u32, position: u64) -> String {
         let number = position / self.segment_bytes;
         let per_name = (1 << 32) / self.segment_bytes;
-        format!("{:08X}{:08X}{:08X}", self.timeline, number / per_name, number % per_name)
+        format!("{timeline:08X}{:08X}{:08X}", number / per_name, number % per_name)
     }
 }
 
@@ -57,6 +57,6 @@ mod tests {
             tablespaces: BTreeMap::new(),
         };
         // SELECT pg_walfile_name('16/B374D848') on timeline 2.
-        assert_eq!(facts.segment_name(0x16_b374_d848), "0000000200000016000000B3");
+        assert_eq!(facts.segment_name(2, 0x16_b374_d848), "0000000200000016000000B3");
     }
 }

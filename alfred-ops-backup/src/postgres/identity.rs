@@ -66,15 +66,10 @@ impl PostgresProbe {
             .ok_or_else(|| connection.unexpected("an answer to IDENTIFY_SYSTEM without its three columns"))?;
         Ok(Self { version, system_id, timeline, flushed, segment_bytes, data_checksums, summarizes_wal })
     }
-
-    /// The name of the log that holds this timeline's WAL.
-    pub(super) fn log_name(&self) -> String {
-        format!("wal-{}-{:08x}", self.system_id, self.timeline)
-    }
 }
 
 /// A size as `SHOW` prints it, such as `16MB`.
-fn bytes_of(text: &str) -> Option<u64> {
+pub(super) fn bytes_of(text: &str) -> Option<u64> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().ok()?;
     let shift = match &text[digits..] {
@@ -82,6 +77,7 @@ fn bytes_of(text: &str) -> Option<u64> {
         "kB" => 10,
         "MB" => 20,
         "GB" => 30,
+        "TB" => 40,
         _ => return None,
     };
     number.checked_shl(shift)

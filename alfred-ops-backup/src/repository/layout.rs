@@ -52,6 +52,17 @@ impl Layout {
         format!("{}{name}/", Self::LOGS)
     }
 
+    /// A key behind all chunks of a log and before those of any other that follows.
+    pub(crate) fn behind_log(name: &str) -> String {
+        // The character after the slash.
+        format!("{}{name}0", Self::LOGS)
+    }
+
+    /// Logs whose names differ only behind the last `-` are branches of one history and share their positions.
+    pub(crate) fn log_family(name: &str) -> &str {
+        name.rsplit_once('-').map_or(name, |(family, _)| family)
+    }
+
     pub(crate) fn log_chunk(name: &str, start: u64, end: u64) -> String {
         format!("{}{name}/{start:016x}-{end:016x}", Self::LOGS)
     }

@@ -47,7 +47,7 @@ struct Mark {
 struct Needed {
     packs: HashSet<Id>,
     indexes: HashSet<Id>,
-    /// By log: the first position that a backup needs.
+    /// By family of logs: the first position that a backup needs.
     logs: BTreeMap<String, u64>,
 }
 
@@ -156,7 +156,8 @@ impl Repository {
             needed.indexes.insert(record.id);
             sources.extend(index.tables.sources);
             if let Some(log) = record.log {
-                let first = needed.logs.entry(log.log).or_insert(log.positions.start);
+                let first =
+                    needed.logs.entry(Layout::log_family(&log.log).to_owned()).or_insert(log.positions.start);
                 *first = log.positions.start.min(*first);
             }
         }
@@ -260,9 +261,9 @@ impl Needed {
         {
             return needed;
         }
-        // A log that no backup names may be one that goes on from another.
+        // What a backup needs may go on in another log of the family.
         let log = key.strip_prefix(Layout::LOGS).and_then(|rest| Some(rest.split_once('/')?.0));
-        match (log.and_then(|log| self.logs.get(log)), Layout::positions_of_chunk(key)) {
+        match (log.and_then(|log| self.logs.get(Layout::log_family(log))), Layout::positions_of_chunk(key)) {
             (Some(&first), Some((_, end))) => end > first,
             _ => true,
         }

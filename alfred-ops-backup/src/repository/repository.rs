@@ -134,6 +134,27 @@ impl Repository {
         LogArchive::new(Arc::clone(&self.store), name.into(), self.sealer.clone(), self.options.compression)
     }
 
+    /// The names of the logs that begin with `prefix`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn logs(&self, prefix: &str) -> Result<Vec<String>> {
+        let wanted = format!("{}{prefix}", Layout::LOGS);
+        let mut names: Vec<String> = Vec::new();
+        let mut after = String::new();
+        while let Some(blob) = self.store.list(&wanted, &after, 1).await?.pop() {
+            let name = blob.key.strip_prefix(Layout::LOGS).and_then(|rest| rest.split_once('/'));
+            after = match name {
+                Some((name, _)) => {
+                    names.push(name.to_owned());
+                    Layout::behind_log(name)
+                }
+                None => blob.key,
+            };
+        }
+        Ok(names)
+    }
+
     /// Lets another key open the repository too. No data is written again. May be repeated.
     ///
     /// # Errors

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use alfred_ops_core::{Error, ErrorKind, JobContext, ProgressUnit, Result, blocking};
 
 use self::destination::Destination;
+use self::recovery_settings::Goal;
 use super::base_backup::MANIFEST_FILE;
 use super::facts::ClusterFacts;
-use super::wal::scan;
-use crate::{LogRange, RecoveryTarget, RestoreRequest, Restored, SnapshotReader};
+use super::wal::{StoredWal, scan};
+use crate::{RecoveryTarget, RestoreRequest, Restored, SnapshotReader};
 
 /// Postgres does not start without it, so it gets its name last.
 const CONTROL_FILE: &str = "global/pg_control";
@@ -35,11 +36,10 @@ pub(super) async fn restore(
         .log
         .clone()
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, "restore", "the backup's record names no WAL"))?;
-    let stored_until = repository.log(&log.log).stored_until(log.positions.start).await?;
-    target_check::reachable(&request.target, &facts, stored_until)?;
+    let wal = StoredWal::after(&repository, &facts, log.positions.start, request.timeline).await?;
+    target_check::reachable(&request.target, &facts, wal.end())?;
     if let Some(target) = target_check::to_look_for(&request.target) {
-        let stored = LogRange { log: log.log.clone(), positions: log.positions.start..stored_until };
-        let summary = scan(&repository, &facts, &stored, Some(&target), context).await?;
+        let summary = scan(&wal, &facts, Some(&target), context).await?;
         target_check::found(&target, &facts, &summary)?;
     }
     let destination = Arc::new(Destination::plan(snapshot.entries(), record.id, &facts, request)?);
@@ -50,11 +50,12 @@ pub(super) async fn restore(
     let root = &request.destination;
     let mut restored = files::write_files(context, snapshot, root, may_exist).await?;
     // A backup's own end is all that the earliest moment needs.
-    let until = if request.target == RecoveryTarget::Immediate { facts.end.0 } else { stored_until };
-    let wal = LogRange { log: log.log, positions: log.positions.start..until };
-    restored.log_bytes = wal_files::write_wal(context, &repository, &facts, &wal, root).await?;
-    let (root, target, relocated) = (root.clone(), request.target.clone(), request.relocations.clone());
-    blocking(move || finish(&root, &destination, relocated.values(), &target)).await??;
+    let wal = if request.target == RecoveryTarget::Immediate { wal.until(facts.end) } else { wal };
+    restored.log_bytes = wal_files::write_wal(context, &wal, &facts, root).await?;
+    let timeline = (wal.timeline() != facts.timeline).then_some(wal.timeline());
+    let goal = Goal { target: request.target.clone(), timeline };
+    let (root, relocated) = (root.clone(), request.relocations.clone());
+    blocking(move || finish(&root, &destination, relocated.values(), &goal)).await??;
     Ok(restored)
 }
 
@@ -63,14 +64,14 @@ fn finish<'a>(
     destination: &'a Path,
     made: &Destination,
     relocated: impl Iterator<Item = &'a PathBuf>,
-    target: &RecoveryTarget,
+    goal: &Goal,
 ) -> Result<()> {
     let auto_conf = destination.join(AUTO_CONF);
     let before = match std::fs::read_to_string(&auto_conf) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         text => text.map_err(file_writer::failed("read settings", &auto_conf))?,
     };
-    let settings = recovery_settings::merge(&before, target);
+    let settings = recovery_settings::merge(&before, goal);
     std::fs::write(&auto_conf, settings).map_err(file_writer::failed("write settings", &auto_conf))?;
     let manifest = destination.join(MANIFEST_FILE);
     let text = std::fs::read(&manifest).map_err(file_writer::failed("read manifest", &manifest))?;

@@ -2,9 +2,17 @@
 
 use crate::RecoveryTarget;
 
+/// How far Postgres replays.
+#[derive(Debug, Clone)]
+pub(super) struct Goal {
+    pub(super) target: RecoveryTarget,
+    /// The timeline, where it is not the backup's own.
+    pub(super) timeline: Option<u32>,
+}
+
 /// The text of `postgresql.auto.conf`: what was there, without recovery settings of an earlier restore,
 /// and ours.
-pub(super) fn merge(before: &str, target: &RecoveryTarget) -> String {
+pub(super) fn merge(before: &str, goal: &Goal) -> String {
     let stale = |line: &str| {
         let name = line.split(['=', ' ']).next().unwrap_or_default().trim();
         name.starts_with("recovery_target") || name == "restore_command"
@@ -15,9 +23,10 @@ pub(super) fn merge(before: &str, target: &RecoveryTarget) -> String {
     };
     // All WAL lies in pg_wal; Postgres demands a command all the same.
     set("restore_command", "false");
-    set("recovery_target_timeline", "current");
+    let timeline = goal.timeline.map_or("current".to_owned(), |timeline| timeline.to_string());
+    set("recovery_target_timeline", &timeline);
     set("recovery_target_action", "promote");
-    match target {
+    match &goal.target {
         // For the earliest moment WAL is placed only as far as the backup needs it. Postgres' own setting
         // `immediate` looks for a record behind that and fails where there is none.
         RecoveryTarget::Latest | RecoveryTarget::Immediate => {}
@@ -38,18 +47,22 @@ mod tests {
 
     use super::*;
 
+    fn goal(target: RecoveryTarget) -> Goal {
+        Goal { target, timeline: None }
+    }
+
     #[test]
     fn an_earlier_restore_leaves_no_second_target() {
-        let first = merge("# keep\nwork_mem = '8MB'\n", &RecoveryTarget::Name("it's".to_owned()));
+        let first = merge("# keep\nwork_mem = '8MB'\n", &goal(RecoveryTarget::Name("it's".to_owned())));
         assert!(
             first.contains("work_mem = '8MB'\n") && first.contains("recovery_target_name = 'it''s'\n"),
             "{first}"
         );
-        let second = merge(&first, &RecoveryTarget::Lsn(Lsn(0x1_0000_0010)));
+        let second = merge(&first, &goal(RecoveryTarget::Lsn(Lsn(0x1_0000_0010))));
         assert!(!second.contains("recovery_target_name"), "{second}");
         assert!(second.contains("recovery_target_lsn = '1/10'\n"), "{second}");
         assert_eq!(second.matches("restore_command").count(), 1);
         let time = DateTime::from_timestamp(1_800_000_000, 5_000).unwrap();
-        assert!(merge("", &RecoveryTarget::Time(time)).contains("'2027-01-15 08:00:00.000005+00'"));
+        assert!(merge("", &goal(RecoveryTarget::Time(time))).contains("'2027-01-15 08:00:00.000005+00'"));
     }
 }

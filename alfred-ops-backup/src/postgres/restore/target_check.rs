@@ -49,20 +49,20 @@ pub(super) fn found(target: &WalTarget, facts: &ClusterFacts, log: &WalSummary) 
 
 /// Refuses a target that lies before the backup or after the stored WAL, as far as that can be told
 /// without reading WAL.
-pub(super) fn reachable(target: &RecoveryTarget, facts: &ClusterFacts, stored_until: u64) -> Result<()> {
-    if stored_until < facts.end.0 {
+pub(super) fn reachable(target: &RecoveryTarget, facts: &ClusterFacts, stored_until: Lsn) -> Result<()> {
+    if stored_until < facts.end {
         return Err(Error::new(
             ErrorKind::NotFound,
             "restore",
-            format!("WAL is stored until {}, the backup needs it until {}", Lsn(stored_until), facts.end),
+            format!("WAL is stored until {stored_until}, the backup needs it until {}", facts.end),
         )
         .with_remedy("restore an older backup"));
     }
     match target {
-        RecoveryTarget::Lsn(lsn) if lsn.0 > stored_until => Err(Error::new(
+        RecoveryTarget::Lsn(lsn) if *lsn > stored_until => Err(Error::new(
             ErrorKind::NotFound,
             "restore",
-            format!("the target {lsn} lies behind the stored WAL, which ends at {}", Lsn(stored_until)),
+            format!("the target {lsn} lies behind the stored WAL, which ends at {stored_until}"),
         )
         .with_remedy("choose an earlier target, or wait until the archiver has stored more")),
         RecoveryTarget::Lsn(lsn) if *lsn < facts.end => {

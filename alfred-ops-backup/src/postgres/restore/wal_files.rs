@@ -7,36 +7,42 @@ use bytes::Bytes;
 
 use super::file_writer::FileWriter;
 use crate::postgres::facts::ClusterFacts;
-use crate::{LogRange, Repository};
+use crate::postgres::wal::{StoredWal, history_file};
 
-/// Places WAL in `pg_wal`, in segment files of full length.
+/// Places WAL in `pg_wal`, in segment files of full length, with the histories of all timelines: those that
+/// are replayed, and the others so that a promotion chooses a number that is free.
 pub(super) async fn write_wal(
     context: &JobContext,
-    repository: &Repository,
+    wal: &StoredWal,
     facts: &ClusterFacts,
-    range: &LogRange,
     destination: &Path,
 ) -> Result<u64> {
-    let bytes = range.positions.end - range.positions.start;
-    context.progress.begin("restore WAL", Some(bytes), ProgressUnit::Bytes);
-    let mut log = repository.log(&range.log).read(range.positions.clone()).await?;
+    context.progress.begin("restore WAL", Some(wal.bytes()), ProgressUnit::Bytes);
+    let folder = destination.join("pg_wal");
     let mut writer = FileWriter::start(context);
-    let mut position = range.positions.start;
-    while let Some(mut data) = log.next().await? {
-        context.check("restore WAL")?;
-        context.progress.add(data.len() as u64);
-        while !data.is_empty() {
-            let into_segment = position % facts.segment_bytes;
-            if into_segment == 0 {
-                let path = destination.join("pg_wal").join(facts.segment_name(position));
-                writer.open(path, 0o600, facts.segment_bytes).await?;
+    for (timeline, text) in wal.timelines().texts().await? {
+        writer.open(folder.join(history_file(timeline)), 0o600, text.len() as u64).await?;
+        writer.write_at(0, text).await?;
+    }
+    for part in wal.parts() {
+        let mut log = wal.read(part).await?;
+        let mut position = part.positions.start;
+        while let Some(mut data) = log.next().await? {
+            context.check("restore WAL")?;
+            context.progress.add(data.len() as u64);
+            while !data.is_empty() {
+                let into_segment = position % facts.segment_bytes;
+                if into_segment == 0 {
+                    let path = folder.join(facts.segment_name(part.timeline, position));
+                    writer.open(path, 0o600, facts.segment_bytes).await?;
+                }
+                let room = usize::try_from(facts.segment_bytes - into_segment).unwrap_or(usize::MAX);
+                let now: Bytes = data.split_to(room.min(data.len()));
+                position += now.len() as u64;
+                writer.write_at(into_segment, now).await?;
             }
-            let room = usize::try_from(facts.segment_bytes - into_segment).unwrap_or(usize::MAX);
-            let part: Bytes = data.split_to(room.min(data.len()));
-            position += part.len() as u64;
-            writer.write_at(into_segment, part).await?;
         }
     }
     writer.finish().await?;
-    Ok(bytes)
+    Ok(wal.bytes())
 }

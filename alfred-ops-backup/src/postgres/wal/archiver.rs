@@ -6,16 +6,28 @@ use std::sync::{Mutex, PoisonError};
 use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Lsn, PostgresOptions, Result};
 use async_trait::async_trait;
 
-use super::{Positions, Slot, WalArchiveOptions, WalRequest, WalStream};
+use super::{
+    Positions, Slot, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions, WalRequest,
+    WalStatus, stream_wal,
+};
+use crate::Repository;
 use crate::postgres::PostgresProbe;
+use crate::postgres::facts::ClusterFacts;
+use crate::postgres::identity::bytes_of;
 use crate::postgres::wire::Connection;
-use crate::{LogArchive, Repository};
+
+/// The lag that rings the alarm where neither the host nor the server has a bound.
+const LAG_ALARM_BYTES: u64 = 1 << 30;
 
 /// Streams a server's WAL into a repository, without a gap, for as long as the host lives.
 ///
 /// The server keeps WAL in a replication slot until the store has confirmed it, so that neither a crash of
 /// the host nor an outage of the store opens a gap: the next run goes on where the store ends. While
-/// nothing is stored the slot holds WAL on the server's disk.
+/// nothing is stored the slot holds WAL on the server's disk: an alarm rings before that is much, and
+/// [`status`](Self::status) tells how much it is.
+///
+/// When a standby is promoted, or the server's name comes to lead to one, archiving goes on along the new
+/// timeline, and backups from before the switch restore across it.
 #[derive(Debug)]
 pub struct WalArchiver {
     server: PostgresOptions,
@@ -29,6 +41,8 @@ impl WalArchiver {
     /// An archiver of `server` into `repository`. Nothing happens before it [runs](Self::run).
     #[must_use]
     pub fn new(server: PostgresOptions, repository: Repository, options: WalArchiveOptions) -> Self {
+        // By this name `synchronous_standby_names` knows it.
+        let server = server.with_application_name(&options.slot);
         Self { server, repository, options, positions: Positions::new(), gap: Mutex::new(None) }
     }
 
@@ -42,7 +56,7 @@ impl WalArchiver {
     #[tracing::instrument(skip_all, fields(server = %self.server, slot = self.options.slot))]
     pub async fn run(&self, context: &JobContext) -> Result<()> {
         let outcome = self.stream(context).await;
-        self.positions.set_ended(&outcome);
+        self.positions.set_ended(&outcome, context.clock.monotonic());
         outcome
     }
 
@@ -51,55 +65,108 @@ impl WalArchiver {
         let probe = PostgresProbe::ask(&mut connection).await?;
         let slot = Slot::Permanent(self.options.slot.clone());
         let kept = slot.ensure(&mut connection).await?.segment_start(probe.segment_bytes);
-        let log = self.repository.log(probe.log_name());
+        let lag_alarm = lag_alarm(&self.options, &mut connection).await?;
+        let timelines = Timelines::new(self.repository.clone(), &probe.system_id);
+        let history = keep_history(&timelines, probe.timeline, &mut connection).await?;
+        if self.options.synchronous {
+            self.note_synchronous(&mut connection).await?;
+        }
+        self.positions.set_written(probe.flushed, lag_alarm);
         // The slot may lag behind the store (its last status got lost), never lead it.
-        let start = Lsn(log.stored_until(kept.0).await?);
-        let request = |start| WalRequest {
-            timeline: probe.timeline,
-            start,
-            log: log.clone(),
+        let go_on =
+            StoredWal::find(&timelines, &history, history.at(kept), kept.0, probe.segment_bytes).await?;
+        let request = |from: &StoredWal| WalRequest {
+            server: self.server.clone(),
+            timeline: from.timeline(),
+            start: from.end(),
+            log: timelines.log(from.timeline()),
             options: self.options.clone(),
+            lag_alarm,
         };
         self.set_gap(None);
-        tracing::info!(%start, log = log.name(), "archiving WAL");
-        let Some(end) = self.end_of_backups(&log).await?.filter(|end| *end < kept) else {
-            return self.stream_from(connection, request(start), context).await;
+        tracing::info!(start = %go_on.end(), timeline = go_on.timeline(), "archiving WAL");
+        let follow =
+            |connection, request| self.follow(connection, request, &timelines, probe.segment_bytes, context);
+        let earlier = self.after_backups(&timelines, &history).await?;
+        let Some(earlier) = earlier.filter(|earlier| earlier.end() < kept) else {
+            return follow(connection, request(&go_on)).await;
         };
         // The slot is younger than the last backup's log. The server may still have what lies between; that
         // it has not shows at the first byte.
-        let outcome = self.stream_from(connection, request(end), context).await;
+        let outcome = follow(connection, request(&earlier)).await;
         match outcome {
-            Err(error) if error.kind() == ErrorKind::NotFound && self.positions.stored() == end => {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.positions.stored() == earlier.end() => {
                 tracing::error!(
-                    from = %end, until = %kept, error = %error.full(),
+                    from = %earlier.end(), until = %kept, error = %error.full(),
                     "the log has a gap: take a new full backup, older ones restore only up to it"
                 );
-                self.set_gap(Some(end..kept));
+                self.set_gap(Some(earlier.end()..kept));
                 let connection = Connection::open(&self.server, context).await?;
-                self.stream_from(connection, request(start), context).await
+                follow(connection, request(&go_on)).await
             }
             outcome => outcome,
         }
     }
 
-    async fn stream_from(
+    /// Streams, and goes on with the next timeline wherever one is left.
+    async fn follow(
         &self,
         connection: Connection,
         request: WalRequest,
+        timelines: &Timelines,
+        segment_bytes: u64,
         context: &JobContext,
     ) -> Result<()> {
-        WalStream::start(connection, request, &self.positions, context).await?.run().await
+        let (mut connection, mut request) = (connection, request);
+        loop {
+            let end = stream_wal(connection, request.clone(), &self.positions, context).await?;
+            let StreamEnd::Left { connection: mut free, next } = end else { return Ok(()) };
+            let history = keep_history(timelines, next, &mut free).await?;
+            let (left, _) = history
+                .left(request.timeline)
+                .ok_or_else(|| free.unexpected("a history without the timeline that was left"))?;
+            tracing::warn!(from = request.timeline, to = next, at = %left, "the server moved to another timeline");
+            request.timeline = next;
+            // The server copied what the segment held before: so each timeline's segments are whole.
+            request.start = left.segment_start(segment_bytes);
+            request.log = timelines.log(next);
+            request.start = Lsn(request.log.stored_until(request.start.0).await?);
+            connection = free;
+        }
     }
 
-    /// How far the log of the newest backup is stored, where it is this log.
-    async fn end_of_backups(&self, log: &LogArchive) -> Result<Option<Lsn>> {
-        let backups = self.repository.backups().await?;
-        let newest =
-            backups.iter().rev().find_map(|record| record.log.as_ref().filter(|of| of.log == log.name()));
-        match newest {
-            Some(of) => Ok(Some(Lsn(log.stored_until(of.positions.start).await?))),
-            None => Ok(None),
+    /// What is stored after the newest backup that the server's history includes.
+    async fn after_backups(
+        &self,
+        timelines: &Timelines,
+        history: &TimelineHistory,
+    ) -> Result<Option<StoredWal>> {
+        for record in self.repository.backups().await?.iter().rev() {
+            let (Ok(facts), Some(log)) = (ClusterFacts::read(&record.facts), &record.log) else { continue };
+            if facts.system_id == timelines.system_id() && history.includes(facts.timeline, facts.end) {
+                let (timeline, start) = (facts.timeline, log.positions.start);
+                return StoredWal::find(timelines, history, timeline, start, facts.segment_bytes)
+                    .await
+                    .map(Some);
+            }
         }
+        Ok(None)
+    }
+
+    /// Tells whether commits wait for this archive.
+    async fn note_synchronous(&self, connection: &mut Connection) -> Result<()> {
+        let names = connection.query_value("SHOW synchronous_standby_names").await?;
+        let slot = &self.options.slot;
+        let listed =
+            names.split(|byte: char| !byte.is_ascii_alphanumeric() && byte != '_').any(|name| name == slot);
+        if !listed && names != "*" {
+            tracing::warn!(
+                synchronous_standby_names = names,
+                "no commit waits for this archive yet: run ALTER SYSTEM SET synchronous_standby_names = '{slot}' \
+                 and SELECT pg_reload_conf()"
+            );
+        }
+        Ok(())
     }
 
     fn set_gap(&self, gap: Option<Range<Lsn>>) {
@@ -112,6 +179,17 @@ impl WalArchiver {
     #[must_use]
     pub fn gap(&self) -> Option<Range<Lsn>> {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How archiving goes.
+    #[must_use]
+    pub fn status(&self, context: &JobContext) -> WalStatus {
+        WalStatus { gap: self.gap(), ..self.positions.status(context.clock.monotonic()) }
+    }
+
+    /// The timeline that is archived; zero before the first run.
+    pub(in crate::postgres) fn timeline(&self) -> u32 {
+        self.positions.timeline()
     }
 
     /// How far WAL is stored; zero before the first run has begun.
@@ -129,6 +207,34 @@ impl WalArchiver {
     pub async fn wait_until_stored(&self, position: Lsn, context: &JobContext) -> Result<()> {
         self.positions.wait_until_stored(position, context).await
     }
+}
+
+/// The lag that rings the alarm, where the host has not said.
+async fn lag_alarm(options: &WalArchiveOptions, connection: &mut Connection) -> Result<u64> {
+    if let Some(bytes) = options.lag_alarm_bytes {
+        return Ok(bytes);
+    }
+    // -1 where the server keeps as much as it must.
+    let limit = bytes_of(&connection.query_value("SHOW max_slot_wal_keep_size").await?);
+    Ok(limit.map_or(LAG_ALARM_BYTES, |limit| limit / 2))
+}
+
+/// The server's history of a timeline, which is then kept in the repository.
+async fn keep_history(
+    timelines: &Timelines,
+    timeline: u32,
+    connection: &mut Connection,
+) -> Result<TimelineHistory> {
+    if timeline == 1 {
+        return Ok(TimelineHistory::without_ancestors(1));
+    }
+    // The columns are the file's name and its content.
+    let rows = connection.query(&format!("TIMELINE_HISTORY {timeline}")).await?;
+    let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
+    let text = text.ok_or_else(|| connection.unexpected("no content for TIMELINE_HISTORY"))?;
+    let history = TimelineHistory::parse(timeline, &text)?;
+    timelines.keep(timeline, text.into()).await?;
+    Ok(history)
 }
 
 /// A service of a supervisor: it is started again when its connection ends.

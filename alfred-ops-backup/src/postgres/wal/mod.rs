@@ -1,16 +1,28 @@
-//! The write-ahead log on its way into the repository.
+//! The write-ahead log on its way into the repository, and out of it.
 
 mod archiver;
+mod confirmations;
+mod message;
 mod options;
 mod positions;
 mod record;
 mod scan;
+mod slot;
+mod status;
+mod stored;
 mod stream;
+mod timeline_history;
+mod timelines;
 
 pub use archiver::WalArchiver;
 pub use options::WalArchiveOptions;
 pub use scan::WalSummary;
+pub use status::WalStatus;
 
 pub(super) use positions::Positions;
 pub(super) use scan::{WalTarget, scan};
-pub(super) use stream::{Slot, WalRequest, WalStream};
+pub(super) use slot::Slot;
+pub(super) use stored::StoredWal;
+pub(super) use stream::{StreamEnd, WalRequest, stream_wal};
+pub(super) use timeline_history::{TimelineHistory, history_file};
+pub(super) use timelines::{Timelines, wal_log_name};

@@ -6,9 +6,9 @@ use alfred_ops_core::{Error, ErrorKind, JobContext, Lsn, ProgressUnit, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::StoredWal;
 use super::record::{RecordKind, WalReader, WalRecord};
 use crate::postgres::facts::ClusterFacts;
-use crate::{LogRange, Repository};
 
 /// Restore points that are remembered: the newest.
 const RESTORE_POINTS_MAX: usize = 100;
@@ -19,6 +19,8 @@ const RESTORE_POINTS_MAX: usize = 100;
 pub struct WalSummary {
     /// Whole records.
     pub records: u64,
+    /// The timeline that it ends on.
+    pub timeline: u32,
     /// Behind the last whole record.
     pub until: Lsn,
     /// When the last transaction was committed.
@@ -75,27 +77,28 @@ impl WalSummary {
     }
 }
 
-/// Reads a part of the log, which begins with a segment, and checks every record. Memory is bounded by the
+/// Reads WAL that begins with a segment, and checks every record. Memory is bounded by the
 /// longest record.
 pub(in crate::postgres) async fn scan(
-    repository: &Repository,
+    wal: &StoredWal,
     facts: &ClusterFacts,
-    range: &LogRange,
     target: Option<&WalTarget>,
     context: &JobContext,
 ) -> Result<WalSummary> {
-    let positions = &range.positions;
-    context.progress.begin("read WAL", Some(positions.end - positions.start), ProgressUnit::Bytes);
-    let mut log = repository.log(&range.log).read(positions.clone()).await?;
-    let mut reader = WalReader::new(Lsn(positions.start), facts.segment_bytes, facts.system_id.parse().ok());
-    let mut summary = WalSummary { until: Lsn(positions.start), ..WalSummary::default() };
-    let at = |error: Error| error.with_target(format!("{} in {}", range.log, repository.location()));
-    while let Some(data) = log.next().await? {
-        context.check("read WAL")?;
-        context.progress.add(data.len() as u64);
-        let mut input = &data[..];
-        while let Some(record) = reader.next(&mut input).map_err(at)? {
-            summary.add(record, target);
+    context.progress.begin("read WAL", Some(wal.bytes()), ProgressUnit::Bytes);
+    let mut reader = WalReader::new(wal.start(), facts.segment_bytes, facts.system_id.parse().ok());
+    let mut summary = WalSummary { timeline: wal.timeline(), until: wal.start(), ..WalSummary::default() };
+    let location = wal.timelines().repository().location();
+    let at = |error: Error| error.with_target(format!("WAL of {} in {location}", facts.system_id));
+    for part in wal.parts() {
+        let mut log = wal.read(part).await?;
+        while let Some(data) = log.next().await? {
+            context.check("read WAL")?;
+            context.progress.add(data.len() as u64);
+            let mut input = &data[..];
+            while let Some(record) = reader.next(&mut input).map_err(at)? {
+                summary.add(record, target);
+            }
         }
     }
     if summary.until < facts.end {
