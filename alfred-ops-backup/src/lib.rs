@@ -80,7 +80,8 @@ pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{
-    PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalSource, WalStatus, WalSummary,
+    PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalFetch, WalReport, WalSource,
+    WalStatus, WalSummary,
 };
 pub use repository::{
     BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,

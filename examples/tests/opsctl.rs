@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use alfred_ops_core::SystemClock;
 use alfred_ops_core::testing::servers::PostgresServer;
 
 struct Desk<'a> {
+    /// A folder that the server's account may read, with a copy of the program: Postgres calls it too.
     home: &'a Path,
     server: String,
 }
 
 impl Desk<'_> {
     fn opsctl(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_opsctl"));
+        let mut command = Command::new(self.home.join("opsctl"));
         command.env("ALFRED_OPS_REPOSITORY", format!("file://{}/repository", self.home.display()));
         command.env("ALFRED_OPS_KEY_FILE", self.home.join("key")).env("ALFRED_OPS_SERVER", &self.server);
         command.args(arguments).output().unwrap()
@@ -28,12 +29,23 @@ impl Desk<'_> {
     }
 }
 
+/// What a server on restored data holds.
+async fn sum_in(server: &PostgresServer, data: PathBuf) -> String {
+    let copy = PostgresServer::start_in(data, server.binaries().clone(), Vec::new()).await.unwrap();
+    let clock = SystemClock::shared();
+    while copy.psql("SELECT pg_is_in_recovery()").unwrap() == "t" {
+        clock.sleep(Duration::from_millis(20)).await;
+    }
+    copy.psql("SELECT sum(x) FROM t").unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_backs_up_and_restores_by_hand() {
     let server = PostgresServer::builder().unwrap().start().await.unwrap();
     let home = server.account().private_folder("alfred-ops-opsctl-").unwrap();
     let port = server.options().port;
     let desk = Desk { home: home.path(), server: format!("postgres://postgres@127.0.0.1:{port}") };
+    std::fs::copy(env!("CARGO_BIN_EXE_opsctl"), home.path().join("opsctl")).unwrap();
     let key = desk.json(&["key", "new"])["key"].as_str().unwrap().to_owned();
     std::fs::write(home.path().join("key"), &key).unwrap();
 
@@ -67,10 +79,18 @@ async fn a_person_backs_up_and_restores_by_hand() {
     let data = home.path().join("restored");
     let restored = desk.opsctl(&["restore", "--into", data.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&restored.stdout).contains("chown -R postgres"), "{restored:?}");
-    let copy = PostgresServer::start_in(data, server.binaries().clone(), Vec::new()).await.unwrap();
-    let clock = SystemClock::shared();
-    while copy.psql("SELECT pg_is_in_recovery()").unwrap() == "t" {
-        clock.sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(copy.psql("SELECT sum(x) FROM t").unwrap(), "15");
+    assert_eq!(sum_in(&server, data).await, "15");
+
+    let status = desk.json(&["wal", "status"]);
+    assert!(status["findings"][0].as_str().unwrap().contains("no such slot"), "{status}");
+    assert_eq!(status["newest_backup"], list[1]["id"]);
+    let data = home.path().join("served");
+    let served = desk.json(&["restore", "--into", data.to_str().unwrap(), "--serve-log"]);
+    assert_eq!(served["log_bytes"], 0, "{served}");
+    assert_eq!(sum_in(&server, data).await, "15");
+    let got = home.path().join("got");
+    let get = |file: &str| desk.opsctl(&["wal", "get", file, got.to_str().unwrap()]).status.code();
+    assert_eq!(get("0000000100000FFF000000FF"), Some(1), "no such file");
+    assert_eq!(get("nonsense"), Some(200), "Postgres must not take this for the end of the log");
+    assert!(!got.exists());
 }

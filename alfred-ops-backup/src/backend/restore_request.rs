@@ -21,6 +21,11 @@ pub struct RestoreRequest {
     /// once from the same backup: the number of Postgres' timeline. Without one, the newest that the backup is
     /// part of.
     pub timeline: Option<u32>,
+    /// How Postgres gets the log, instead of finding it in place: a `restore_command`, in which Postgres
+    /// replaces `%f` by a file's name and `%p` by where it wants it, and which calls
+    /// `WalFetch::fetch`. It must end with a status above 125 when it cannot tell whether there is such a file:
+    /// any other failure is taken for the end of the log.
+    pub log_command: Option<String>,
     /// For what was captured outside of the root (tablespaces): where each captured place goes.
     pub relocations: BTreeMap<String, PathBuf>,
 }
@@ -34,6 +39,7 @@ impl RestoreRequest {
             update: false,
             target: RecoveryTarget::Latest,
             timeline: None,
+            log_command: None,
             relocations: BTreeMap::new(),
         }
     }
@@ -49,6 +55,13 @@ impl RestoreRequest {
     #[must_use]
     pub const fn with_timeline(mut self, timeline: u32) -> Self {
         self.timeline = Some(timeline);
+        self
+    }
+
+    /// Leaves the log in the repository, and has Postgres ask for it by this command while it replays.
+    #[must_use]
+    pub fn with_log_command(mut self, command: impl Into<String>) -> Self {
+        self.log_command = Some(command.into());
         self
     }
 

@@ -16,4 +16,4 @@ mod wire;
 
 pub use backend::{PostgresBackend, WalSource};
 pub use identity::PostgresProbe;
-pub use wal::{WalArchiveOptions, WalArchiver, WalStatus, WalSummary};
+pub use wal::{WalArchiveOptions, WalArchiver, WalFetch, WalReport, WalStatus, WalSummary};

@@ -42,6 +42,11 @@ pub(super) enum Command {
     },
     /// Bring a cluster back into a folder, to any moment since the backup.
     Restore(Wanted),
+    /// Look after the transaction log.
+    Wal {
+        #[command(subcommand)]
+        command: WalCommand,
+    },
     /// Make and change the keys that open an encrypted repository.
     Key {
         #[command(subcommand)]
@@ -102,6 +107,30 @@ pub(super) enum BackupCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum WalCommand {
+    /// Compare what is stored with what the server has written, and say what is wrong.
+    Status {
+        /// The server, as postgres://USER@HOST:PORT; the password comes from PGPASSWORD.
+        #[arg(long, env = "ALFRED_OPS_SERVER")]
+        server: PostgresOptions,
+        /// The archiver's replication slot.
+        #[arg(long, default_value = "alfred_ops")]
+        slot: String,
+    },
+    /// Fetch one file of the log, as a restore_command: opsctl wal get %f "%p". It ends with status 1 if there
+    /// is no such file, and with 200 if that cannot be told.
+    Get {
+        /// The cluster's system identifier. Without it, that of the newest backup.
+        #[arg(long)]
+        system: Option<String>,
+        /// The name of a segment or a history.
+        file: String,
+        /// Where to put it.
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a new key and print it. Keep it where a lost site cannot take it along.
     New,
@@ -145,6 +174,14 @@ pub(super) struct Wanted {
     /// The end of the backup: as early as possible.
     #[arg(long, group = "moment")]
     pub(super) immediate: bool,
+    /// The timeline to follow, where the cluster was promoted or restored more than once. Without it, the newest
+    /// that the backup is part of.
+    #[arg(long)]
+    pub(super) timeline: Option<u32>,
+    /// Leave the log in the repository: Postgres fetches it with this program while it replays. The server's
+    /// account needs the same environment (credentials, key file) as this command.
+    #[arg(long)]
+    pub(super) serve_log: bool,
     /// The folder holds an older or damaged state of the same cluster: read and write only what differs, and
     /// remove what does not belong there.
     #[arg(long)]

@@ -37,6 +37,19 @@ impl Place {
         Repository::open_or_create(self.store().await?, self.options().await?, context).await
     }
 
+    /// The same place, as arguments of another call. Credentials stay in the environment.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--region".to_owned(), self.region.clone()];
+        let mut add = |name: &str, value: Option<String>| {
+            arguments.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+        };
+        add("--repository", self.repository.clone());
+        add("--endpoint", self.endpoint.clone());
+        let absolute = |file: &PathBuf| std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        add("--key-file", self.key_file.as_ref().map(|file| absolute(file).display().to_string()));
+        arguments
+    }
+
     async fn options(&self) -> Result<RepositoryOptions> {
         Ok(match &self.key_file {
             Some(file) => RepositoryOptions::default().with_key(read_key(file.clone()).await?),

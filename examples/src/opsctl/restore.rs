@@ -28,6 +28,12 @@ pub(super) async fn restore(
     if wanted.update {
         request = request.with_update();
     }
+    if let Some(timeline) = wanted.timeline {
+        request = request.with_timeline(timeline);
+    }
+    if wanted.serve_log {
+        request = request.with_log_command(log_command(place, &record)?);
+    }
     for (old, new) in &wanted.tablespace {
         request = request.with_relocation(old, new);
     }
@@ -50,6 +56,23 @@ pub(super) async fn restore(
         "present_bytes": restored.present_bytes, "log_bytes": restored.log_bytes,
     });
     Ok(Report::new(text, json))
+}
+
+/// This program, as Postgres calls it for a file of the log.
+fn log_command(place: &Place, record: &BackupRecord) -> Result<String> {
+    let program = std::env::current_exe().map_err(|source| {
+        Error::new(ErrorKind::Unsupported, "restore", "this program does not know where it lies")
+            .with_source(source)
+    })?;
+    let mut words = vec![program.display().to_string()];
+    words.extend(place.arguments());
+    words.extend(["wal".to_owned(), "get".to_owned()]);
+    if let Some(system) = record.facts.get("system_id").and_then(|system| system.as_str()) {
+        words.extend(["--system".to_owned(), system.to_owned()]);
+    }
+    // A shell reads it, after Postgres has replaced what begins with a percent sign.
+    let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''").replace('%', "%%")));
+    Ok(format!("{} %f '%p'", quoted.collect::<Vec<_>>().join(" ")))
 }
 
 fn target(wanted: &Wanted) -> RecoveryTarget {

@@ -51,9 +51,14 @@ pub(super) async fn restore(
     let mut restored = files::write_files(context, snapshot, root, may_exist).await?;
     // A backup's own end is all that the earliest moment needs.
     let wal = if request.target == RecoveryTarget::Immediate { wal.until(facts.end) } else { wal };
-    restored.log_bytes = wal_files::write_wal(context, &wal, &facts, root).await?;
     let timeline = (wal.timeline() != facts.timeline).then_some(wal.timeline());
-    let goal = Goal { target: request.target.clone(), timeline };
+    let target = request.target.clone();
+    let log_command = request.log_command.clone().filter(|_| target != RecoveryTarget::Immediate);
+    wal_files::write_histories(context, &wal, root).await?;
+    if log_command.is_none() {
+        restored.log_bytes = wal_files::write_wal(context, &wal, &facts, root).await?;
+    }
+    let goal = Goal { target, timeline, log_command };
     let (root, relocated) = (root.clone(), request.relocations.clone());
     blocking(move || finish(&root, &destination, relocated.values(), &goal)).await??;
     Ok(restored)

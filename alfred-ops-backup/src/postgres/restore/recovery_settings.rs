@@ -8,6 +8,8 @@ pub(super) struct Goal {
     pub(super) target: RecoveryTarget,
     /// The timeline, where it is not the backup's own.
     pub(super) timeline: Option<u32>,
+    /// How Postgres gets WAL that does not lie in place.
+    pub(super) log_command: Option<String>,
 }
 
 /// The text of `postgresql.auto.conf`: what was there, without recovery settings of an earlier restore,
@@ -21,8 +23,8 @@ pub(super) fn merge(before: &str, goal: &Goal) -> String {
     let mut set = |name: &str, value: &str| {
         text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
     };
-    // All WAL lies in pg_wal; Postgres demands a command all the same.
-    set("restore_command", "false");
+    // Postgres demands a command even where all WAL lies in pg_wal.
+    set("restore_command", goal.log_command.as_deref().unwrap_or("false"));
     let timeline = goal.timeline.map_or("current".to_owned(), |timeline| timeline.to_string());
     set("recovery_target_timeline", &timeline);
     set("recovery_target_action", "promote");
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     fn goal(target: RecoveryTarget) -> Goal {
-        Goal { target, timeline: None }
+        Goal { target, timeline: None, log_command: None }
     }
 
     #[test]

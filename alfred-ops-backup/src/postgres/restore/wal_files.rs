@@ -9,8 +9,19 @@ use super::file_writer::FileWriter;
 use crate::postgres::facts::ClusterFacts;
 use crate::postgres::wal::{StoredWal, history_file};
 
-/// Places WAL in `pg_wal`, in segment files of full length, with the histories of all timelines: those that
-/// are replayed, and the others so that a promotion chooses a number that is free.
+/// Places the histories of all timelines: those that are replayed, and the others so that a promotion chooses
+/// a number that is free.
+pub(super) async fn write_histories(context: &JobContext, wal: &StoredWal, destination: &Path) -> Result<()> {
+    let mut writer = FileWriter::start(context);
+    for (timeline, text) in wal.timelines().texts().await? {
+        let path = destination.join("pg_wal").join(history_file(timeline));
+        writer.open(path, 0o600, text.len() as u64).await?;
+        writer.write_at(0, text).await?;
+    }
+    writer.finish().await
+}
+
+/// Places WAL in `pg_wal`, in segment files of full length.
 pub(super) async fn write_wal(
     context: &JobContext,
     wal: &StoredWal,
@@ -20,10 +31,6 @@ pub(super) async fn write_wal(
     context.progress.begin("restore WAL", Some(wal.bytes()), ProgressUnit::Bytes);
     let folder = destination.join("pg_wal");
     let mut writer = FileWriter::start(context);
-    for (timeline, text) in wal.timelines().texts().await? {
-        writer.open(folder.join(history_file(timeline)), 0o600, text.len() as u64).await?;
-        writer.write_at(0, text).await?;
-    }
     for part in wal.parts() {
         let mut log = wal.read(part).await?;
         let mut position = part.positions.start;

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Lsn, PostgresOptions, Result};
+use alfred_ops_core::{Activation, ErrorKind, Id, Job, JobContext, JobReport, Lsn, PostgresOptions, Result};
 use async_trait::async_trait;
 
 use super::{
-    Positions, Slot, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions, WalRequest,
-    WalStatus, stream_wal,
+    Positions, Slot, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions, WalReport,
+    WalRequest, WalStatus, stream_wal,
 };
 use crate::Repository;
 use crate::postgres::PostgresProbe;
@@ -87,7 +87,7 @@ impl WalArchiver {
         tracing::info!(start = %go_on.end(), timeline = go_on.timeline(), "archiving WAL");
         let follow =
             |connection, request| self.follow(connection, request, &timelines, probe.segment_bytes, context);
-        let earlier = self.after_backups(&timelines, &history).await?;
+        let earlier = self.after_backups(&timelines, &history).await?.map(|(_, stored)| stored);
         let Some(earlier) = earlier.filter(|earlier| earlier.end() < kept) else {
             return follow(connection, request(&go_on)).await;
         };
@@ -140,14 +140,14 @@ impl WalArchiver {
         &self,
         timelines: &Timelines,
         history: &TimelineHistory,
-    ) -> Result<Option<StoredWal>> {
+    ) -> Result<Option<(Id, StoredWal)>> {
         for record in self.repository.backups().await?.iter().rev() {
             let (Ok(facts), Some(log)) = (ClusterFacts::read(&record.facts), &record.log) else { continue };
             if facts.system_id == timelines.system_id() && history.includes(facts.timeline, facts.end) {
                 let (timeline, start) = (facts.timeline, log.positions.start);
-                return StoredWal::find(timelines, history, timeline, start, facts.segment_bytes)
-                    .await
-                    .map(Some);
+                let stored =
+                    StoredWal::find(timelines, history, timeline, start, facts.segment_bytes).await?;
+                return Ok(Some((record.id, stored)));
             }
         }
         Ok(None)
@@ -179,6 +179,42 @@ impl WalArchiver {
     #[must_use]
     pub fn gap(&self) -> Option<Range<Lsn>> {
         self.gap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the server and the repository, whether somebody archives or not. Changes nothing on the server.
+    ///
+    /// # Errors
+    /// The server's and the store's.
+    pub async fn inspect(&self, context: &JobContext) -> Result<WalReport> {
+        let mut connection = Connection::open(&self.server, context).await?;
+        let probe = PostgresProbe::ask(&mut connection).await?;
+        let kept = Slot::Permanent(self.options.slot.clone()).kept_from(&mut connection).await?;
+        let slot_limit_bytes = bytes_of(&connection.query_value("SHOW max_slot_wal_keep_size").await?);
+        let timelines = Timelines::new(self.repository.clone(), &probe.system_id);
+        let history = history_of(probe.timeline, &mut connection).await?.0;
+        let after = self.after_backups(&timelines, &history).await?;
+        let newest_backup = after.as_ref().map(|(backup, _)| *backup);
+        let stored = match (after, kept) {
+            (Some((_, stored)), _) => stored.end(),
+            (None, None) => Lsn(0),
+            (None, Some(kept)) => {
+                let start = kept.segment_start(probe.segment_bytes);
+                let (on, size) = (history.at(start), probe.segment_bytes);
+                StoredWal::find(&timelines, &history, on, start.0, size).await?.end()
+            }
+        };
+        let gap = kept.map_or(stored..probe.flushed, |kept| stored..kept.segment_start(probe.segment_bytes));
+        Ok(WalReport {
+            system_id: probe.system_id,
+            timeline: probe.timeline,
+            written: probe.flushed,
+            stored,
+            lag_bytes: probe.flushed.0.saturating_sub(stored.0),
+            slot_keeps_from: kept,
+            slot_limit_bytes,
+            newest_backup,
+            gap: (!gap.is_empty()).then_some(gap),
+        })
     }
 
     /// How archiving goes.
@@ -225,16 +261,23 @@ async fn keep_history(
     timeline: u32,
     connection: &mut Connection,
 ) -> Result<TimelineHistory> {
+    let (history, text) = history_of(timeline, connection).await?;
+    if let Some(text) = text {
+        timelines.keep(timeline, text.into()).await?;
+    }
+    Ok(history)
+}
+
+/// The server's history of a timeline, and the file it comes from. The first has none.
+async fn history_of(timeline: u32, connection: &mut Connection) -> Result<(TimelineHistory, Option<String>)> {
     if timeline == 1 {
-        return Ok(TimelineHistory::without_ancestors(1));
+        return Ok((TimelineHistory::without_ancestors(1), None));
     }
     // The columns are the file's name and its content.
     let rows = connection.query(&format!("TIMELINE_HISTORY {timeline}")).await?;
     let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
     let text = text.ok_or_else(|| connection.unexpected("no content for TIMELINE_HISTORY"))?;
-    let history = TimelineHistory::parse(timeline, &text)?;
-    timelines.keep(timeline, text.into()).await?;
-    Ok(history)
+    Ok((TimelineHistory::parse(timeline, &text)?, Some(text)))
 }
 
 /// A service of a supervisor: it is started again when its connection ends.

@@ -2,10 +2,12 @@
 
 mod archiver;
 mod confirmations;
+mod fetch;
 mod message;
 mod options;
 mod positions;
 mod record;
+mod report;
 mod scan;
 mod slot;
 mod status;
@@ -15,7 +17,9 @@ mod timeline_history;
 mod timelines;
 
 pub use archiver::WalArchiver;
+pub use fetch::WalFetch;
 pub use options::WalArchiveOptions;
+pub use report::WalReport;
 pub use scan::WalSummary;
 pub use status::WalStatus;
 

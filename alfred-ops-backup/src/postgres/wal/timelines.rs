@@ -110,7 +110,8 @@ impl Timelines {
         }
     }
 
-    async fn text(&self, timeline: u32) -> Result<Option<Bytes>> {
+    /// A timeline's history as Postgres writes it, if it is kept.
+    pub(super) async fn text(&self, timeline: u32) -> Result<Option<Bytes>> {
         let log = self.history_log(timeline);
         let end = log.stored_until(0).await?;
         if end == 0 {

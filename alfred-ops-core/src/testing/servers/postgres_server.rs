@@ -128,6 +128,23 @@ impl PostgresServer {
         Ok(server)
     }
 
+    /// Starts a standby that follows this server, copied by the official client. `SELECT pg_promote()` ends
+    /// that.
+    ///
+    /// # Errors
+    /// As [`start_in`](Self::start_in); with the client's words if the copy fails.
+    pub async fn start_standby(&self) -> Result<Self> {
+        let home = self.account.private_folder("alfred-ops-standby-")?;
+        let data = home.path().join("data");
+        let mut copy = Command::new(self.binaries.program("pg_basebackup"));
+        copy.args(["-R", "-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres"]);
+        copy.args(["-p", &self.port.to_string(), "-D"]).arg(&data);
+        run(self.account.apply(&mut copy))?;
+        let mut standby = Self::start_in(data, self.binaries.clone(), self.settings.clone()).await?;
+        standby.home = Some(home);
+        Ok(standby)
+    }
+
     /// Starts the server again after [`stop`](Self::stop) or [`kill`](Self::kill), on the same port.
     ///
     /// # Errors
