@@ -57,6 +57,8 @@ mod lease;
 mod log;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod recovery_outlook;
+mod recovery_outlook_job;
 pub mod repository;
 mod retention;
 #[cfg(any(test, feature = "testing"))]
@@ -83,6 +85,8 @@ pub use postgres::{
     PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalFetch, WalReport, WalSource,
     WalStatus, WalSummary,
 };
+pub use recovery_outlook::{LogState, RecoveryOutlook, RestoreRates};
+pub use recovery_outlook_job::{RecoveryOutlookJob, StoredLog};
 pub use repository::{
     BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
     PruneReport, Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,

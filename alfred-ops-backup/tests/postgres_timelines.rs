@@ -136,7 +136,7 @@ async fn a_backup_restores_across_a_failover_and_along_the_branch_that_was_left(
     let archiving = Running::start(&standby, &repository, options());
     let kept = insert(&standby, 4);
     archiving.stored(kept).await;
-    assert_eq!(archiving.archiver.status(&context).timeline, 2);
+    assert_eq!(archiving.archiver.status().timeline, 2);
     let (found, copy) = rows(&standby, &repository, &record, |request| request).await;
     assert_eq!(found, "1,2,4");
     assert_eq!(copy.server.psql("SELECT timeline_id FROM pg_control_checkpoint()").unwrap(), "3");
@@ -186,7 +186,7 @@ async fn an_archiver_follows_the_promotion_of_the_server_it_streams_from() {
     old.kill();
     standby.psql("SELECT pg_promote()").unwrap();
     archiving.stored(insert(&standby, 3)).await;
-    let status = archiving.archiver.status(&context);
+    let status = archiving.archiver.status();
     assert_eq!((status.timeline, status.gap), (2, None));
     archiving.stop().await;
     assert_eq!(rows(&standby, &repository, &record, |request| request).await.0, "1,2,3");
@@ -219,7 +219,7 @@ async fn a_slot_that_the_server_gave_up_is_made_anew_and_the_gap_is_told() {
     assert_eq!(server.psql("SELECT wal_status FROM pg_replication_slots").unwrap(), "lost");
     let archiving = Running::start(&server, &repository, options());
     archiving.stored(insert(&server, 9)).await;
-    let gap = archiving.archiver.status(&context).gap.unwrap();
+    let gap = archiving.archiver.status().gap.unwrap();
     assert_eq!(gap.start, end);
     assert_eq!(server.psql("SELECT wal_status FROM pg_replication_slots").unwrap(), "reserved");
     let backend = archiving.backend(&server);
@@ -246,7 +246,7 @@ async fn with_a_synchronous_archive_no_acknowledged_commit_is_lost() {
     }
     // Both are gone at once: nothing is flushed, nothing is waited for.
     server.kill();
-    let status = archiving.archiver.status(&context);
+    let status = archiving.archiver.status();
     drop(archiving);
     assert!(status.confirmed_p99 >= status.confirmed_p50 && status.confirmed_p50.is_some(), "{status:?}");
     let wanted: Vec<String> = (1..=50).map(|id| id.to_string()).collect();

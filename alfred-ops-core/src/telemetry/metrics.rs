@@ -92,7 +92,8 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.lock().registry);
-        text
+        // The encoder writes infinity as Rust does; a label's value ends in a quotation mark.
+        text.replace(" inf\n", " +Inf\n").replace(" -inf\n", " -Inf\n")
     }
 
     fn register(
@@ -178,12 +179,14 @@ mod tests {
         runs.with(&["backup", "ok"]).inc_by(2);
         metrics.counter("runs", "Runs", &["job", "outcome"]).unwrap().with(&["backup", "ok"]).inc();
         metrics.gauge("leader", "Leads", &[]).unwrap().with(&[]).set(1.0);
+        metrics.gauge("never", "Infinite", &[]).unwrap().with(&[]).set(f64::INFINITY);
         let seconds = metrics.histogram("run_seconds", "Duration", &["job"]).unwrap();
         seconds.with(&["backup"]).observe(Duration::from_millis(300));
         let text = metrics.render();
         for line in [
             "runs_total{job=\"backup\",outcome=\"ok\"} 3",
             "leader{} 1.0",
+            "never{} +Inf",
             "run_seconds_bucket{le=\"0.5\",job=\"backup\"} 1",
             "run_seconds_count{job=\"backup\"} 1",
             "# EOF",

@@ -1,20 +1,23 @@
 //! The long-running archiver.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use alfred_ops_core::{Activation, ErrorKind, Id, Job, JobContext, JobReport, Lsn, PostgresOptions, Result};
+use alfred_ops_core::{
+    Activation, ErrorKind, Id, Job, JobContext, JobReport, Lsn, PostgresOptions, Result, SharedClock,
+};
 use async_trait::async_trait;
 
 use super::{
     Positions, Slot, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions, WalReport,
     WalRequest, WalStatus, stream_wal,
 };
-use crate::Repository;
 use crate::postgres::PostgresProbe;
 use crate::postgres::facts::ClusterFacts;
 use crate::postgres::identity::bytes_of;
 use crate::postgres::wire::Connection;
+use crate::{LogState, Repository, StoredLog};
 
 /// The lag that rings the alarm where neither the host nor the server has a bound.
 const LAG_ALARM_BYTES: u64 = 1 << 30;
@@ -35,6 +38,8 @@ pub struct WalArchiver {
     options: WalArchiveOptions,
     positions: Positions,
     gap: Mutex<Option<Range<Lsn>>>,
+    /// The clock of the latest run.
+    clock: Mutex<Option<SharedClock>>,
 }
 
 impl WalArchiver {
@@ -43,7 +48,14 @@ impl WalArchiver {
     pub fn new(server: PostgresOptions, repository: Repository, options: WalArchiveOptions) -> Self {
         // By this name `synchronous_standby_names` knows it.
         let server = server.with_application_name(&options.slot);
-        Self { server, repository, options, positions: Positions::new(), gap: Mutex::new(None) }
+        Self {
+            server,
+            repository,
+            options,
+            positions: Positions::new(),
+            gap: Mutex::new(None),
+            clock: Mutex::new(None),
+        }
     }
 
     /// Archives until the context is cancelled; what was received by then is stored before it returns.
@@ -55,6 +67,7 @@ impl WalArchiver {
     /// The server's and the store's. Whatever was confirmed stays confirmed.
     #[tracing::instrument(skip_all, fields(server = %self.server, slot = self.options.slot))]
     pub async fn run(&self, context: &JobContext) -> Result<()> {
+        *lock(&self.clock) = Some(Arc::clone(&context.clock));
         let outcome = self.stream(context).await;
         self.positions.set_ended(&outcome, context.clock.monotonic());
         outcome
@@ -170,7 +183,7 @@ impl WalArchiver {
     }
 
     fn set_gap(&self, gap: Option<Range<Lsn>>) {
-        *self.gap.lock().unwrap_or_else(PoisonError::into_inner) = gap;
+        *lock(&self.gap) = gap;
     }
 
     /// WAL that the server no longer had when the present run began, so that backups from before it restore
@@ -178,7 +191,7 @@ impl WalArchiver {
     /// remedy.
     #[must_use]
     pub fn gap(&self) -> Option<Range<Lsn>> {
-        self.gap.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.gap).clone()
     }
 
     /// Looks at the server and the repository, whether somebody archives or not. Changes nothing on the server.
@@ -219,8 +232,9 @@ impl WalArchiver {
 
     /// How archiving goes.
     #[must_use]
-    pub fn status(&self, context: &JobContext) -> WalStatus {
-        WalStatus { gap: self.gap(), ..self.positions.status(context.clock.monotonic()) }
+    pub fn status(&self) -> WalStatus {
+        let now = lock(&self.clock).as_ref().map_or(Duration::ZERO, |clock| clock.monotonic());
+        WalStatus { gap: self.gap(), ..self.positions.status(now) }
     }
 
     /// The timeline that is archived; zero before the first run.
@@ -243,6 +257,10 @@ impl WalArchiver {
     pub async fn wait_until_stored(&self, position: Lsn, context: &JobContext) -> Result<()> {
         self.positions.wait_until_stored(position, context).await
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The lag that rings the alarm, where the host has not said.
@@ -278,6 +296,17 @@ async fn history_of(timeline: u32, connection: &mut Connection) -> Result<(Timel
     let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1).flatten());
     let text = text.ok_or_else(|| connection.unexpected("no content for TIMELINE_HISTORY"))?;
     Ok((TimelineHistory::parse(timeline, &text)?, Some(text)))
+}
+
+impl StoredLog for WalArchiver {
+    fn state(&self) -> Option<LogState> {
+        let status = self.status();
+        (status.timeline > 0).then(|| LogState {
+            stored: status.stored.0,
+            unstored_for: status.unstored_for,
+            whole_since: status.gap.map_or(0, |gap| gap.end.0),
+        })
+    }
 }
 
 /// A service of a supervisor: it is started again when its connection ends.
