@@ -52,6 +52,13 @@ mod backup_request;
 mod backup_schedule;
 mod blob;
 mod buffer;
+/// Entry points of the fuzz targets in `fuzz/`. No part of the public interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::postgres::fuzzing::{increment, log, manifest, protocol, tar};
+    pub use crate::repository::fuzzing::format;
+}
 mod hex;
 mod lease;
 mod log;

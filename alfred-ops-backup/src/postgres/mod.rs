@@ -6,6 +6,8 @@ mod backup_label;
 mod base_backup;
 mod engine;
 mod facts;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod incremental_file;
 mod manifest;

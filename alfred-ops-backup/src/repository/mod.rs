@@ -12,6 +12,8 @@ mod content_writer;
 mod entry;
 mod frame;
 mod frame_cache;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod header;
 mod index;
 mod index_builder;

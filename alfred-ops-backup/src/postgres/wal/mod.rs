@@ -3,6 +3,8 @@
 mod archiver;
 mod confirmations;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod message;
 mod options;
 mod positions;

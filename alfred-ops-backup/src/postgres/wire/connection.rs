@@ -20,7 +20,7 @@ const READ_BYTES: usize = 256 << 10;
 const COPY_BOTH_TAG: u8 = b'W';
 
 /// A byte stream to a server: TCP, TLS or a Unix socket.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::postgres) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    fn over(stream: Box<dyn Transport>, options: &PostgresOptions) -> Self {
+    pub(in crate::postgres) fn over(stream: Box<dyn Transport>, options: &PostgresOptions) -> Self {
         let (target, user) = (options.to_string(), options.user.clone());
         Self { stream, inbox: BytesMut::with_capacity(READ_BYTES), target, user }
     }
