@@ -7,6 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{BackupMode, BackupRecord, BackupRequest};
 
+/// So much the clocks of hosts may differ.
+const CLOCKS_DIFFER_MAX: TimeDelta = TimeDelta::hours(1);
+
 /// When which kind of backup is due: one at every slot of `slots`, and it reads everything where the last
 /// that did is `full_every` old.
 ///
@@ -49,7 +52,9 @@ impl BackupSchedule {
     pub fn due(&self, backups: &[BackupRecord], now: DateTime<Utc>) -> BackupRequest {
         // One that only fell back to reading everything tidies nothing up, and says why it did.
         let full = |record: &&BackupRecord| record.mode == BackupMode::Full && record.note.is_none();
-        let last = backups.iter().filter(full).map(|record| record.started_at).max();
+        // A clock that was wrong may have dated a backup into the future: that one tells nothing.
+        let known = |at: &DateTime<Utc>| *at <= now + CLOCKS_DIFFER_MAX;
+        let last = backups.iter().filter(full).map(|record| record.started_at).filter(known).max();
         // A slot comes a little early or late; a full backup shall not wander by a slot each day.
         let age_max = self.full_every - self.full_every / 48;
         let age_max = TimeDelta::from_std(age_max).unwrap_or(TimeDelta::MAX);
@@ -105,5 +110,9 @@ mod tests {
         assert_eq!(fulls, [0, 24, 52, 76]);
         let fallback = [record(start, BackupMode::Full, Some("everything was read: …"))];
         assert_eq!(schedule.due(&fallback, start + TimeDelta::hours(1)), BackupRequest::full());
+        let from_the_future = [record(start + TimeDelta::days(700), BackupMode::Full, None)];
+        assert_eq!(schedule.due(&from_the_future, start), BackupRequest::full());
+        let of_a_faster_clock = [record(start + TimeDelta::minutes(3), BackupMode::Full, None)];
+        assert_eq!(schedule.due(&of_a_faster_clock, start), BackupRequest::incremental());
     }
 }

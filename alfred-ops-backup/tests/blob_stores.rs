@@ -156,6 +156,12 @@ async fn s3_lost_answers_are_looked_at() {
     store.create("door", Bytes::from_static(b"ours")).await.unwrap();
     assert_eq!((count(&server, &["PUT", "door"]), count(&server, &["GET", "door"])), (2, 0));
 
+    // An answer that breaks off is asked for again.
+    store.put("whole", body(MIB)).await.unwrap();
+    server.script([S3Fault::cut("GET", "whole"), S3Fault::cut("GET", "whole")]);
+    assert_eq!(store.get("whole").await.unwrap(), body(MIB));
+    assert_eq!(count(&server, &["GET", "whole"]), 3);
+
     // What stays open says so.
     let store = S3BlobStore::connect(server.options("backups").with_attempts_max(1)).await.unwrap();
     server.script([S3Fault::refuse("PUT", "open", 500, "InternalError")]);
@@ -186,7 +192,7 @@ async fn s3_refusals_name_the_remedy() {
             };
             assert_eq!(error.kind(), kind, "{method} {error}");
             assert!(error.to_string().contains(remedy) && error.full().contains(code), "{}", error.full());
-            server.forget_script();
+            server.heal();
         }
     }
     assert!(store.list("", "", 1).await.unwrap().is_empty(), "nothing changed");

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_backup::testing::conformance;
+use alfred_ops_backup::testing::{BlobMethod, Fault, FaultyBlobStore, conformance};
 use alfred_ops_backup::{
     BackupJob, BackupRequest, BackupSchedule, BlobStore, Captured, MemoryBackend, MemoryBlobStore,
     MockBackend, MockBlobStore, Repository, RepositoryOptions, RestoreRequest,
@@ -67,6 +67,25 @@ async fn every_damaged_object_is_found_before_it_is_restored() {
     }
     repository.run_restore(&record, &backend, &RestoreRequest::new(""), &context).await.unwrap();
     assert_eq!(backend.state(), state);
+}
+
+#[tokio::test]
+async fn damage_on_the_way_is_not_damage_where_it_lies() {
+    let context = JobContext::system();
+    let store = Arc::new(FaultyBlobStore::new(MemoryBlobStore::new()));
+    let repository = repository(Arc::<FaultyBlobStore<MemoryBlobStore>>::clone(&store)).await;
+    let backend = service();
+    let record = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
+    // The index, the record, and a frame.
+    store.script(BlobMethod::Get, [Fault::FlipBit(700)]);
+    store.script(BlobMethod::GetRange, [Fault::FlipBit(7)]);
+    repository.verify(&record, &context).await.unwrap();
+    store.script(BlobMethod::Get, [Fault::Truncate(3)]);
+    assert_eq!(repository.backup(record.id).await.unwrap(), record);
+    assert_eq!(store.injected(), 3);
+    store.script(BlobMethod::GetRange, [Fault::FlipBit(7), Fault::FlipBit(7)]);
+    let error = repository.verify(&record, &context).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ async fn a_backup_restores_across_a_failover_and_along_the_branch_that_was_left(
     let record =
         repository.run_backup(&archiving.backend(&old), BackupRequest::full(), &context).await.unwrap();
     insert(&old, 1);
-    let standby = old.start_standby().await.unwrap();
+    let standby = old.start_standby(&[]).await.unwrap();
     let both = insert(&old, 2);
     until(&standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{both}'"), "t").await;
     standby.psql("SELECT pg_promote()").unwrap();
@@ -174,7 +174,7 @@ async fn an_archiver_follows_the_promotion_of_the_server_it_streams_from() {
     let mut old = primary().await;
     let context = JobContext::system();
     let repository = repository(&context).await;
-    let standby = old.start_standby().await.unwrap();
+    let standby = old.start_standby(&[]).await.unwrap();
     let archiving = Running::start(&standby, &repository, options());
     archiving.stored(insert(&old, 1)).await;
     let record = repository

@@ -1,5 +1,6 @@
 //! What the example programs are made of: a private platform, the story told on it, its proofs, and `opsctl`.
 
+pub mod chaos;
 pub mod console;
 pub mod opsctl;
 pub mod platform;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use crate::BlobStore;
-use crate::repository::{Layout, Sealer};
+use crate::repository::{Layout, Sealer, read_again_if_damaged};
 
 /// Chunks on their way at once.
 const READS: usize = 4;
@@ -68,11 +68,14 @@ async fn read_chunk(
     chunk: Range<u64>,
     part: Range<u64>,
 ) -> Result<Bytes> {
-    let object = store.get(&key).await?;
     let target = format!("{}/{key}", store.location());
     let at = move |error: Error| error.with_target(target.clone());
-    let opened = blocking(move || sealer.open_object(&key, &object));
-    let data = opened.await?.map_err(&at)?;
+    let read = || async {
+        let object = store.get(&key).await?;
+        let (sealer, key) = (sealer.clone(), key.clone());
+        blocking(move || sealer.open_object(&key, &object)).await?.map_err(&at)
+    };
+    let data = read_again_if_damaged(read).await?;
     let bounds =
         usize::try_from(part.start - chunk.start).ok().zip(usize::try_from(part.end - chunk.start).ok());
     match bounds {

@@ -11,7 +11,7 @@ use super::index::{FrameRef, Index, SourceRef, Tables};
 use super::page_map::{DEPTH_MAX, MapPlace, PageMap, Place};
 use super::sealer::Check;
 use super::segment::Segment;
-use super::{Layout, Repository};
+use super::{Layout, Repository, read_again_if_damaged};
 
 /// Raw bytes of map frames that are kept for the next file.
 const MAP_CACHE_BYTES: usize = 16 << 20;
@@ -202,21 +202,24 @@ pub(super) async fn read_frames(
 ) -> Result<Vec<Bytes>> {
     let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(Vec::new()) };
     let key = Layout::pack(tables.pack_of(first)?);
-    let start = u64::from(first.offset);
-    let stored = repository.store.get_range(&key, start..u64::from(last.offset) + u64::from(last.stored));
-    let stored = stored.await?;
-    let (sealer, frames, target) = (repository.sealer.clone(), frames.to_vec(), repository.key_target(&key));
-    let owner = Layout::snapshot(backup);
-    blocking(move || {
-        let open = |frame: &FrameRef| {
-            let bytes = stored.get(within(frame, start)).ok_or_else(|| {
-                Error::new(ErrorKind::Corrupt, "read frame", "the pack is shorter than its index says")
-            })?;
-            sealer.open_as(&owner, bytes, Some(frame.id), check)
-        };
-        frames.iter().map(|frame| open(frame).map_err(|error| error.with_target(target.clone()))).collect()
-    })
-    .await?
+    let (start, end) = (u64::from(first.offset), u64::from(last.offset) + u64::from(last.stored));
+    let read = || async {
+        let stored = repository.store.get_range(&key, start..end).await?;
+        let (sealer, frames) = (repository.sealer.clone(), frames.to_vec());
+        let (owner, target) = (Layout::snapshot(backup), repository.key_target(&key));
+        blocking(move || {
+            let open = |frame: &FrameRef| {
+                let bytes = stored.get(within(frame, start)).ok_or_else(|| {
+                    Error::new(ErrorKind::Corrupt, "read frame", "the pack is shorter than its index says")
+                })?;
+                sealer.open_as(&owner, bytes, Some(frame.id), check)
+            };
+            let opened = frames.iter().map(|frame| open(frame).map_err(|e| e.with_target(target.clone())));
+            opened.collect()
+        })
+        .await?
+    };
+    read_again_if_damaged(read).await
 }
 
 fn within(frame: &FrameRef, start: u64) -> Range<usize> {

@@ -6,7 +6,7 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 
 use super::index::{Index, SourceRef};
-use super::{BackupRecord, Layout, Repository};
+use super::{BackupRecord, Layout, Repository, read_again_if_damaged};
 
 /// Listings are read in pages of this many keys.
 const PAGE: usize = 1000;
@@ -76,12 +76,15 @@ impl Repository {
     pub(super) async fn load_index(&self, source: &SourceRef) -> Result<Bytes> {
         let key = Layout::index(source.id);
         let at = |error: Error| error.with_target(self.key_target(&key));
-        let object = self.store.get(&key).await?;
-        if blake3::hash(&object) != source.index_hash {
-            let what = "it is not the one that was committed";
-            return Err(at(Error::new(ErrorKind::Corrupt, "read index", what)));
-        }
-        self.sealer.open_object(&key, &object).map_err(at)
+        read_again_if_damaged(|| async {
+            let object = self.store.get(&key).await?;
+            if blake3::hash(&object) != source.index_hash {
+                let what = "it is not the one that was committed";
+                return Err(at(Error::new(ErrorKind::Corrupt, "read index", what)));
+            }
+            self.sealer.open_object(&key, &object).map_err(at)
+        })
+        .await
     }
 }
 

@@ -31,6 +31,7 @@ mod record;
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
 mod repository;
 mod sealer;
+mod second_look;
 mod segment;
 mod segment_builder;
 mod slab;
@@ -52,3 +53,4 @@ pub use verify::VerifyReport;
 
 pub(crate) use layout::Layout;
 pub(crate) use sealer::Sealer;
+pub(crate) use second_look::read_again_if_damaged;

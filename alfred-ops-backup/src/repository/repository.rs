@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::header::{CipherName, Encryption, Header};
 use super::keyring::DataKey;
 use super::sealer::Sealer;
-use super::{Layout, RepositoryKey, RepositoryOptions};
+use super::{Layout, RepositoryKey, RepositoryOptions, read_again_if_damaged};
 use crate::{BlobStore, CreateOnce, LogArchive, probe_conditional_writes};
 
 /// Backups and logs in a blob store. Clones are the same repository.
@@ -218,8 +218,11 @@ impl Repository {
 
     /// Reads an object that [`create_sealed`](Self::create_sealed) wrote.
     pub(super) async fn read_sealed(&self, key: &str) -> Result<Bytes> {
-        let object = self.store.get(key).await?;
-        self.sealer.open_object(key, &object).map_err(|error| error.with_target(self.key_target(key)))
+        read_again_if_damaged(|| async {
+            let object = self.store.get(key).await?;
+            self.sealer.open_object(key, &object).map_err(|error| error.with_target(self.key_target(key)))
+        })
+        .await
     }
 }
 

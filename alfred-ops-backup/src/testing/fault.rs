@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alfred_ops_core::ErrorKind;
+use bytes::{Bytes, BytesMut};
 use tokio_util::sync::CancellationToken;
 
 /// The methods of a [`BlobStore`](crate::BlobStore) that can fail.
@@ -45,4 +46,15 @@ pub enum Fault {
     Truncate(usize),
     /// A read returns its bytes with this bit inverted, counted from the first and modulo their number.
     FlipBit(u64),
+}
+
+/// The same bytes with one bit inverted, counted from the first and modulo their number.
+pub(super) fn flip(data: &Bytes, bit: u64) -> Bytes {
+    let mut data = BytesMut::from(&data[..]);
+    let bits = (data.len() as u64).saturating_mul(8);
+    let at = bit.checked_rem(bits).and_then(|bit| usize::try_from(bit / 8).ok());
+    if let Some(byte) = at.and_then(|at| data.get_mut(at)) {
+        *byte ^= 1 << (bit % 8);
+    }
+    data.freeze()
 }

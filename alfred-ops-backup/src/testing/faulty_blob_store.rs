@@ -9,9 +9,9 @@ use alfred_ops_core::{
     EntropyExt as _, Error, ErrorKind, Result, Retry, SeededEntropy, SharedClock, SystemClock,
 };
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::{BlobMethod, Fault};
+use super::{BlobMethod, Fault, flip};
 use crate::{BlobInfo, BlobStore};
 
 /// A blob store that fails as its test says: by a script for each method, first in first out, then by chance
@@ -183,16 +183,6 @@ impl State {
 
 fn failure(kind: ErrorKind, method: BlobMethod, key: &str) -> Error {
     Error::new(kind, "call blob store", format!("{method:?} fails on purpose")).with_target(key)
-}
-
-fn flip(data: &Bytes, bit: u64) -> Bytes {
-    let mut data = BytesMut::from(&data[..]);
-    let bits = (data.len() as u64).saturating_mul(8);
-    let at = bit.checked_rem(bits).and_then(|bit| usize::try_from(bit / 8).ok());
-    if let Some(byte) = at.and_then(|at| data.get_mut(at)) {
-        *byte ^= 1 << (bit % 8);
-    }
-    data.freeze()
 }
 
 #[async_trait]

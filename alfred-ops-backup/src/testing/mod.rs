@@ -8,3 +8,5 @@ pub mod servers;
 
 pub use fault::{BlobMethod, Fault};
 pub use faulty_blob_store::FaultyBlobStore;
+
+use fault::flip;

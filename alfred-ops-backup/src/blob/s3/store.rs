@@ -225,16 +225,28 @@ impl S3BlobStore {
             .with_remedy("delete it after that, and keep backups for longer than objects are locked"))
     }
 
+    /// The SDK repeats a request until its answer begins; an answer that breaks off is asked for again here.
     async fn read(&self, key: &str, range: Option<String>) -> Result<Bytes> {
         check_key(key)?;
-        let request = self.client.get_object().bucket(&self.bucket).key(self.full_key(key)).set_range(range);
-        let answer = request.send().await.map_err(self.fail("read blob", key))?;
-        let body = answer.body.collect().await.map_err(|source| {
-            Error::new(ErrorKind::Unavailable, "read blob", "the connection broke within the blob")
-                .with_target(format!("{}/{key}", self.location))
-                .with_source(source)
-        })?;
-        Ok(body.into_bytes())
+        let attempt = || async {
+            let request = self
+                .client
+                .get_object()
+                .bucket(&self.bucket)
+                .key(self.full_key(key))
+                .set_range(range.clone());
+            let answer = match request.send().await.map_err(self.fail("read blob", key)) {
+                Ok(answer) => answer,
+                refused => return Ok(refused.map(|_| Bytes::new())),
+            };
+            let body = answer.body.collect().await.map_err(|source| {
+                Error::new(ErrorKind::Unavailable, "read blob", "the connection broke within the blob")
+                    .with_target(self.target(key))
+                    .with_source(source)
+            })?;
+            Ok(Ok(body.into_bytes()))
+        };
+        retry(&self.policy.idempotent(), &self.budget, &self.context, attempt).await?
     }
 
     async fn bytes_of(&self, key: &str) -> Result<u64> {

@@ -100,7 +100,9 @@ impl Destination {
                 "stop the server; if it crashed, remove its postmaster.pid",
             );
         }
-        if self.root.join(MARKER).exists() {
+        // The mark goes just before pg_control gets its name.
+        let draft = self.root.join(CONTROL_FILE_DRAFT).exists() && !self.root.join(CONTROL_FILE).exists();
+        if draft || self.root.join(MARKER).exists() {
             return Ok(());
         }
         if !self.update {

@@ -2,6 +2,7 @@
 
 mod s3_fault;
 mod s3_server;
+mod s3_trouble;
 mod seaweed_server;
 
 pub use s3_fault::S3Fault;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, Result, Secret, TaskSet};
+use alfred_ops_core::{Error, ErrorKind, Result, Secret, SharedClock, SystemClock, TaskSet};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, IF_NONE_MATCH};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::S3Fault;
 use super::s3_fault::S3Faults;
+use super::s3_trouble::{Trouble, error};
 use crate::S3Options;
 
 const ACCESS_KEY: &str = "alfred";
@@ -58,6 +59,7 @@ impl S3Server {
             service: service.build(),
             conditional_writes: Arc::default(),
             faults: Arc::clone(&faults),
+            clock: SystemClock::shared(),
         };
         tasks.spawn(serve(listener, served, tasks.cancel_token().clone()));
         Ok(Self { endpoint, home, faults, tasks })
@@ -86,9 +88,21 @@ impl S3Server {
         self.faults.script(faults);
     }
 
-    /// Drops the faults that hit nothing so far.
-    pub fn forget_script(&self) {
+    /// Hits so many of a hundred requests with whatever happens on a bad day, drawn from `seed`: outages, lost
+    /// and late answers, broken connections, conflicts, lost uploads, and answers that are cut or changed.
+    pub fn fail_by_chance(&self, seed: u64, percent: u8) {
+        self.faults.by_chance(seed, percent);
+    }
+
+    /// Ends all faults: those of the script that hit nothing so far, and those by chance.
+    pub fn heal(&self) {
         self.faults.forget();
+    }
+
+    /// How many requests were hit by a fault.
+    #[must_use]
+    pub fn hit(&self) -> u64 {
+        self.faults.hit()
     }
 
     /// What was asked for so far, one line for each request: its method, path and query.
@@ -110,6 +124,7 @@ struct Served {
     /// s3s-fs looks and writes in two steps; one conditional write at a time makes them one, as S3 does.
     conditional_writes: Arc<Mutex<()>>,
     faults: Arc<S3Faults>,
+    clock: SharedClock,
 }
 
 impl Served {
@@ -117,9 +132,12 @@ impl Served {
         self,
         mut request: Request<Incoming>,
     ) -> std::result::Result<HttpResponse, s3s::HttpError> {
-        let fault = self.faults.arrive(&request);
-        if let Some(fault) = fault.as_ref().filter(|fault| !fault.after) {
-            return Ok(fault.answer());
+        let trouble = self.faults.arrive(&request);
+        match &trouble {
+            Some(Trouble::Answer { status, code, after: false }) => return Ok(error(*status, code)),
+            Some(Trouble::Broken) => return Err(s3s::HttpError::new("broken on purpose".into())),
+            Some(Trouble::Late(by)) => self.clock.sleep(*by).await,
+            _ => {}
         }
         // Google's condition means the same.
         if request.headers().get(GENERATION_MATCH).is_some_and(|value| value == "0") {
@@ -131,7 +149,10 @@ impl Served {
             None
         };
         let answer = self.service.call(request.map(s3s::Body::from)).await?;
-        Ok(fault.map_or(answer, |fault| fault.answer()))
+        Ok(match trouble {
+            Some(trouble) => trouble.spoil(answer).await,
+            None => answer,
+        })
     }
 }
 

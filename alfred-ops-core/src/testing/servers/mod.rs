@@ -5,8 +5,10 @@ mod account;
 mod port;
 mod postgres_binaries;
 mod postgres_server;
+mod tcp_proxy;
 
 pub use account::Account;
 pub use port::free_port;
 pub use postgres_binaries::PostgresBinaries;
 pub use postgres_server::{PostgresServer, PostgresServerBuilder};
+pub use tcp_proxy::TcpProxy;

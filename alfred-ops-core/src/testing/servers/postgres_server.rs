@@ -128,17 +128,20 @@ impl PostgresServer {
         Ok(server)
     }
 
-    /// Starts a standby that follows this server, copied by the official client. `SELECT pg_promote()` ends
-    /// that.
+    /// Starts a standby that follows this server, copied by the official client, its tablespaces moved from the
+    /// first folder of each pair to the second. `SELECT pg_promote()` ends that.
     ///
     /// # Errors
     /// As [`start_in`](Self::start_in); with the client's words if the copy fails.
-    pub async fn start_standby(&self) -> Result<Self> {
+    pub async fn start_standby(&self, tablespaces: &[(&Path, &Path)]) -> Result<Self> {
         let home = self.account.private_folder("alfred-ops-standby-")?;
         let data = home.path().join("data");
         let mut copy = Command::new(self.binaries.program("pg_basebackup"));
         copy.args(["-R", "-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres"]);
         copy.args(["-p", &self.port.to_string(), "-D"]).arg(&data);
+        for (from, to) in tablespaces {
+            copy.arg("-T").arg(format!("{}={}", from.display(), to.display()));
+        }
         run(self.account.apply(&mut copy))?;
         let mut standby = Self::start_in(data, self.binaries.clone(), self.settings.clone()).await?;
         standby.home = Some(home);
