@@ -7,6 +7,7 @@ mod cluster;
 mod incremental;
 mod pgbackrest;
 mod restore;
+mod rpo;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ enum Benchmark {
     Backup,
     Incremental,
     Restore,
+    Rpo,
 }
 
 #[tokio::main]
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
             Benchmark::Backup => backup::measure(&large().await?).await,
             Benchmark::Incremental => incremental::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
+            Benchmark::Rpo => rpo::measure(arguments.quick).await,
         }
     };
     match measured.await {

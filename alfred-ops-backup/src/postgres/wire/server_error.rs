@@ -6,6 +6,9 @@ use alfred_ops_core::{Classify, Error, ErrorKind};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{ErrorFields, ErrorResponseBody};
 
+/// Within a base backup, of a standby that became a primary meanwhile.
+const PROMOTED: &str = "promoted during online backup";
+
 /// An error that the server sent. Codes are those of Postgres' appendix A.
 #[derive(Debug, thiserror::Error)]
 #[error("{message} (SQLSTATE {code})")]
@@ -43,6 +46,7 @@ impl Classify for ServerError {
             "53300" if self.message.contains("currently 0") => ErrorKind::Unsupported,
             "53300" | "53400" | "53100" => ErrorKind::ResourceExhausted,
             "55006" => ErrorKind::Conflict,
+            "55000" if self.message.contains(PROMOTED) => ErrorKind::Conflict,
             "58P01" | "42704" => ErrorKind::NotFound,
             "42710" => ErrorKind::AlreadyExists,
             "55000" | "0A000" | "42601" => ErrorKind::Unsupported,
@@ -72,6 +76,7 @@ impl Classify for ServerError {
             "53100" => "free space on the server's disk".into(),
             "55006" => "another process streams from this slot: stop it, or use another slot name".into(),
             "58P01" => "the server no longer has this WAL: take a new full backup".into(),
+            "55000" if self.message.contains(PROMOTED) => "take the backup again".into(),
             "55000" if self.message.contains("wal_level") => {
                 "set wal_level = replica in postgresql.conf and restart the server".into()
             }

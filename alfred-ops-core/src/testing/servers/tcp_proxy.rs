@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Error, ErrorKind, Result, TaskSet};
@@ -24,14 +25,23 @@ pub struct TcpProxy {
 #[derive(Debug)]
 struct Line {
     state: Mutex<State>,
+    /// Somebody said [`TcpProxy::up`].
+    opened: Notify,
+}
+
+/// What happens when enough bytes have passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Cut,
+    Stall,
 }
 
 #[derive(Debug)]
 struct State {
     /// Ends the connections that exist.
     cut: CancellationToken,
-    /// Bytes that still pass, of all connections together; then everything is cut.
-    passes: Option<u64>,
+    /// Bytes that still pass, of all connections together, and what happens then.
+    passes: Option<(u64, End)>,
     /// Whether new connections are refused.
     down: bool,
     passed: u64,
@@ -49,7 +59,7 @@ impl TcpProxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let own = listener.local_addr().map_err(failed)?.port();
         let state = State { cut: CancellationToken::new(), passes: None, down: false, passed: 0 };
-        let line = Arc::new(Line { state: Mutex::new(state) });
+        let line = Arc::new(Line { state: Mutex::new(state), opened: Notify::new() });
         let tasks = TaskSet::new(&CancellationToken::new());
         tasks.spawn(serve(listener, port, Arc::clone(&line), tasks.cancel_token().clone()));
         Ok(Self { port: own, line, _tasks: tasks })
@@ -74,7 +84,19 @@ impl TcpProxy {
 
     /// Cuts all connections after so many more bytes, both ways together; new ones are served.
     pub fn cut_after(&self, bytes: u64) {
-        self.line.lock().passes = Some(bytes);
+        self.line.lock().passes = Some((bytes, End::Cut));
+    }
+
+    /// After so many more bytes, both ways together, lets nothing pass until [`up`](Self::up): connections stay
+    /// and are silent.
+    pub fn stall_after(&self, bytes: u64) {
+        self.line.lock().passes = Some((bytes, End::Stall));
+    }
+
+    /// Whether bytes wait for [`up`](Self::up).
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.line.lock().passes == Some((0, End::Stall))
     }
 
     /// Cuts all connections and serves no new ones until [`up`](Self::up).
@@ -84,10 +106,11 @@ impl TcpProxy {
         state.cut_all();
     }
 
-    /// Serves new connections again, and no cut is due.
+    /// Serves new connections again, lets pass what waits, and no cut is due.
     pub fn up(&self) {
         let mut state = self.line.lock();
         (state.down, state.passes) = (false, None);
+        self.line.opened.notify_waiters();
     }
 }
 
@@ -102,18 +125,21 @@ impl State {
         std::mem::take(&mut self.cut).cancel();
     }
 
-    /// Lets so many bytes pass, or fewer and then cuts.
-    fn pass(&mut self, bytes: usize) -> usize {
-        let allowed = self.passes.map_or(bytes, |left| usize::try_from(left).unwrap_or(bytes).min(bytes));
+    /// How many of so many bytes pass now, and whether that is the end.
+    fn pass(&mut self, bytes: usize) -> (usize, Option<End>) {
+        let Some((left, end)) = &mut self.passes else {
+            self.passed += bytes as u64;
+            return (bytes, None);
+        };
+        let allowed = usize::try_from(*left).unwrap_or(bytes).min(bytes);
+        *left -= allowed as u64;
         self.passed += allowed as u64;
-        if let Some(left) = &mut self.passes {
-            *left -= allowed as u64;
-            if *left == 0 {
-                self.passes = None;
-                self.cut_all();
-            }
+        let end = (*left == 0).then_some(*end);
+        if end == Some(End::Cut) {
+            self.passes = None;
+            self.cut_all();
         }
-        allowed
+        (allowed, end)
     }
 }
 
@@ -155,10 +181,18 @@ async fn serve(listener: TcpListener, port: u16, line: Arc<Line>, end: Cancellat
 async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, line: &Line) {
     let mut piece = vec![0; PIECE_BYTES];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
-        let passes = line.lock().pass(read);
-        let written = to.write_all(piece.get(..passes).unwrap_or_default()).await;
-        if passes < read || written.is_err() {
-            return;
+        let mut rest = piece.get(..read).unwrap_or_default();
+        while !rest.is_empty() {
+            let opened = line.opened.notified();
+            let (passes, end) = line.lock().pass(rest.len());
+            let (now, later) = rest.split_at(passes);
+            if to.write_all(now).await.is_err() || end == Some(End::Cut) {
+                return;
+            }
+            rest = later;
+            if end == Some(End::Stall) && !rest.is_empty() {
+                opened.await;
+            }
         }
     }
     let _ = to.shutdown().await;
@@ -200,6 +234,14 @@ mod tests {
         proxy.cut_after(6000);
         assert!(says(&proxy, 5000).await <= 1000);
         assert_eq!(says(&proxy, 5000).await, 5000, "only what was there is cut");
+        proxy.stall_after(700);
+        let (said, ()) = tokio::join!(says(&proxy, 500), async {
+            while !proxy.is_stalled() {
+                tokio::task::yield_now().await;
+            }
+            proxy.up();
+        });
+        assert_eq!(said, 500);
         proxy.down();
         assert_eq!(says(&proxy, 1).await, 0);
         proxy.up();
