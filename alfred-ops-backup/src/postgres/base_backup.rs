@@ -176,7 +176,8 @@ fn damaged_pages(error: Error, connection: &Connection) -> Error {
         .with_target(connection.target())
         .with_remedy(
             "check the server's disk; rebuild what these files hold (REINDEX for an index) or restore an earlier \
-             backup; to back the cluster up as it is, accept damaged pages",
+             backup; to back the cluster up as it is, accept damaged pages \
+             (PostgresBackend::accept_damaged_pages, opsctl backup run --accept-damaged-pages)",
         )
         .with_source(error)
 }
