@@ -221,7 +221,7 @@ async fn every_damaged_object_is_named_and_mended(encrypted: bool) {
             } else if !chunk {
                 assert_eq!(quick, found, "{how:?} of {key}");
             }
-            assert_eq!(site.mended().await, [key.clone()], "{how:?}");
+            assert_eq!(site.mended().await, std::slice::from_ref(&key), "{how:?}");
             assert_eq!(site.store.get(&key).await.unwrap(), site.mirror.get(&key).await.unwrap());
             if how == Harm::Flip {
                 site.assert_whole().await;

@@ -89,7 +89,8 @@ pub(super) async fn ids(repository: &Repository, which: &Which) -> Result<Vec<Id
         (1, _) => Ok(ids),
         // Its commit may be what is missing.
         (0, Ok(id)) => Ok(vec![id]),
-        (0, _) => Err(missing(repository, format!("there is no backup {:?}", which.backup))),
+        (0, _) if which.backup == "latest" => Err(missing(repository, "there are no backups".to_owned())),
+        (0, _) => Err(missing(repository, format!("no backup begins with {:?}", which.backup))),
         (several, _) => Err(missing(repository, format!("{several} backups begin with {:?}", which.backup))),
     }
 }

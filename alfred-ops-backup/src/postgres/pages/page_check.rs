@@ -25,7 +25,7 @@ pub(super) struct Suspect {
 #[derive(Debug, Default)]
 pub(super) struct PageCheck {
     /// The backup began and ended here: a page that changed in between was copied while it was being written.
-    during: Option<(Lsn, Lsn)>,
+    during: (Lsn, Lsn),
     file: Option<(RelationFile, String)>,
     /// A page whose beginning has come.
     partial: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct PageCheck {
 
 impl PageCheck {
     pub(super) fn new(start: Lsn, end: Lsn) -> Self {
-        Self { during: Some((start, end)), ..Self::default() }
+        Self { during: (start, end), ..Self::default() }
     }
 
     /// The next file begins.
@@ -85,7 +85,7 @@ impl PageCheck {
             PageState::Right => self.pages += 1,
             PageState::Wrong { changed } => {
                 self.pages += 1;
-                if self.during.is_some_and(|(start, end)| (start..=end).contains(&changed)) {
+                if (self.during.0..=self.during.1).contains(&changed) {
                     self.torn_pages += 1;
                 } else {
                     self.suspect(changed);

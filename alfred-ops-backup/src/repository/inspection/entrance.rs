@@ -70,7 +70,7 @@ async fn replace(
 ) -> Result<Damage> {
     match found {
         None => match store.create(key, good).await {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => Ok(Damage::missing(key)),
         },
         Some(_) => {
