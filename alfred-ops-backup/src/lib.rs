@@ -33,7 +33,7 @@
 //! - [`BlobStore`]: where backups rest; around one, [`RetryingBlobStore`], [`ThrottledBlobStore`],
 //!   [`PrefixedBlobStore`] and [`MirroredBlobStore`].
 //! - [`repository`]: the format, [`Repository::run_backup`], [`Repository::run_restore`],
-//!   [`Repository::verify`].
+//!   [`Repository::verify`], [`Repository::inspect`], [`Repository::repair`].
 //! - [`RetentionPolicy`], [`Repository::prune`]: what is kept, and how the rest goes.
 //! - [`BackupJob`], [`BackupSchedule`]: backups as a job of core's `Supervisor`.
 //! - [`BlobLeases`]: leases in a blob store, for when the database is what is down.
@@ -89,14 +89,15 @@ pub use lease::BlobLeases;
 pub use log::{LogArchive, LogReader};
 #[cfg(feature = "postgres")]
 pub use postgres::{
-    PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalFetch, WalReport, WalSource,
-    WalStatus, WalSummary,
+    DamagedPage, PageReport, PostgresBackend, PostgresProbe, WalArchiveOptions, WalArchiver, WalFetch,
+    WalReport, WalSource, WalStatus, WalSummary,
 };
 pub use recovery_outlook::{LogState, RecoveryOutlook, RestoreRates};
 pub use recovery_outlook_job::{RecoveryOutlookJob, StoredLog};
 pub use repository::{
-    BackupMode, BackupRecord, BackupStats, Compression, Entry, EntryKind, LogRange, Piece, PresentFiles,
-    PruneReport, Repository, RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, VerifyReport,
+    BackupMode, BackupRecord, BackupStats, Compression, Damage, DamageKind, Entry, EntryKind, Inspection,
+    InspectionDepth, LogRange, Piece, PresentFiles, PruneReport, RepairReport, Repository, RepositoryKey,
+    RepositoryOptions, SnapshotReader, SnapshotWriter, Unmended, VerifyReport,
 };
 
 pub use retention::{KeepReason, RetentionPlan, RetentionPolicy, Verdict};

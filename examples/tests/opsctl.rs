@@ -94,3 +94,92 @@ async fn a_person_backs_up_and_restores_by_hand() {
     assert_eq!(get("nonsense"), Some(200), "Postgres must not take this for the end of the log");
     assert!(!got.exists());
 }
+
+/// The files of a folder's tree, with the folder's name before.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+fn flip(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_finds_damage_and_mends_it_from_a_copy() {
+    let mut server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let home = server.account().private_folder("alfred-ops-opsctl-").unwrap();
+    let port = server.options().port;
+    let desk = Desk { home: home.path(), server: format!("postgres://postgres@127.0.0.1:{port}") };
+    std::fs::copy(env!("CARGO_BIN_EXE_opsctl"), home.path().join("opsctl")).unwrap();
+    let key = desk.json(&["key", "new"])["key"].as_str().unwrap().to_owned();
+    std::fs::write(home.path().join("key"), &key).unwrap();
+    server.psql("CREATE TABLE t AS SELECT g AS x FROM generate_series(1, 1000) g").unwrap();
+    let first = desk.json(&["backup", "run", "--full"]);
+    server.psql("INSERT INTO t VALUES (8)").unwrap();
+    let second = desk.json(&["backup", "run", "--full"]);
+
+    let all = desk.json(&["backup", "verify", "--all"]);
+    assert!(all[0]["backup"] == first["id"] && all[1]["backup"] == second["id"], "{all}");
+    assert!(all[1]["whole"] == true && all[1]["pages"]["pages"].as_u64().unwrap() > 500, "{all}");
+    let quick = desk.opsctl(&["backup", "verify", "--structure"]);
+    let text = String::from_utf8_lossy(&quick.stdout).into_owned();
+    assert!(quick.status.success() && text.contains("was not read"), "{text}");
+
+    // A copy by any tool; then damage of several kinds.
+    let (repository, copy) = (home.path().join("repository"), home.path().join("copy"));
+    let copied = Command::new("cp").arg("-r").args([&repository, &copy]).status().unwrap();
+    assert!(copied.success());
+    let id = second["id"].as_str().unwrap();
+    let mut damaged: Vec<PathBuf> = files_below(&repository.join("packs"));
+    damaged.push(repository.join("indexes").join(id));
+    damaged.iter().for_each(|file| flip(file));
+    let log = files_below(&repository.join("logs")).pop().unwrap();
+    std::fs::remove_file(log).unwrap();
+    let verify = desk.opsctl(&["backup", "verify"]);
+    assert!(!verify.status.success(), "bad news is a bad status");
+    let found = desk.json(&["backup", "verify"]);
+    let text = String::from_utf8_lossy(&verify.stdout).into_owned();
+    assert!(text.contains(&format!("! indexes/{id}: ")) && text.contains("opsctl backup repair"), "{text}");
+    assert!(found["whole"] == false && found["damages"][0]["kind"] == "changed", "{found}");
+    assert!(!desk.opsctl(&["backup", "verify", "--structure", id]).status.success(), "the index is read");
+
+    std::fs::remove_file(repository.join("repository.json")).unwrap();
+    flip(&repository.join("commits").join(id));
+    let from = format!("file://{}", copy.display());
+    let mended = desk.json(&["backup", "repair", "--all", "--from", &from]);
+    assert_eq!(mended["whole"], true, "{mended}");
+    assert_eq!(mended["entrance"][0]["key"], "repository.json", "{mended}");
+    let all = desk.json(&["backup", "verify", "--all"]);
+    assert!(all[0]["whole"] == true && all[1]["whole"] == true, "{all}");
+    let data = home.path().join("restored");
+    assert!(desk.opsctl(&["restore", "--into", data.to_str().unwrap()]).status.success());
+    assert_eq!(sum_in(&server, data).await, "500508");
+
+    // A copy that has not got it either changes nothing, and says so.
+    let pack = files_below(&repository.join("packs")).pop().unwrap();
+    flip(&pack);
+    flip(&copy.join("packs").join(pack.file_name().unwrap()));
+    let left = desk.opsctl(&["backup", "repair", "--all", "--from", &from]);
+    let text = String::from_utf8_lossy(&left.stdout).into_owned();
+    assert!(!left.status.success() && text.contains("damaged too"), "{text}");
+    flip(&pack);
+
+    // The server's own disk.
+    let path = server.psql("SELECT pg_relation_filepath('t')").unwrap();
+    server.stop();
+    flip(&server.data_dir().join(&path));
+    server.restart().await.unwrap();
+    let refused = desk.json(&["backup", "run", "--full"]);
+    assert_eq!(refused["kind"], "corrupt", "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains(&path), "{refused}");
+    assert!(refused["remedy"].as_str().unwrap().contains("--accept-damaged-pages"), "{refused}");
+    let accepted = desk.json(&["backup", "run", "--full", "--accept-damaged-pages"]);
+    assert!(accepted["note"].as_str().unwrap().contains("damaged pages were accepted"), "{accepted}");
+    let verify = desk.opsctl(&["backup", "verify"]);
+    let text = String::from_utf8_lossy(&verify.stdout).into_owned();
+    assert!(!verify.status.success() && text.contains(&format!("! {path}: block 2 is damaged")), "{text}");
+}

@@ -25,7 +25,8 @@ const PAGE: usize = 1000;
 /// - Reads ask the primary. Whatever it answers but the blob (missing, too short, unreachable, refused), the
 ///   second is asked, and the fallback is logged and [counted](Self::fallbacks). If both fail, the answer is
 ///   "not found" only if both say so. Bytes that are wrong without the store's knowing are found by their
-///   reader, who turns to [`second`](Self::second).
+///   reader, who turns to [`second`](Self::second):
+///   [`Repository::repair`](crate::Repository::repair).
 /// - A listing is the primary's, or the second's while the primary cannot be listed; never a mixture.
 ///
 /// Errors name the side that failed. While either side is down nothing can be written: a mirror is for

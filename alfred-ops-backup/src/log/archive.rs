@@ -11,7 +11,7 @@ use crate::repository::{Compression, Layout, Sealer};
 use crate::{BlobStore, check_key};
 
 /// Raw bytes of a chunk, at most. A reader that looks for a position lists no further back than this.
-pub(super) const CHUNK_RAW_MAX: u64 = 4 << 20;
+pub(crate) const CHUNK_RAW_MAX: u64 = 4 << 20;
 /// Listings are read in pages of this many keys.
 const PAGE: usize = 1000;
 

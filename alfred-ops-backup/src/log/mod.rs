@@ -5,3 +5,5 @@ mod reader;
 
 pub use archive::LogArchive;
 pub use reader::LogReader;
+
+pub(crate) use archive::CHUNK_RAW_MAX;

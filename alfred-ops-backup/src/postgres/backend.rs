@@ -16,8 +16,8 @@ use super::facts::ClusterFacts;
 use super::identity::PostgresProbe;
 use super::restore;
 use super::wal::{
-    Positions, Slot, StoredWal, StreamEnd, Timelines, WalArchiveOptions, WalArchiver, WalRequest, WalSummary,
-    scan, stream_wal, wal_log_name,
+    Positions, Slot, StreamEnd, Timelines, WalArchiveOptions, WalArchiver, WalRequest, stream_wal,
+    wal_log_name,
 };
 use super::wire::Connection;
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 
 /// WAL that a backup needs must be stored within this time after the last file.
 const WAL_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// What a record says of a backup whose pages the server was told not to check.
+const UNCHECKED: &str = "damaged pages were accepted: the server checked no checksums";
 
 /// Where the WAL that makes a backup consistent comes from.
 #[derive(Debug, Clone, Default)]
@@ -47,13 +50,14 @@ pub enum WalSource {
 pub struct PostgresBackend {
     server: PostgresOptions,
     wal: WalSource,
+    accepts_damage: bool,
 }
 
 impl PostgresBackend {
     /// The cluster at `server`.
     #[must_use]
     pub fn new(server: PostgresOptions) -> Self {
-        Self { server, wal: WalSource::Own }
+        Self { server, wal: WalSource::Own, accepts_damage: false }
     }
 
     /// The same cluster, its WAL coming from elsewhere.
@@ -63,31 +67,21 @@ impl PostgresBackend {
         self
     }
 
+    /// The same cluster, to be captured even if pages of it are damaged. A server with data checksums otherwise
+    /// checks each page that it sends, and the backup fails with the names of the damaged ones. The record's note
+    /// says that nothing was checked; [`verify_pages`](Self::verify_pages) finds the pages in the backup.
+    #[must_use]
+    pub const fn accept_damaged_pages(mut self) -> Self {
+        self.accepts_damage = true;
+        self
+    }
+
     /// Looks whether the server can be backed up, and changes nothing.
     ///
     /// # Errors
     /// What is in the way, with the remedy.
     pub async fn probe(&self, context: &JobContext) -> Result<PostgresProbe> {
         PostgresProbe::ask(&mut Connection::open(&self.server, context).await?).await
-    }
-
-    /// Reads the log that `record` can be replayed with, from the backup to the end of what is stored, and
-    /// checks every record: its checksum and its place behind the one before.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] with the position of the first damage; the store's.
-    pub async fn verify_wal(
-        &self,
-        repository: &Repository,
-        record: &BackupRecord,
-        context: &JobContext,
-    ) -> Result<WalSummary> {
-        let facts = ClusterFacts::read(&record.facts)?;
-        let log = record.log.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "verify WAL", "the backup's record names no WAL")
-        })?;
-        let wal = StoredWal::after(repository, &facts, log.positions.start, None).await?;
-        scan(&wal, &facts, None, context).await
     }
 
     /// A base backup whose WAL an archiver stores.
@@ -183,12 +177,13 @@ impl PostgresBackend {
         let of_this_cluster = |record: &BackupRecord| {
             ClusterFacts::read(&record.facts).is_ok_and(|facts| facts.system_id == probe.system_id)
         };
+        let verified = !self.accepts_damage;
         snapshot.build_on(self.kind(), of_this_cluster).await?;
         let base = snapshot.base().map(|record| ClusterFacts::read(&record.facts)).transpose()?;
         let (note, connection) = match (choose(snapshot.mode(), probe, base.as_ref()), snapshot.base()) {
             (Engine::Changes, Some(record)) => {
                 let manifest = read_manifest(snapshot.repository(), record, context).await?;
-                match BaseBackup::begin(connection, Some(&manifest), &context.progress).await {
+                match BaseBackup::begin(connection, Some(&manifest), verified, &context.progress).await {
                     Ok(backup) => return Ok(Begun { backup, base, note: None }),
                     Err(error) if [ErrorKind::Cancelled, ErrorKind::Unavailable].contains(&error.kind()) => {
                         return Err(error);
@@ -204,7 +199,7 @@ impl PostgresBackend {
             (Engine::Everything { note }, _) => (note, connection),
             (Engine::Changes, None) => (None, connection),
         };
-        let backup = BaseBackup::begin(connection, None, &context.progress).await?;
+        let backup = BaseBackup::begin(connection, None, verified, &context.progress).await?;
         Ok(Begun { backup, base: None, note })
     }
 
@@ -231,7 +226,11 @@ impl PostgresBackend {
         let mut captured = Captured::new(self.server.to_string())
             .with_log(LogRange { log: wal_log_name(&probe.system_id, probe.timeline), positions })
             .with_facts(json!(facts));
-        captured.note = note;
+        let unchecked = self.accepts_damage.then(|| UNCHECKED.to_owned());
+        captured.note = match (note, unchecked) {
+            (Some(note), Some(unchecked)) => Some(format!("{note}; {unchecked}")),
+            (note, unchecked) => note.or(unchecked),
+        };
         if incremental { captured.incremental() } else { captured }
     }
 }

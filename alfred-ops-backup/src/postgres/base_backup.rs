@@ -9,7 +9,7 @@ use super::archives::Archives;
 use super::backup_label::IncrementalFrom;
 use super::facts::ClusterFacts;
 use super::manifest;
-use super::wire::{Connection, Reply, Row};
+use super::wire::{self, Connection, Reply, Row};
 use crate::SnapshotWriter;
 
 /// The manifest is checked at the end and so kept in memory: some 150 bytes a file.
@@ -32,10 +32,12 @@ pub(super) struct BaseBackup {
 
 impl BaseBackup {
     /// Asks for a base backup and waits for the checkpoint that it starts from. Given the manifest of an
-    /// earlier backup, asks for what has changed since.
+    /// earlier backup, asks for what has changed since. With `verified`, the server checks the checksums of the
+    /// pages that it reads, and fails the backup for a wrong one.
     pub(super) async fn begin(
         mut connection: Connection,
         since: Option<&[u8]>,
+        verified: bool,
         progress: &Progress,
     ) -> Result<Self> {
         let incremental = if let Some(manifest) = since {
@@ -47,7 +49,7 @@ impl BaseBackup {
         connection
             .start(&format!(
                 "BASE_BACKUP (LABEL 'alfred-ops', TARGET 'client', PROGRESS true, CHECKPOINT 'fast', WAL false, \
-                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C'{incremental})"
+                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C', VERIFY_CHECKSUMS {verified}{incremental})"
             ))
             .await?;
         let mut rows = Vec::new();
@@ -82,6 +84,12 @@ impl BaseBackup {
         snapshot: &mut SnapshotWriter,
         base: Option<&ClusterFacts>,
     ) -> Result<Lsn> {
+        let streamed = self.receive(snapshot, base).await;
+        // The error itself, which comes last, tells no file: the warnings before it do.
+        streamed.map_err(|error| damaged_pages(error, &self.connection))
+    }
+
+    async fn receive(&mut self, snapshot: &mut SnapshotWriter, base: Option<&ClusterFacts>) -> Result<Lsn> {
         let mut archives = Archives::new(snapshot);
         let mut manifest: Option<Vec<u8>> = None;
         loop {
@@ -153,6 +161,25 @@ impl BaseBackup {
             _ => Err(self.connection.unexpected("an archive of no known tablespace")),
         }
     }
+}
+
+/// The same error; or one that names the pages, if the server failed the backup for their checksums.
+fn damaged_pages(error: Error, connection: &Connection) -> Error {
+    let warnings = connection.warnings();
+    // Its text may be in any language, its code is not.
+    let from_server = error.operation() == wire::OPERATION && error.kind() == ErrorKind::Corrupt;
+    if !from_server || warnings.is_empty() {
+        return error;
+    }
+    let what = format!("the server found damaged pages: {}", warnings.join("; "));
+    Error::new(ErrorKind::Corrupt, "take base backup", what)
+        .with_target(connection.target())
+        .with_remedy(
+            "check the server's disk; rebuild what these files hold (REINDEX for an index) or restore an earlier \
+             backup; to back the cluster up as it is, accept damaged pages \
+             (PostgresBackend::accept_damaged_pages, opsctl backup run --accept-damaged-pages)",
+        )
+        .with_source(error)
 }
 
 /// Gives the server the manifest of the backup that the next one builds on.

@@ -11,11 +11,14 @@ pub(crate) mod fuzzing;
 mod identity;
 mod incremental_file;
 mod manifest;
+mod pages;
 mod restore;
 mod tar;
+mod verification;
 mod wal;
 mod wire;
 
 pub use backend::{PostgresBackend, WalSource};
 pub use identity::PostgresProbe;
+pub use pages::{DamagedPage, PageReport};
 pub use wal::{WalArchiveOptions, WalArchiver, WalFetch, WalReport, WalStatus, WalSummary};

@@ -37,6 +37,23 @@ impl Repository {
         }
     }
 
+    /// The identifiers of all finished backups, oldest first. Their records are not read and may be damaged.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn backup_ids(&self) -> Result<Vec<Id>> {
+        let mut ids = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.store.list(Layout::COMMITS, &after, PAGE).await?;
+            ids.extend(page.iter().filter_map(|blob| Layout::backup_of_commit(&blob.key)));
+            match page.last() {
+                Some(blob) if page.len() == PAGE => after.clone_from(&blob.key),
+                _ => return Ok(ids),
+            }
+        }
+    }
+
     /// One finished backup.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ impl DataKey {
         super::catalog::to_json(&WrappedKey { wrapped: hex(&wrapped) })
     }
 
-    fn unwrap(json: &[u8], key: &RepositoryKey) -> Result<Self> {
+    pub(super) fn unwrap(json: &[u8], key: &RepositoryKey) -> Result<Self> {
         let broken =
             || Error::new(ErrorKind::Corrupt, "open repository key", "it is not what alfred-ops writes");
         let wrapped: WrappedKey =

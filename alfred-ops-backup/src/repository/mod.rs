@@ -17,6 +17,7 @@ pub(crate) mod fuzzing;
 mod header;
 mod index;
 mod index_builder;
+mod inspection;
 mod key;
 mod keyring;
 mod layout;
@@ -41,6 +42,7 @@ mod verify;
 
 pub use codec::Compression;
 pub use entry::{Entry, EntryKind};
+pub use inspection::{Damage, DamageKind, Inspection, InspectionDepth, RepairReport, Unmended};
 pub use key::RepositoryKey;
 pub use options::RepositoryOptions;
 pub use present_files::PresentFiles;

@@ -139,20 +139,7 @@ impl Repository {
     /// # Errors
     /// The store's.
     pub async fn logs(&self, prefix: &str) -> Result<Vec<String>> {
-        let wanted = format!("{}{prefix}", Layout::LOGS);
-        let mut names: Vec<String> = Vec::new();
-        let mut after = String::new();
-        while let Some(blob) = self.store.list(&wanted, &after, 1).await?.pop() {
-            let name = blob.key.strip_prefix(Layout::LOGS).and_then(|rest| rest.split_once('/'));
-            after = match name {
-                Some((name, _)) => {
-                    names.push(name.to_owned());
-                    Layout::behind_log(name)
-                }
-                None => blob.key,
-            };
-        }
-        Ok(names)
+        logs_in(&*self.store, prefix).await
     }
 
     /// Lets another key open the repository too. No data is written again. May be repeated.
@@ -197,6 +184,11 @@ impl Repository {
             .with_remedy("make a new repository with a key; an existing one cannot be encrypted")
     }
 
+    /// The key that its content is encrypted with, if it is.
+    pub(super) const fn data_key(&self) -> Option<&DataKey> {
+        self.data_key.as_ref()
+    }
+
     /// A key's full place, for messages.
     pub(super) fn key_target(&self, key: &str) -> String {
         format!("{}/{key}", self.location())
@@ -224,6 +216,24 @@ impl Repository {
         })
         .await
     }
+}
+
+/// The names of the logs in a store that begin with `prefix`.
+pub(super) async fn logs_in(store: &dyn BlobStore, prefix: &str) -> Result<Vec<String>> {
+    let wanted = format!("{}{prefix}", Layout::LOGS);
+    let mut names: Vec<String> = Vec::new();
+    let mut after = String::new();
+    while let Some(blob) = store.list(&wanted, &after, 1).await?.pop() {
+        let name = blob.key.strip_prefix(Layout::LOGS).and_then(|rest| rest.split_once('/'));
+        after = match name {
+            Some((name, _)) => {
+                names.push(name.to_owned());
+                Layout::behind_log(name)
+            }
+            None => blob.key,
+        };
+    }
+    Ok(names)
 }
 
 /// Makes a repository. The key comes first: a header without its key could never be opened.

@@ -92,7 +92,7 @@ impl SnapshotReader {
     }
 
     /// Has the hash of everything checked, even where the cipher's tag tells that it is unchanged.
-    pub(super) fn check_hashes(&mut self) {
+    pub(crate) fn check_hashes(&mut self) {
         self.frames.check = Check::Hash;
     }
 

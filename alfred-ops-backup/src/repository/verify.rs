@@ -26,7 +26,8 @@ impl Repository {
     }
 
     /// Reads a whole backup and the log that makes it consistent, and checks every byte. `Ok` means that a
-    /// restore at this moment would find everything it needs, unchanged.
+    /// restore at this moment would find everything it needs, unchanged. Stops at the first damage;
+    /// [`inspect`](Self::inspect) names all of it.
     ///
     /// # Errors
     /// [`Corrupt`](alfred_ops_core::ErrorKind::Corrupt) with the damaged object,

@@ -6,7 +6,7 @@ use alfred_ops_core::{Lsn, PostgresOptions};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
-use super::place::Place;
+use super::place::{Place, SecondPlace};
 
 /// Operations by hand: backups and restores of Postgres, without the host service.
 ///
@@ -67,6 +67,10 @@ pub(super) enum BackupCommand {
         /// Store everything again, so that damage to earlier backups cannot touch this one.
         #[arg(long, requires = "full")]
         independent: bool,
+        /// Take the backup even if the server's disk has damaged pages. The backup's note says so, and "backup
+        /// verify" finds them in it.
+        #[arg(long)]
+        accept_damaged_pages: bool,
     },
     /// List all backups, oldest first.
     List,
@@ -98,12 +102,34 @@ pub(super) enum BackupCommand {
         #[arg(default_value = "latest")]
         backup: String,
     },
-    /// Read a whole backup and the log from there to its end, and check every byte and every record.
+    /// Read a whole backup and the log from there to its end, and check every byte, every page's checksum and
+    /// every record. Every damaged object is named; the status is not 0 if there is one.
     Verify {
-        /// Its identifier, the beginning of one, or "latest".
-        #[arg(default_value = "latest")]
-        backup: String,
+        #[command(flatten)]
+        which: Which,
+        /// Only look whether everything is there in full length, without reading it.
+        #[arg(long)]
+        structure: bool,
     },
+    /// Replace what is damaged or missing by the objects of a second copy of the repository, each after it was
+    /// checked completely. What the copy does not hold whole is named and left as it is. Not beside a prune.
+    Repair {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        from: SecondPlace,
+    },
+}
+
+/// Which backups are meant.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Its identifier, the beginning of one, or "latest".
+    #[arg(default_value = "latest")]
+    pub(super) backup: String,
+    /// All backups that are listed.
+    #[arg(long, conflicts_with = "backup")]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Subcommand)]

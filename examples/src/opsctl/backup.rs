@@ -1,19 +1,27 @@
 //! `opsctl backup …`.
 
 use alfred_ops_backup::{BackupRecord, BackupRequest, PostgresBackend, Repository, RetentionPolicy};
-use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Result, Secret};
-use indicatif::HumanBytes;
+use alfred_ops_core::{Error, ErrorKind, Id, JobContext, PostgresOptions, Result, Secret};
 use serde_json::json;
 
+use super::arguments::Which;
 use super::place::Place;
 use super::report::{Report, line, paragraph};
 use crate::console::Console;
 
+pub(super) fn request(full: bool, independent: bool) -> BackupRequest {
+    match (full, independent) {
+        (_, true) => BackupRequest::full().independent(),
+        (true, false) => BackupRequest::full(),
+        (false, false) => BackupRequest::incremental(),
+    }
+}
+
 pub(super) async fn run(
     place: &Place,
     server: &PostgresOptions,
-    full: bool,
-    independent: bool,
+    request: BackupRequest,
+    accept_damaged_pages: bool,
     context: &JobContext,
     console: &Console,
 ) -> Result<Report> {
@@ -22,12 +30,10 @@ pub(super) async fn run(
     if let (None, Ok(password)) = (&server.password, std::env::var("PGPASSWORD")) {
         server.password = Some(Secret::new(password));
     }
-    let request = match (full, independent) {
-        (_, true) => BackupRequest::full().independent(),
-        (true, false) => BackupRequest::full(),
-        (false, false) => BackupRequest::incremental(),
-    };
-    let backend = PostgresBackend::new(server);
+    let mut backend = PostgresBackend::new(server);
+    if accept_damaged_pages {
+        backend = backend.accept_damaged_pages();
+    }
     let backup = repository.run_backup(&backend, request, context);
     let record = Box::pin(console.watch(&context.progress, backup)).await?;
     Ok(Report::new(paragraph(&record), json!(record)))
@@ -43,37 +49,6 @@ pub(super) async fn list(place: &Place) -> Result<Report> {
 pub(super) async fn show(place: &Place, backup: &str) -> Result<Report> {
     let record = find(&place.open().await?, backup).await?;
     Ok(Report::new(paragraph(&record), json!(record)))
-}
-
-pub(super) async fn verify(
-    place: &Place,
-    backup: &str,
-    context: &JobContext,
-    console: &Console,
-) -> Result<Report> {
-    let repository = place.open().await?;
-    let record = find(&repository, backup).await?;
-    let verified = console.watch(&context.progress, repository.verify(&record, context)).await?;
-    // Reading the log asks no server for anything.
-    let backend = PostgresBackend::new(PostgresOptions::new("localhost", "postgres"));
-    let log = Box::pin(console.watch(&context.progress, backend.verify_wal(&repository, &record, context)));
-    let log = log.await?;
-    let last_commit = log.last_commit_at.map_or("no commit".to_owned(), |at| format!("last commit {at}"));
-    let text = format!(
-        "backup {} is whole: {} in {} files and {} of log, every byte read and checked\n\
-         the log goes on to {}: {} records, {last_commit}",
-        record.id,
-        HumanBytes(verified.raw_bytes),
-        verified.files,
-        HumanBytes(verified.log_bytes),
-        log.until,
-        log.records,
-    );
-    let json = json!({
-        "backup": record.id, "whole": true, "files": verified.files,
-        "raw_bytes": verified.raw_bytes, "log_bytes": verified.log_bytes, "log": log,
-    });
-    Ok(Report::new(text, json))
 }
 
 pub(super) async fn prune(
@@ -99,22 +74,44 @@ pub(super) async fn prune(
     Ok(Report::new(text, json!(pruned)))
 }
 
+/// The identifiers of the backups that a person means. Records are not read: they may be what is damaged.
+pub(super) async fn ids(repository: &Repository, which: &Which) -> Result<Vec<Id>> {
+    let mut ids = repository.backup_ids().await?;
+    if which.all {
+        return Ok(ids);
+    }
+    if which.backup == "latest" {
+        ids.drain(..ids.len().saturating_sub(1));
+    } else {
+        ids.retain(|id| id.to_string().starts_with(&which.backup));
+    }
+    match (ids.len(), which.backup.parse::<Id>()) {
+        (1, _) => Ok(ids),
+        // Its commit may be what is missing.
+        (0, Ok(id)) => Ok(vec![id]),
+        (0, _) if which.backup == "latest" => Err(missing(repository, "there are no backups".to_owned())),
+        (0, _) => Err(missing(repository, format!("no backup begins with {:?}", which.backup))),
+        (several, _) => Err(missing(repository, format!("{several} backups begin with {:?}", which.backup))),
+    }
+}
+
 /// The backup that a person means.
 pub(super) async fn find(repository: &Repository, meant: &str) -> Result<BackupRecord> {
     let mut records = repository.backups().await?;
     if meant != "latest" {
         records.retain(|record| record.id.to_string().starts_with(meant));
     }
-    let missing = |what: String| {
-        Error::new(ErrorKind::NotFound, "find backup", what)
-            .with_target(repository.location())
-            .with_remedy("see `opsctl backup list`")
-    };
     match (records.pop(), records.len()) {
         (Some(record), 0) => Ok(record),
         (Some(record), _) if meant == "latest" => Ok(record),
-        (Some(_), others) => Err(missing(format!("{} backups begin with {meant:?}", others + 1))),
-        (None, _) if meant == "latest" => Err(missing("there are no backups".to_owned())),
-        (None, _) => Err(missing(format!("no backup begins with {meant:?}"))),
+        (Some(_), others) => Err(missing(repository, format!("{} backups begin with {meant:?}", others + 1))),
+        (None, _) if meant == "latest" => Err(missing(repository, "there are no backups".to_owned())),
+        (None, _) => Err(missing(repository, format!("no backup begins with {meant:?}"))),
     }
+}
+
+fn missing(repository: &Repository, what: String) -> Error {
+    Error::new(ErrorKind::NotFound, "find backup", what)
+        .with_target(repository.location())
+        .with_remedy("see `opsctl backup list`")
 }

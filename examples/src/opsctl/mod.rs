@@ -4,8 +4,10 @@ mod arguments;
 mod backup;
 mod keys;
 mod place;
+mod repair;
 mod report;
 mod restore;
+mod verify;
 mod wal;
 
 use std::process::ExitCode;
@@ -43,8 +45,12 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     let unknown = outcome.as_ref().is_err_and(|error| for_postgres && error.kind() != ErrorKind::NotFound);
     let status = if unknown { ExitCode::from(200) } else { ExitCode::FAILURE };
     match outcome {
-        Ok(report) if json => println!("{}", report.json),
-        Ok(report) => println!("{}", report.text),
+        Ok(report) => {
+            println!("{}", if json { report.json.to_string() } else { report.text });
+            if report.failed {
+                return ExitCode::FAILURE;
+            }
+        }
         Err(error) if json => {
             let error = serde_json::json!({
                 "error": error.to_string(), "kind": error.kind().name(), "remedy": error.remedy(),
@@ -63,8 +69,11 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 async fn command(arguments: Arguments, context: &JobContext, console: &Console) -> Result<Report> {
     let Arguments { place, command, .. } = arguments;
     match command {
-        Command::Backup { command: BackupCommand::Run { server, full, independent } } => {
-            backup::run(&place, &server, full, independent, context, console).await
+        Command::Backup {
+            command: BackupCommand::Run { server, full, independent, accept_damaged_pages },
+        } => {
+            let request = backup::request(full, independent);
+            backup::run(&place, &server, request, accept_damaged_pages, context, console).await
         }
         Command::Backup { command: BackupCommand::List } => backup::list(&place).await,
         Command::Backup {
@@ -78,8 +87,11 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
             backup::prune(&place, &policy, dry_run, context, console).await
         }
         Command::Backup { command: BackupCommand::Show { backup } } => backup::show(&place, &backup).await,
-        Command::Backup { command: BackupCommand::Verify { backup } } => {
-            backup::verify(&place, &backup, context, console).await
+        Command::Backup { command: BackupCommand::Verify { which, structure } } => {
+            verify::run(&place, &which, structure, context, console).await
+        }
+        Command::Backup { command: BackupCommand::Repair { which, from } } => {
+            repair::run(&place, &which, &from, context, console).await
         }
         Command::Restore(wanted) => restore::restore(&place, &wanted, context, console).await,
         Command::Wal { command: WalCommand::Status { server, slot } } => {

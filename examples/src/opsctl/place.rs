@@ -50,37 +50,74 @@ impl Place {
         arguments
     }
 
-    async fn options(&self) -> Result<RepositoryOptions> {
+    pub(super) async fn options(&self) -> Result<RepositoryOptions> {
         Ok(match &self.key_file {
             Some(file) => RepositoryOptions::default().with_key(read_key(file.clone()).await?),
             None => RepositoryOptions::default(),
         })
     }
 
-    async fn store(&self) -> Result<Arc<dyn BlobStore>> {
+    /// The store that holds it.
+    pub(super) async fn store(&self) -> Result<Arc<dyn BlobStore>> {
         let place = self.repository.as_deref().unwrap_or_default();
-        if let Some(folder) = place.strip_prefix("file://").filter(|folder| folder.starts_with('/')) {
-            return Ok(Arc::new(LocalBlobStore::open(folder).await?));
-        }
-        let Some(bucket) = place.strip_prefix("s3://").filter(|bucket| !bucket.is_empty()) else {
-            let what = format!("{place:?} is no place of a repository");
-            return Err(Error::new(ErrorKind::InvalidInput, "open repository", what).with_remedy(
-                "give --repository s3://BUCKET/PREFIX or file:///FOLDER, or set ALFRED_OPS_REPOSITORY",
-            ));
-        };
-        let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
-        let mut options =
-            S3Options::new(bucket, variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?)
-                .with_prefix(prefix)
-                .with_region(&self.region);
-        if let Some(endpoint) = &self.endpoint {
-            options = options.with_endpoint(endpoint);
-        }
-        if let Ok(token) = variable("AWS_SESSION_TOKEN") {
-            options = options.with_session_token(token);
-        }
-        Ok(Arc::new(S3BlobStore::connect(options).await?))
+        let remedy = "give --repository s3://BUCKET/PREFIX or file:///FOLDER, or set ALFRED_OPS_REPOSITORY";
+        store_at(place, remedy, self.endpoint.as_deref(), &self.region, "").await
     }
+}
+
+/// The second store of a repair.
+#[derive(Debug, Args)]
+pub(super) struct SecondPlace {
+    /// A copy of the repository: s3://BUCKET/PREFIX or file:///FOLDER. Credentials of a bucket come from
+    /// ALFRED_OPS_FROM_AWS_ACCESS_KEY_ID, ALFRED_OPS_FROM_AWS_SECRET_ACCESS_KEY and, for temporary ones,
+    /// ALFRED_OPS_FROM_AWS_SESSION_TOKEN; without them, from the same variables as the repository's.
+    #[arg(long, env = "ALFRED_OPS_FROM")]
+    from: String,
+    /// The URL of the copy's S3 server, if it is not AWS.
+    #[arg(long, env = "ALFRED_OPS_FROM_AWS_ENDPOINT_URL")]
+    from_endpoint: Option<String>,
+    /// The region of the copy's bucket.
+    #[arg(long, env = "ALFRED_OPS_FROM_AWS_REGION", default_value = "us-east-1")]
+    from_region: String,
+}
+
+impl SecondPlace {
+    pub(super) async fn store(&self) -> Result<Arc<dyn BlobStore>> {
+        let own = std::env::var_os("ALFRED_OPS_FROM_AWS_ACCESS_KEY_ID").is_some();
+        let prefix = if own { "ALFRED_OPS_FROM_" } else { "" };
+        let remedy = "give --from s3://BUCKET/PREFIX or file:///FOLDER";
+        store_at(&self.from, remedy, self.from_endpoint.as_deref(), &self.from_region, prefix).await
+    }
+}
+
+/// The store of that URL. The credentials of a bucket stand in variables that begin with `prefix`.
+async fn store_at(
+    place: &str,
+    remedy: &'static str,
+    endpoint: Option<&str>,
+    region: &str,
+    prefix: &str,
+) -> Result<Arc<dyn BlobStore>> {
+    if let Some(folder) = place.strip_prefix("file://").filter(|folder| folder.starts_with('/')) {
+        return Ok(Arc::new(LocalBlobStore::open(folder).await?));
+    }
+    let Some(bucket) = place.strip_prefix("s3://").filter(|bucket| !bucket.is_empty()) else {
+        let what = format!("{place:?} is no place of a repository");
+        return Err(Error::new(ErrorKind::InvalidInput, "open repository", what).with_remedy(remedy));
+    };
+    let (bucket, folder) = bucket.split_once('/').unwrap_or((bucket, ""));
+    let credential = |name: &str| variable(&format!("{prefix}{name}"));
+    let mut options =
+        S3Options::new(bucket, credential("AWS_ACCESS_KEY_ID")?, credential("AWS_SECRET_ACCESS_KEY")?)
+            .with_prefix(folder)
+            .with_region(region);
+    if let Some(endpoint) = endpoint {
+        options = options.with_endpoint(endpoint);
+    }
+    if let Ok(token) = credential("AWS_SESSION_TOKEN") {
+        options = options.with_session_token(token);
+    }
+    Ok(Arc::new(S3BlobStore::connect(options).await?))
 }
 
 /// The key that a file holds.
@@ -94,7 +131,7 @@ pub(super) async fn read_key(file: PathBuf) -> Result<RepositoryKey> {
     RepositoryKey::from_hex(&Secret::new(text)).map_err(|error| error.with_target(target))
 }
 
-fn variable(name: &'static str) -> Result<String> {
+fn variable(name: &str) -> Result<String> {
     std::env::var(name).map_err(|_| {
         Error::new(ErrorKind::InvalidInput, "open repository", format!("the variable {name} is not set"))
             .with_remedy("set the credentials of the bucket")

@@ -10,11 +10,32 @@ use serde_json::Value;
 pub(super) struct Report {
     pub(super) text: String,
     pub(super) json: Value,
+    /// Whether the program ends with a status other than 0, since what it found is bad.
+    pub(super) failed: bool,
 }
 
 impl Report {
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json }
+        Self { text: text.into(), json, failed: false }
+    }
+
+    /// The same, as bad news if they are.
+    pub(super) fn failed_if(mut self, failed: bool) -> Self {
+        self.failed = failed;
+        self
+    }
+
+    /// Several as one; the only one as itself.
+    pub(super) fn join(mut reports: Vec<Self>) -> Self {
+        if reports.len() == 1
+            && let Some(report) = reports.pop()
+        {
+            return report;
+        }
+        let failed = reports.iter().any(|report| report.failed);
+        let (texts, jsons): (Vec<String>, Vec<Value>) =
+            reports.into_iter().map(|report| (report.text, report.json)).unzip();
+        Self { text: texts.join("\n"), json: Value::Array(jsons), failed }
     }
 }
 

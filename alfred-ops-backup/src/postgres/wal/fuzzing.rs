@@ -13,7 +13,7 @@ pub(in crate::postgres) fn records(
     start: Lsn,
     segment_bytes: u64,
 ) -> (Vec<WalRecord>, bool) {
-    let (mut reader, mut seen) = (WalReader::new(start, segment_bytes, None), Vec::new());
+    let (mut reader, mut seen) = (WalReader::new(start, segment_bytes, None).with_restores(), Vec::new());
     for mut piece in data.chunks(pieces.max(1)) {
         loop {
             match reader.next(&mut piece) {

@@ -26,6 +26,7 @@ pub use scan::WalSummary;
 pub use status::WalStatus;
 
 pub(super) use positions::Positions;
+pub(super) use record::{Restores, WalReader};
 pub(super) use scan::{WalTarget, scan};
 pub(super) use slot::Slot;
 pub(super) use stored::StoredWal;

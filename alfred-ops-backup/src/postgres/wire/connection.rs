@@ -8,6 +8,7 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::server_error::OPERATION;
 use super::{handshake, server_error};
 
 /// Reaching the server and logging in must be done within this time.
@@ -16,6 +17,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// Room for reading: several messages of a base backup by one system call.
 const READ_BYTES: usize = 256 << 10;
+/// Warnings that are remembered, at most.
+const WARNINGS_MAX: usize = 50;
 /// The message that postgres-protocol does not know: the start of a copy in both directions.
 const COPY_BOTH_TAG: u8 = b'W';
 
@@ -30,6 +33,7 @@ pub(in crate::postgres) struct Connection {
     inbox: BytesMut,
     target: String,
     user: String,
+    warnings: Vec<String>,
 }
 
 /// One row as the simple protocol sends it: text or null.
@@ -71,12 +75,17 @@ impl Connection {
 
     pub(in crate::postgres) fn over(stream: Box<dyn Transport>, options: &PostgresOptions) -> Self {
         let (target, user) = (options.to_string(), options.user.clone());
-        Self { stream, inbox: BytesMut::with_capacity(READ_BYTES), target, user }
+        Self { stream, inbox: BytesMut::with_capacity(READ_BYTES), target, user, warnings: Vec::new() }
     }
 
     /// The server, without credentials.
     pub(in crate::postgres) fn target(&self) -> &str {
         &self.target
+    }
+
+    /// What the server has warned of so far: the first fifty.
+    pub(in crate::postgres) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Sends a command and leaves its replies to [`next`](Self::next).
@@ -152,7 +161,11 @@ impl Connection {
                     return Err(server_error::classify(&body, &self.user).with_target(self.target.clone()));
                 }
                 Message::NoticeResponse(body) => {
-                    tracing::debug!(server = self.target, notice = server_error::text(body.fields()));
+                    let text = server_error::text(body.fields());
+                    tracing::debug!(server = self.target, notice = text);
+                    if server_error::is_warning(body.fields()) && self.warnings.len() < WARNINGS_MAX {
+                        self.warnings.push(text);
+                    }
                 }
                 _ => {}
             }
@@ -188,7 +201,7 @@ impl Connection {
             if read.map_err(|error| self.broken("the connection broke", error))? == 0 {
                 return Err(Error::new(
                     ErrorKind::Unavailable,
-                    "talk to Postgres",
+                    OPERATION,
                     "the server closed the connection",
                 )
                 .with_target(self.target.clone()));
@@ -211,14 +224,14 @@ impl Connection {
     }
 
     fn broken(&self, what: &str, error: std::io::Error) -> Error {
-        Error::new(ErrorKind::Unavailable, "talk to Postgres", what)
+        Error::new(ErrorKind::Unavailable, OPERATION, what)
             .with_target(self.target.clone())
             .with_source(error)
     }
 
     /// The error for an answer that the protocol does not allow here.
     pub(in crate::postgres) fn unexpected(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Internal, "talk to Postgres", format!("unexpected: {what}"))
+        Error::new(ErrorKind::Internal, OPERATION, format!("unexpected: {what}"))
             .with_target(self.target.clone())
     }
 }

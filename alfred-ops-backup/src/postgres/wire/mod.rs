@@ -6,3 +6,4 @@ mod server_error;
 mod tls;
 
 pub(super) use connection::{Connection, Reply, Row};
+pub(super) use server_error::OPERATION;

@@ -6,6 +6,9 @@ use alfred_ops_core::{Classify, Error, ErrorKind};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{ErrorFields, ErrorResponseBody};
 
+/// What errors of a connection say was being done.
+pub(in crate::postgres) const OPERATION: &str = "talk to Postgres";
+
 /// Within a base backup, of a standby that became a primary meanwhile.
 const PROMOTED: &str = "promoted during online backup";
 
@@ -29,13 +32,19 @@ pub(super) fn classify(body: &ErrorResponseBody, user: &str) -> Error {
             _ => {}
         }
     }
-    Error::caused_by("talk to Postgres", cause)
+    Error::caused_by(OPERATION, cause)
 }
 
 /// The message of a notice.
 pub(super) fn text(mut fields: ErrorFields<'_>) -> String {
     let message = fields.find(|field| Ok(field.type_() == b'M')).ok().flatten();
     message.map(|field| String::from_utf8_lossy(field.value_bytes()).into_owned()).unwrap_or_default()
+}
+
+/// Whether a notice is a warning, whatever the server's language.
+pub(super) fn is_warning(mut fields: ErrorFields<'_>) -> bool {
+    let severity = fields.find(|field| Ok(field.type_() == b'V')).ok().flatten();
+    severity.is_some_and(|field| field.value_bytes() == b"WARNING")
 }
 
 impl Classify for ServerError {

@@ -70,36 +70,9 @@ fn time(data: &[u8]) -> Option<DateTime<Utc>> {
     epoch.checked_add_signed(TimeDelta::microseconds(microseconds))
 }
 
-/// The record's own data, which stands last. Its length is told by the last of the headers.
+/// The record's own data, which stands last.
 fn main_data(record: &[u8]) -> Option<&[u8]> {
-    let mut headers = record.get(24..)?;
-    let mut take = |bytes: usize| {
-        let (taken, rest) = headers.split_at_checked(bytes)?;
-        headers = rest;
-        Some(taken)
-    };
-    let length = loop {
-        match take(1)?[0] {
-            255 => break usize::from(take(1)?[0]),
-            254 => break usize::try_from(u32::from_le_bytes(*take(4)?.first_chunk()?)).ok()?,
-            253 => drop(take(2)?),
-            252 => drop(take(4)?),
-            0..=32 => {
-                let fork_flags = take(3)?[0];
-                if fork_flags & 0x10 != 0 {
-                    let image_info = take(5)?[4];
-                    // A compressed image with a hole tells the hole's length.
-                    if image_info & 0x01 != 0 && image_info & 0x1c != 0 {
-                        take(2)?;
-                    }
-                }
-                // Unless it is of the relation before, the relation; then the block.
-                take(if fork_flags & 0x80 == 0 { 16 } else { 4 })?;
-            }
-            _ => return None,
-        }
-    };
-    record.get(record.len().checked_sub(length)?..)
+    super::headers::read(record, &mut |_| {})
 }
 
 /// The transaction of a `COMMIT PREPARED` (`ParseCommitRecord` in `xactdesc.c`).

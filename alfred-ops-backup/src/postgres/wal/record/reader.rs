@@ -2,7 +2,7 @@
 
 use alfred_ops_core::{Error, ErrorKind, Lsn, Result};
 
-use super::RecordKind;
+use super::{RecordKind, Restores};
 
 const PAGE: u64 = 8192;
 const SHORT_HEADER: usize = 24;
@@ -23,6 +23,8 @@ pub(in crate::postgres) struct WalRecord {
     /// Behind its last byte.
     pub(in crate::postgres) end: Lsn,
     pub(in crate::postgres) kind: RecordKind,
+    /// What its replay makes whole, if the reader was [asked](WalReader::with_restores) to look.
+    pub(in crate::postgres) restores: Vec<Restores>,
 }
 
 /// Cuts WAL that arrives in arbitrary pieces into records, and checks each: its checksum, its link to the
@@ -40,6 +42,7 @@ pub(in crate::postgres) struct WalReader {
     previous: Option<u64>,
     skip: u64,
     ended: bool,
+    with_restores: bool,
 }
 
 impl WalReader {
@@ -56,7 +59,14 @@ impl WalReader {
             previous: None,
             skip: 0,
             ended: false,
+            with_restores: false,
         }
+    }
+
+    /// The same reader, telling of each record what its replay makes whole.
+    pub(in crate::postgres) const fn with_restores(mut self) -> Self {
+        self.with_restores = true;
+        self
     }
 
     /// The next record; `None` when more bytes are needed. What follows the end of what a server has written
@@ -186,7 +196,8 @@ impl WalReader {
         if kind == RecordKind::Switch {
             self.skip = self.position.next_multiple_of(self.segment_bytes) - self.position;
         }
-        Ok(WalRecord { start: Lsn(self.record_start), end: Lsn(self.position), kind })
+        let restores = if self.with_restores { Restores::of(&record) } else { Vec::new() };
+        Ok(WalRecord { start: Lsn(self.record_start), end: Lsn(self.position), kind, restores })
     }
 
     fn corrupt(&self, what: &str) -> Error {
