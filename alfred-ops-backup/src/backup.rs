@@ -26,7 +26,7 @@ impl Repository {
         context.progress.begin("backup", None, ProgressUnit::Bytes);
         let mut writer = Box::new(SnapshotWriter::new(self.clone(), id, request, context));
         let captured = backend.capture(context, &mut writer).await?;
-        let base = writer.base().cloned();
+        let (base, damage) = (writer.base().cloned(), writer.take_note());
         let (index_hash, stats) = Box::pin(writer.finish()).await?;
         if let Some(range) = &captured.log {
             let stored_until = self.log(&range.log).stored_until(range.positions.start).await?;
@@ -49,7 +49,8 @@ impl Repository {
             source: captured.source,
             mode: captured.mode,
             base: base.map(|base| base.id),
-            note: captured.note,
+            note: (captured.note.is_some() || damage.is_some())
+                .then(|| [captured.note, damage].into_iter().flatten().collect::<Vec<_>>().join("; ")),
             started_at,
             finished_at: context.now(),
             stats,

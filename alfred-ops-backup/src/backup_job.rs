@@ -43,7 +43,7 @@ impl Job for BackupJob {
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
-        let mut backups = self.repository.backups().await?;
+        let mut backups = self.repository.catalog().await?.backups;
         backups.retain(|record| record.backend == self.backend.kind());
         let request = self.schedule.due(&backups, context.now());
         let record = self.repository.run_backup(&*self.backend, request, context).await?;

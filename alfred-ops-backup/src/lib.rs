@@ -95,9 +95,9 @@ pub use postgres::{
 pub use recovery_outlook::{LogState, RecoveryOutlook, RestoreRates};
 pub use recovery_outlook_job::{RecoveryOutlookJob, StoredLog};
 pub use repository::{
-    BackupMode, BackupRecord, BackupStats, Compression, Damage, DamageKind, Entry, EntryKind, Inspection,
-    InspectionDepth, LogRange, Piece, PresentFiles, PruneReport, RepairReport, Repository, RepositoryKey,
-    RepositoryOptions, SnapshotReader, SnapshotWriter, Unmended, VerifyReport,
+    BackupMode, BackupRecord, BackupStats, Catalog, Compression, Damage, DamageKind, Entry, EntryKind,
+    Inspection, InspectionDepth, LogRange, Piece, PresentFiles, PruneReport, RepairReport, Repository,
+    RepositoryKey, RepositoryOptions, SnapshotReader, SnapshotWriter, Unmended, VerifyReport,
 };
 
 pub use retention::{KeepReason, RetentionPlan, RetentionPolicy, Verdict};

@@ -85,7 +85,7 @@ impl Job for RecoveryOutlookJob {
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
-        let mut backups = self.repository.backups().await?;
+        let mut backups = self.repository.catalog().await?.backups;
         backups.retain(|record| record.backend == self.backend);
         let log = self.log.as_ref().and_then(|log| log.state());
         let outlook = RecoveryOutlook::new(&backups, log.as_ref(), &self.rates, context.now());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alfred_ops_backup::testing::{BlobMethod, Fault, FaultyBlobStore, conformance};
 use alfred_ops_backup::{
     BackupJob, BackupRequest, BackupSchedule, BlobStore, Captured, MemoryBackend, MemoryBlobStore,
-    MockBackend, MockBlobStore, Repository, RepositoryOptions, RestoreRequest,
+    MockBackend, MockBlobStore, Repository, RepositoryOptions, RestoreRequest, RetentionPolicy,
 };
 use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Supervisor, SystemClock};
 
@@ -67,6 +67,30 @@ async fn every_damaged_object_is_found_before_it_is_restored() {
     }
     repository.run_restore(&record, &backend, &RestoreRequest::new(""), &context).await.unwrap();
     assert_eq!(backend.state(), state);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_hides_no_other_and_keeps_no_new_one_away() {
+    let context = JobContext::system();
+    let store = Arc::new(MemoryBlobStore::new());
+    let repository = repository(Arc::<MemoryBlobStore>::clone(&store)).await;
+    let backend = service();
+    let first = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
+    let damage = async |key: String| store.put(&key, vec![1, 2, 3].into()).await.unwrap();
+    for (object, note) in [("commits", false), ("indexes", true)] {
+        let second = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
+        damage(format!("{object}/{}", second.id)).await;
+        let third = repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
+        assert_ne!(third.base, Some(second.id));
+        assert!(third.base.is_some(), "an older one is whole");
+        assert_eq!(third.note.is_some_and(|note| note.contains(&second.id.to_string())), note);
+    }
+    let catalog = repository.catalog().await.unwrap();
+    assert_eq!((catalog.backups.len(), catalog.damaged.len()), (4, 1), "{:?}", catalog.damaged);
+    assert_eq!(catalog.backups[0], first);
+    let error = repository.prune(&RetentionPolicy::default(), &context).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "nobody knows what it needs");
+    assert!(error.remedy().is_some_and(|remedy| remedy.contains("repair")), "{error}");
 }
 
 #[tokio::test]

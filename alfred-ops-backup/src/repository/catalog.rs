@@ -2,37 +2,72 @@
 
 use alfred_ops_core::{Error, ErrorKind, Id, Result};
 use bytes::Bytes;
-use futures::stream::{StreamExt as _, TryStreamExt as _};
+use futures::stream::StreamExt as _;
 use serde::Serialize;
 
 use super::index::{Index, SourceRef};
-use super::{BackupRecord, Layout, Repository, read_again_if_damaged};
+use super::{BackupRecord, Damage, DamageKind, Layout, Repository, read_again_if_damaged};
 
 /// Listings are read in pages of this many keys.
 const PAGE: usize = 1000;
 /// Records being fetched at once.
 const READS: usize = 16;
 
+/// The finished backups of a repository.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Catalog {
+    /// Those whose records can be read, oldest first.
+    pub backups: Vec<BackupRecord>,
+    /// Records that cannot: their backups are there and may be whole. A repair may bring them back.
+    pub damaged: Vec<Damage>,
+}
+
 impl Repository {
-    /// All finished backups, oldest first. An interrupted backup is none.
+    /// All finished backups. An interrupted backup is none; one that is forgotten meanwhile may or may not be
+    /// there; a damaged record hides no other.
     ///
     /// # Errors
-    /// The store's; [`ErrorKind::Corrupt`] for a record that cannot be read.
-    pub async fn backups(&self) -> Result<Vec<BackupRecord>> {
-        let mut records = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = self.store.list(Layout::COMMITS, &after, PAGE).await?;
-            let ids: Vec<Id> = page.iter().filter_map(|blob| Layout::backup_of_commit(&blob.key)).collect();
-            let reads = futures::stream::iter(ids).map(|id| {
+    /// The store's.
+    pub async fn catalog(&self) -> Result<Catalog> {
+        let ids = self.backup_ids().await?;
+        let mut reads = futures::stream::iter(ids)
+            .map(|id| {
                 let repository = self.clone();
-                async move { repository.backup(id).await }
-            });
-            let read: Vec<BackupRecord> = reads.buffered(READS).try_collect().await?;
-            records.extend(read);
-            match page.last() {
-                Some(blob) if page.len() == PAGE => after.clone_from(&blob.key),
-                _ => return Ok(records),
+                async move { (id, repository.backup(id).await) }
+            })
+            .buffered(READS);
+        let mut catalog = Catalog::default();
+        while let Some((id, read)) = reads.next().await {
+            match read {
+                Ok(record) => catalog.backups.push(record),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::error!(backup = %id, error = %error.full(), "a backup's record is damaged");
+                    catalog.damaged.push(Damage::new(
+                        Layout::commit(id),
+                        DamageKind::Changed,
+                        error.to_string(),
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// All finished backups, oldest first, for whom each of them matters.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] for a record that cannot be read; the store's.
+    pub async fn backups(&self) -> Result<Vec<BackupRecord>> {
+        let Catalog { backups, damaged } = self.catalog().await?;
+        match damaged.first() {
+            None => Ok(backups),
+            Some(damage) => {
+                Err(Error::new(ErrorKind::Corrupt, "read backup record", "it is not what was written")
+                    .with_target(self.key_target(&damage.key))
+                    .with_remedy("mend it from a copy of the repository (Repository::repair)"))
             }
         }
     }

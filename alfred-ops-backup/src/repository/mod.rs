@@ -40,6 +40,7 @@ mod snapshot_reader;
 mod snapshot_writer;
 mod verify;
 
+pub use catalog::Catalog;
 pub use codec::Compression;
 pub use entry::{Entry, EntryKind};
 pub use inspection::{Damage, DamageKind, Inspection, InspectionDepth, RepairReport, Unmended};

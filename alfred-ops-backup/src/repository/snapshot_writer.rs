@@ -42,6 +42,7 @@ pub struct SnapshotWriter {
     content: ContentWriter,
     index: IndexBuilder,
     stats: BackupStats,
+    note: Option<String>,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ impl SnapshotWriter {
             segment: None,
             index: IndexBuilder::default(),
             stats: BackupStats::default(),
+            note: None,
         }
     }
 
@@ -108,11 +110,11 @@ impl SnapshotWriter {
         self.request.mode
     }
 
-    /// Compares what comes with the newest backup of this kind that `suits`, and returns it. To be called
-    /// before the first entry; without it, or where there is none, everything is stored.
+    /// Compares what comes with the newest backup of this kind that `suits` and whose index is whole, and returns
+    /// it. To be called before the first entry; without it, or where there is none, everything is stored.
     ///
     /// # Errors
-    /// The store's; [`ErrorKind::Corrupt`] for a damaged index.
+    /// The store's.
     pub async fn build_on(
         &mut self,
         kind: &str,
@@ -121,11 +123,23 @@ impl SnapshotWriter {
         if self.request.independent || self.index.has_entries() {
             return Ok(None);
         }
-        let backups = self.repository.backups().await?;
-        let newest = backups.into_iter().rev().find(|record| record.backend == kind && suits(record));
-        if let Some(record) = newest {
-            self.base = Some(Base::load(self.repository.clone(), record, self.request.mode).await?);
-            self.content.on_base = true;
+        let mut backups = self.repository.catalog().await?.backups;
+        backups.retain(|record| record.backend == kind && suits(record));
+        for record in backups.into_iter().rev() {
+            let id = record.id;
+            match Base::load(self.repository.clone(), record, self.request.mode).await {
+                Ok(base) => {
+                    self.base = Some(base);
+                    self.content.on_base = true;
+                    break;
+                }
+                // A backup that cannot be read shall not keep new ones away.
+                Err(error) if [ErrorKind::Corrupt, ErrorKind::NotFound].contains(&error.kind()) => {
+                    tracing::error!(backup = %id, error = %error.full(), "a damaged backup is not built on");
+                    self.note = Some(format!("backup {id} is damaged and was not built on: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(self.base())
     }
@@ -134,6 +148,11 @@ impl SnapshotWriter {
     #[must_use]
     pub fn base(&self) -> Option<&BackupRecord> {
         self.base.as_ref().map(|base| &base.record)
+    }
+
+    /// What the record shall say of the choice of that backup.
+    pub(crate) fn take_note(&mut self) -> Option<String> {
+        self.note.take()
     }
 
     /// Adds a folder, which may stay empty.

@@ -40,10 +40,13 @@ pub(super) async fn run(
 }
 
 pub(super) async fn list(place: &Place) -> Result<Report> {
-    let records = place.open().await?.backups().await?;
-    let lines: Vec<String> = records.iter().map(line).collect();
+    let catalog = place.open().await?.catalog().await?;
+    let damaged = catalog.damaged.iter().map(|damage| format!("! damaged: {damage}"));
+    let lines: Vec<String> = catalog.backups.iter().map(line).chain(damaged).collect();
     let text = if lines.is_empty() { "there are no backups".to_owned() } else { lines.join("\n") };
-    Ok(Report::new(text, json!(records)))
+    let records = catalog.backups.iter().map(|record| json!(record));
+    let damaged = catalog.damaged.iter().map(|damage| json!({ "damaged": damage }));
+    Ok(Report::new(text, records.chain(damaged).collect()))
 }
 
 pub(super) async fn show(place: &Place, backup: &str) -> Result<Report> {
@@ -97,16 +100,16 @@ pub(super) async fn ids(repository: &Repository, which: &Which) -> Result<Vec<Id
 
 /// The backup that a person means.
 pub(super) async fn find(repository: &Repository, meant: &str) -> Result<BackupRecord> {
-    let mut records = repository.backups().await?;
-    if meant != "latest" {
-        records.retain(|record| record.id.to_string().starts_with(meant));
+    if meant == "latest" {
+        let newest = repository.catalog().await?.backups.pop();
+        return newest.ok_or_else(|| missing(repository, "there are no backups".to_owned()));
     }
-    match (records.pop(), records.len()) {
-        (Some(record), 0) => Ok(record),
-        (Some(record), _) if meant == "latest" => Ok(record),
-        (Some(_), others) => Err(missing(repository, format!("{} backups begin with {meant:?}", others + 1))),
-        (None, _) if meant == "latest" => Err(missing(repository, "there are no backups".to_owned())),
-        (None, _) => Err(missing(repository, format!("no backup begins with {meant:?}"))),
+    let mut ids = repository.backup_ids().await?;
+    ids.retain(|id| id.to_string().starts_with(meant));
+    match ids[..] {
+        [id] => repository.backup(id).await,
+        [] => Err(missing(repository, format!("no backup begins with {meant:?}"))),
+        _ => Err(missing(repository, format!("{} backups begin with {meant:?}", ids.len()))),
     }
 }
 

@@ -93,7 +93,7 @@ async fn newest_before(repository: &Repository, target: &RecoveryTarget) -> Resu
         RecoveryTarget::Lsn(lsn) => record.log.as_ref().is_none_or(|log| Lsn(log.positions.end) <= *lsn),
         _ => true,
     };
-    let newest = repository.backups().await?.into_iter().rev().find(before);
+    let newest = repository.catalog().await?.backups.into_iter().rev().find(before);
     newest.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "find backup", "no backup was complete before that moment")
             .with_target(repository.location())

@@ -154,7 +154,7 @@ impl WalArchiver {
         timelines: &Timelines,
         history: &TimelineHistory,
     ) -> Result<Option<(Id, StoredWal)>> {
-        for record in self.repository.backups().await?.iter().rev() {
+        for record in self.repository.catalog().await?.backups.iter().rev() {
             let (Ok(facts), Some(log)) = (ClusterFacts::read(&record.facts), &record.log) else { continue };
             if facts.system_id == timelines.system_id() && history.includes(facts.timeline, facts.end) {
                 let (timeline, start) = (facts.timeline, log.positions.start);

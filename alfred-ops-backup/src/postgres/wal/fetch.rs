@@ -22,7 +22,7 @@ impl WalFetch {
     /// # Errors
     /// [`ErrorKind::NotFound`] if the repository has no backup of such a cluster; the store's.
     pub async fn new(repository: &Repository, system_id: Option<&str>) -> Result<Self> {
-        let backups = repository.backups().await?;
+        let backups = repository.catalog().await?.backups;
         let mut facts = backups.iter().rev().filter_map(|record| ClusterFacts::read(&record.facts).ok());
         let facts = facts.find(|facts| system_id.is_none_or(|wanted| wanted == facts.system_id));
         let facts = facts.ok_or_else(|| {

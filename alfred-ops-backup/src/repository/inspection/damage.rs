@@ -30,7 +30,11 @@ pub enum DamageKind {
 }
 
 impl Damage {
-    pub(super) fn new(key: impl Into<String>, kind: DamageKind, what: impl Into<String>) -> Self {
+    pub(in crate::repository) fn new(
+        key: impl Into<String>,
+        kind: DamageKind,
+        what: impl Into<String>,
+    ) -> Self {
         Self { key: key.into(), kind, what: what.into() }
     }
 
