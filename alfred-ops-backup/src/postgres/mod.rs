@@ -4,6 +4,7 @@ mod archives;
 mod backend;
 mod backup_label;
 mod base_backup;
+mod dialect;
 mod engine;
 mod facts;
 #[cfg(feature = "fuzzing")]
@@ -13,6 +14,7 @@ mod incremental_file;
 mod manifest;
 mod restore;
 mod tar;
+mod transfer;
 mod wal;
 mod wire;
 

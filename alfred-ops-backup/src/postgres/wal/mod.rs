@@ -12,6 +12,7 @@ mod record;
 mod report;
 mod scan;
 mod slot;
+mod slot_look;
 mod status;
 mod stored;
 mod stream;
@@ -27,7 +28,8 @@ pub use status::WalStatus;
 
 pub(super) use positions::Positions;
 pub(super) use scan::{WalTarget, scan};
-pub(super) use slot::Slot;
+pub(super) use slot::{Slot, make_temporary};
+pub(super) use slot_look::SlotLook;
 pub(super) use stored::StoredWal;
 pub(super) use stream::{StreamEnd, WalRequest, stream_wal};
 pub(super) use timeline_history::{TimelineHistory, history_file};
