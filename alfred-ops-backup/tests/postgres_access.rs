@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use alfred_ops_backup::{BackupRequest, MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions};
-use alfred_ops_core::testing::servers::PostgresServer;
+use alfred_ops_backup::{
+    BackupRequest, MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions, WalArchiveOptions,
+    WalArchiver,
+};
+use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
 use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Secret, TlsMode};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -89,6 +92,33 @@ async fn a_server_without_replication_is_refused_and_nothing_is_written() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("set wal_level = replica"), "{error}");
     assert!(repository.backups().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn before_15_the_archiver_needs_a_database_that_lets_it_in() {
+    let hba = "host all postgres 127.0.0.1/32 trust\n\
+        host replication all 127.0.0.1/32 trust\n\
+        host postgres welcome 127.0.0.1/32 trust\n";
+    let binaries = PostgresBinaries::of_version(13).unwrap();
+    let server = PostgresServer::builder_of(binaries).hba(hba).start().await.unwrap();
+    server.psql("CREATE ROLE lone LOGIN REPLICATION; CREATE ROLE welcome LOGIN REPLICATION").unwrap();
+    let context = JobContext::system();
+    let store = std::sync::Arc::new(MemoryBlobStore::new());
+    let repository = Repository::open_or_create(store, RepositoryOptions::default(), &context).await.unwrap();
+    let inspect = async |user: &str| {
+        let options = server.options().with_user(user, None).with_database("elsewhere");
+        let slot = WalArchiveOptions::new("alfred_ops").unwrap();
+        WalArchiver::new(options, repository.clone(), slot).inspect(&context).await
+    };
+    let report = inspect("welcome").await.unwrap();
+    assert_eq!(report.slot_keeps_from, None, "the database that every cluster has is tried too");
+    let error = inspect("lone").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("host postgres lone CLIENT_ADDRESS"), "{error}");
+    assert!(!error.full().contains("host replication"), "{}", error.full());
+    // A backup that streams its own log looks at no slot.
+    let backend = PostgresBackend::new(server.options().with_user("lone", None));
+    repository.run_backup(&backend, BackupRequest::full(), &context).await.unwrap();
 }
 
 #[tokio::test]

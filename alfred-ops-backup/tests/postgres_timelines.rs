@@ -9,7 +9,7 @@ use alfred_ops_backup::{
     BackupRecord, BackupRequest, MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions,
     RestoreRequest, WalArchiveOptions, WalArchiver, WalSource,
 };
-use alfred_ops_core::testing::servers::PostgresServer;
+use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
 use alfred_ops_core::{ClockExt as _, ErrorKind, JobContext, Lsn, Result, TaskHandle, TaskSet};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -57,9 +57,9 @@ fn options() -> WalArchiveOptions {
     WalArchiveOptions::new("alfred_ops").unwrap().with_seal_after(Duration::from_millis(100))
 }
 
-async fn primary() -> PostgresServer {
-    let server = PostgresServer::builder()
-        .unwrap()
+async fn primary(major: u32) -> PostgresServer {
+    println!("Postgres {major}");
+    let server = PostgresServer::builder_of(PostgresBinaries::of_version(major).unwrap())
         .setting("max_wal_senders", "10")
         .setting("hot_standby", "on")
         .start()
@@ -114,9 +114,8 @@ async fn rows(
     (rows, Copy { server: copy, _home: home })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_backup_restores_across_a_failover_and_along_the_branch_that_was_left() {
-    let mut old = primary().await;
+async fn a_backup_restores_across_a_failover_and_along_the_branch_that_was_left(major: u32) {
+    let mut old = primary(major).await;
     let context = JobContext::system();
     let repository = repository(&context).await;
     let archiving = Running::start(&old, &repository, options());
@@ -170,8 +169,14 @@ async fn a_backup_restores_across_a_failover_and_along_the_branch_that_was_left(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archiver_follows_the_promotion_of_the_server_it_streams_from() {
-    let mut old = primary().await;
+async fn backups_of_older_versions_restore_across_a_failover_and_along_the_branch_that_was_left() {
+    for major in [14, 15] {
+        a_backup_restores_across_a_failover_and_along_the_branch_that_was_left(major).await;
+    }
+}
+
+async fn an_archiver_follows_the_promotion_of_the_server_it_streams_from(major: u32) {
+    let mut old = primary(major).await;
     let context = JobContext::system();
     let repository = repository(&context).await;
     let standby = old.start_standby(&[]).await.unwrap();
@@ -193,9 +198,15 @@ async fn an_archiver_follows_the_promotion_of_the_server_it_streams_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_that_the_server_gave_up_is_made_anew_and_the_gap_is_told() {
-    let server = PostgresServer::builder()
-        .unwrap()
+async fn archivers_of_older_versions_follow_the_promotion_of_the_server_they_stream_from() {
+    for major in [13, 14, 15] {
+        an_archiver_follows_the_promotion_of_the_server_it_streams_from(major).await;
+    }
+}
+
+async fn a_slot_that_the_server_gave_up_is_made_anew_and_the_gap_is_told(major: u32) {
+    println!("Postgres {major}");
+    let server = PostgresServer::builder_of(PostgresBinaries::of_version(major).unwrap())
         .setting("max_slot_wal_keep_size", "16MB")
         .setting("wal_keep_size", "0")
         .setting("min_wal_size", "32MB")
@@ -231,8 +242,14 @@ async fn a_slot_that_the_server_gave_up_is_made_anew_and_the_gap_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_synchronous_archive_no_acknowledged_commit_is_lost() {
-    let mut server = primary().await;
+async fn slots_of_older_versions_that_the_server_gave_up_are_made_anew_and_the_gap_is_told() {
+    for major in [13, 14, 15] {
+        a_slot_that_the_server_gave_up_is_made_anew_and_the_gap_is_told(major).await;
+    }
+}
+
+async fn with_a_synchronous_archive_no_acknowledged_commit_is_lost(major: u32) {
+    let mut server = primary(major).await;
     let context = JobContext::system();
     let repository = repository(&context).await;
     let archiving = Running::start(&server, &repository, options().synchronous());
@@ -251,4 +268,11 @@ async fn with_a_synchronous_archive_no_acknowledged_commit_is_lost() {
     assert!(status.confirmed_p99 >= status.confirmed_p50 && status.confirmed_p50.is_some(), "{status:?}");
     let wanted: Vec<String> = (1..=50).map(|id| id.to_string()).collect();
     assert_eq!(rows(&server, &repository, &record, |request| request).await.0, wanted.join(","));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_synchronous_archive_no_acknowledged_commit_of_any_version_is_lost() {
+    for major in [13, 15] {
+        with_a_synchronous_archive_no_acknowledged_commit_is_lost(major).await;
+    }
 }

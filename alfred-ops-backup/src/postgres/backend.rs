@@ -16,7 +16,7 @@ use super::facts::ClusterFacts;
 use super::identity::PostgresProbe;
 use super::restore;
 use super::wal::{
-    Positions, Slot, StreamEnd, Timelines, WalArchiveOptions, WalArchiver, WalRequest, stream_wal,
+    Positions, StreamEnd, Timelines, WalArchiveOptions, WalArchiver, WalRequest, make_temporary, stream_wal,
     wal_log_name,
 };
 use super::wire::Connection;
@@ -42,7 +42,7 @@ pub enum WalSource {
     Archiver(Arc<WalArchiver>),
 }
 
-/// A Postgres cluster, version 15 or newer, captured as a whole over the streaming replication protocol.
+/// A Postgres cluster, version 13 or newer, captured as a whole over the streaming replication protocol.
 ///
 /// The role needs `LOGIN REPLICATION` and a `host replication` line in `pg_hba.conf`, the server
 /// `wal_level = replica` or more and two free `max_wal_senders` and one free slot.
@@ -111,7 +111,7 @@ impl PostgresBackend {
         let id = Id::new(context.now(), &*context.entropy);
         let name = format!("alfred_ops_{}", id.to_string().replace('-', "_"));
         let options = WalArchiveOptions::new(name)?;
-        Slot::Temporary(options.slot.clone()).ensure(&mut wal_connection).await?;
+        make_temporary(&options.slot, probe.dialect(), &mut wal_connection).await?;
         let connection = Connection::open(&self.server, context).await?;
         let begun = self.begin(connection, &probe, snapshot, context).await?;
         self.same_timeline(begun.backup.timeline, probe.timeline)?;
@@ -183,7 +183,8 @@ impl PostgresBackend {
         let (note, connection) = match (choose(snapshot.mode(), probe, base.as_ref()), snapshot.base()) {
             (Engine::Changes, Some(record)) => {
                 let manifest = read_manifest(snapshot.repository(), record, context).await?;
-                match BaseBackup::begin(connection, Some(&manifest), verified, &context.progress).await {
+                let (dialect, progress) = (probe.dialect(), &context.progress);
+                match BaseBackup::begin(connection, dialect, Some(&manifest), verified, progress).await {
                     Ok(backup) => return Ok(Begun { backup, base, note: None }),
                     Err(error) if [ErrorKind::Cancelled, ErrorKind::Unavailable].contains(&error.kind()) => {
                         return Err(error);
@@ -199,7 +200,8 @@ impl PostgresBackend {
             (Engine::Everything { note }, _) => (note, connection),
             (Engine::Changes, None) => (None, connection),
         };
-        let backup = BaseBackup::begin(connection, None, verified, &context.progress).await?;
+        let backup =
+            BaseBackup::begin(connection, probe.dialect(), None, verified, &context.progress).await?;
         Ok(Begun { backup, base: None, note })
     }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use alfred_ops_core::{Error, ErrorKind, Lsn, Progress, Result};
-use bytes::Bytes;
 
 use super::archives::Archives;
 use super::backup_label::IncrementalFrom;
+use super::dialect::Dialect;
 use super::facts::ClusterFacts;
 use super::manifest;
+use super::transfer::{Arrival, Transfer};
 use super::wire::{self, Connection, Reply, Row};
 use crate::SnapshotWriter;
 
@@ -28,6 +29,7 @@ pub(super) struct BaseBackup {
     /// Where each tablespace other than the main one lies, by its oid.
     pub(super) tablespaces: BTreeMap<String, String>,
     pub(super) bytes_estimate: u64,
+    transfer: Transfer,
 }
 
 impl BaseBackup {
@@ -36,22 +38,15 @@ impl BaseBackup {
     /// pages that it reads, and fails the backup for a wrong one.
     pub(super) async fn begin(
         mut connection: Connection,
+        dialect: Dialect,
         since: Option<&[u8]>,
         verified: bool,
         progress: &Progress,
     ) -> Result<Self> {
-        let incremental = if let Some(manifest) = since {
+        if let Some(manifest) = since {
             upload_manifest(&mut connection, manifest).await?;
-            ", INCREMENTAL"
-        } else {
-            ""
-        };
-        connection
-            .start(&format!(
-                "BASE_BACKUP (LABEL 'alfred-ops', TARGET 'client', PROGRESS true, CHECKPOINT 'fast', WAL false, \
-                 WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C', VERIFY_CHECKSUMS {verified}{incremental})"
-            ))
-            .await?;
+        }
+        connection.start(&dialect.base_backup(since.is_some(), verified)).await?;
         let mut rows = Vec::new();
         loop {
             match connection.next().await? {
@@ -63,16 +58,21 @@ impl BaseBackup {
         }
         let mut rows = rows.into_iter();
         let (start, timeline) = position(&connection, rows.next())?;
-        let mut backup =
-            Self { connection, start, timeline, tablespaces: BTreeMap::new(), bytes_estimate: 0 };
+        let (mut order, mut tablespaces, mut bytes_estimate) = (Vec::new(), BTreeMap::new(), 0);
         for row in rows {
             let mut columns = row.into_iter();
-            if let (Some(Some(oid)), Some(Some(location))) = (columns.next(), columns.next()) {
-                backup.tablespaces.insert(oid, location);
-            }
+            let (oid, location) = (columns.next().flatten(), columns.next().flatten());
+            // Of the main tablespace neither is told.
+            let oid = oid.zip(location).map(|(oid, location)| {
+                tablespaces.insert(oid.clone(), location);
+                oid
+            });
+            order.push(oid);
             let kibibytes: u64 = columns.next().flatten().and_then(|size| size.parse().ok()).unwrap_or(0);
-            backup.bytes_estimate += kibibytes << 10;
+            bytes_estimate += kibibytes << 10;
         }
+        let transfer = Transfer::new(dialect, order);
+        let backup = Self { connection, start, timeline, tablespaces, bytes_estimate, transfer };
         progress.set_total(backup.bytes_estimate);
         Ok(backup)
     }
@@ -92,35 +92,27 @@ impl BaseBackup {
     async fn receive(&mut self, snapshot: &mut SnapshotWriter, base: Option<&ClusterFacts>) -> Result<Lsn> {
         let mut archives = Archives::new(snapshot);
         let mut manifest: Option<Vec<u8>> = None;
+        // The first is what told that the archives begin.
+        let mut reply = Reply::CopyOut;
         loop {
-            let payload = match self.connection.next().await? {
-                Reply::CopyData(payload) => payload,
-                Reply::CopyDone => break,
-                _ => {
-                    return Err(self
-                        .connection
-                        .unexpected("something else than archives within a base backup"));
-                }
-            };
-            match (payload.first(), &mut manifest) {
-                (Some(b'n'), None) => {
-                    let prefix = self.prefix_of(&payload)?;
-                    archives.begin(prefix).await?;
-                }
-                (Some(b'm'), None) => {
+            let arrival = self.transfer.take(reply).map_err(|what| self.connection.unexpected(what))?;
+            match (arrival, &mut manifest) {
+                (Arrival::Archive(prefix), _) => archives.begin(prefix).await?,
+                (Arrival::Manifest, _) => {
                     archives.end().await?;
                     manifest = Some(Vec::new());
                 }
-                (Some(b'd'), None) => archives.feed(&payload[1..]).await?,
-                (Some(b'd'), Some(manifest)) => {
-                    if manifest.len() + payload.len() > MANIFEST_BYTES_MAX {
+                (Arrival::Data(data), None) => archives.feed(&data).await?,
+                (Arrival::Data(data), Some(manifest)) => {
+                    if manifest.len() + data.len() > MANIFEST_BYTES_MAX {
                         return Err(self.connection.unexpected("a manifest beyond 512 MiB"));
                     }
-                    manifest.extend_from_slice(&payload[1..]);
+                    manifest.extend_from_slice(&data);
                 }
-                (Some(b'p'), _) => {}
-                _ => return Err(self.connection.unexpected("an unknown message within a base backup")),
+                (Arrival::Nothing, _) => {}
+                (Arrival::End, _) => break,
             }
+            reply = self.connection.next().await?;
         }
         let manifest =
             manifest.ok_or_else(|| self.connection.unexpected("a base backup without a manifest"))?;
@@ -148,17 +140,6 @@ impl BaseBackup {
                 Reply::Ready => return Ok(position(&self.connection, end)?.0),
                 _ => {}
             }
-        }
-    }
-
-    /// Where an archive's members belong: the main one at the root, a tablespace's below its link.
-    fn prefix_of(&self, payload: &Bytes) -> Result<String> {
-        let name = payload[1..].split(|&byte| byte == 0).next().unwrap_or_default();
-        let oid = std::str::from_utf8(name).ok().and_then(|name| name.strip_suffix(".tar"));
-        match oid {
-            Some("base") => Ok(String::new()),
-            Some(oid) if self.tablespaces.contains_key(oid) => Ok(format!("pg_tblspc/{oid}/")),
-            _ => Err(self.connection.unexpected("an archive of no known tablespace")),
         }
     }
 }

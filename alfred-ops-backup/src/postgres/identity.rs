@@ -2,10 +2,11 @@
 
 use alfred_ops_core::{Error, ErrorKind, Lsn, Result};
 
+use super::dialect::Dialect;
 use super::wire::Connection;
 
 /// The oldest server whose backup commands this crate speaks.
-const OLDEST_VERSION: u32 = 150_000;
+const OLDEST_VERSION: u32 = 130_000;
 
 /// What a look at a server found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl PostgresProbe {
                 format!("its version is {version}"),
             )
             .with_target(connection.target())
-            .with_remedy("upgrade the server to Postgres 15 or newer"));
+            .with_remedy("upgrade the server to Postgres 13 or newer"));
         }
         let wal_level = connection.query_value("SHOW wal_level").await?;
         if wal_level == "minimal" {
@@ -65,6 +66,11 @@ impl PostgresProbe {
         let (system_id, timeline, flushed) = read()
             .ok_or_else(|| connection.unexpected("an answer to IDENTIFY_SYSTEM without its three columns"))?;
         Ok(Self { version, system_id, timeline, flushed, segment_bytes, data_checksums, summarizes_wal })
+    }
+
+    /// The words that it wants to be asked in.
+    pub(super) const fn dialect(&self) -> Dialect {
+        Dialect::of(self.version)
     }
 }
 

@@ -4,6 +4,7 @@ mod archives;
 mod backend;
 mod backup_label;
 mod base_backup;
+mod dialect;
 mod engine;
 mod facts;
 #[cfg(feature = "fuzzing")]
@@ -14,6 +15,7 @@ mod manifest;
 mod pages;
 mod restore;
 mod tar;
+mod transfer;
 mod verification;
 mod wal;
 mod wire;

@@ -10,8 +10,8 @@ use alfred_ops_core::{
 use async_trait::async_trait;
 
 use super::{
-    Positions, Slot, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions, WalReport,
-    WalRequest, WalStatus, stream_wal,
+    Positions, Slot, SlotLook, StoredWal, StreamEnd, TimelineHistory, Timelines, WalArchiveOptions,
+    WalReport, WalRequest, WalStatus, stream_wal,
 };
 use crate::postgres::PostgresProbe;
 use crate::postgres::facts::ClusterFacts;
@@ -31,6 +31,9 @@ const LAG_ALARM_BYTES: u64 = 1 << 30;
 ///
 /// When a standby is promoted, or the server's name comes to lead to one, archiving goes on along the new
 /// timeline, and backups from before the switch restore across it.
+///
+/// Before Postgres 15 only a view tells what a slot keeps: there the role also needs a line in `pg_hba.conf` for
+/// the database of `server`, or for `postgres`.
 #[derive(Debug)]
 pub struct WalArchiver {
     server: PostgresOptions,
@@ -76,8 +79,11 @@ impl WalArchiver {
     async fn stream(&self, context: &JobContext) -> Result<()> {
         let mut connection = Connection::open(&self.server, context).await?;
         let probe = PostgresProbe::ask(&mut connection).await?;
-        let slot = Slot::Permanent(self.options.slot.clone());
-        let kept = slot.ensure(&mut connection).await?.segment_start(probe.segment_bytes);
+        let look = SlotLook::new(&self.server, probe.dialect(), context);
+        let kept = Slot::new(&self.options.slot)
+            .ensure(&mut connection, &look)
+            .await?
+            .segment_start(probe.segment_bytes);
         let lag_alarm = lag_alarm(&self.options, &mut connection).await?;
         let timelines = Timelines::new(self.repository.clone(), &probe.system_id);
         let history = keep_history(&timelines, probe.timeline, &mut connection).await?;
@@ -201,7 +207,8 @@ impl WalArchiver {
     pub async fn inspect(&self, context: &JobContext) -> Result<WalReport> {
         let mut connection = Connection::open(&self.server, context).await?;
         let probe = PostgresProbe::ask(&mut connection).await?;
-        let kept = Slot::Permanent(self.options.slot.clone()).kept_from(&mut connection).await?;
+        let look = SlotLook::new(&self.server, probe.dialect(), context);
+        let kept = Slot::new(&self.options.slot).kept_from(&mut connection, &look).await?;
         let slot_limit_bytes = bytes_of(&connection.query_value("SHOW max_slot_wal_keep_size").await?);
         let timelines = Timelines::new(self.repository.clone(), &probe.system_id);
         let history = history_of(probe.timeline, &mut connection).await?.0;

@@ -8,8 +8,8 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::server_error::OPERATION;
-use super::{handshake, server_error};
+use super::handshake::{self, Purpose};
+use super::server_error::{self, OPERATION};
 
 /// Reaching the server and logging in must be done within this time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
@@ -27,7 +27,7 @@ pub(in crate::postgres) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-/// One walsender connection. After an error it must be dropped.
+/// One connection, to a walsender unless it says otherwise. After an error it must be dropped.
 pub(in crate::postgres) struct Connection {
     stream: Box<dyn Transport>,
     inbox: BytesMut,
@@ -56,10 +56,22 @@ pub(in crate::postgres) enum Reply {
 impl Connection {
     /// Logs in to a physical walsender.
     pub(in crate::postgres) async fn open(options: &PostgresOptions, context: &JobContext) -> Result<Self> {
+        Self::open_for(Purpose::Replication, options, context).await
+    }
+
+    /// Logs in to the options' database, for SQL.
+    pub(in crate::postgres) async fn open_database(
+        options: &PostgresOptions,
+        context: &JobContext,
+    ) -> Result<Self> {
+        Self::open_for(Purpose::Sql, options, context).await
+    }
+
+    async fn open_for(purpose: Purpose, options: &PostgresOptions, context: &JobContext) -> Result<Self> {
         let login = async {
             let (stream, binding) = handshake::reach(options).await?;
             let mut connection = Self::over(stream, options);
-            handshake::log_in(&mut connection, options, binding).await?;
+            handshake::log_in(&mut connection, purpose, options, binding).await?;
             Ok(connection)
         };
         tokio::select! {

@@ -15,6 +15,15 @@ use super::{server_error, tls};
 /// What ties the login to the TLS connection (RFC 5929, `tls-server-end-point`), where there is one.
 pub(super) type Binding = Option<Vec<u8>>;
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The commands of a physical walsender.
+    Replication,
+    /// Statements in the options' database.
+    Sql,
+}
+
 /// Opens the byte stream, with TLS where the options ask for it.
 pub(super) async fn reach(options: &PostgresOptions) -> Result<(Box<dyn Transport>, Binding)> {
     let unreachable = |source: std::io::Error| {
@@ -45,12 +54,16 @@ pub(super) async fn reach(options: &PostgresOptions) -> Result<(Box<dyn Transpor
 /// Sends the startup message, answers the server's demand for a password, and waits until it is ready.
 pub(super) async fn log_in(
     connection: &mut Connection,
+    purpose: Purpose,
     options: &PostgresOptions,
     binding: Binding,
 ) -> Result<()> {
     let parameters = [
         ("user", options.user.as_str()),
-        ("replication", "true"),
+        match purpose {
+            Purpose::Replication => ("replication", "true"),
+            Purpose::Sql => ("database", options.database.as_str()),
+        },
         ("application_name", options.application_name.as_str()),
         ("client_encoding", "UTF8"),
     ];

@@ -56,7 +56,7 @@ impl Classify for ServerError {
             "53300" | "53400" | "53100" => ErrorKind::ResourceExhausted,
             "55006" => ErrorKind::Conflict,
             "55000" if self.message.contains(PROMOTED) => ErrorKind::Conflict,
-            "58P01" | "42704" => ErrorKind::NotFound,
+            "58P01" | "42704" | "3D000" => ErrorKind::NotFound,
             "42710" => ErrorKind::AlreadyExists,
             "55000" | "0A000" | "42601" => ErrorKind::Unsupported,
             code if code.starts_with("08") || code.starts_with("57P") => ErrorKind::Unavailable,
@@ -69,6 +69,13 @@ impl Classify for ServerError {
         let user = &self.user;
         Some(match self.code.as_str() {
             "28P01" => "check the role's password".into(),
+            "28000"
+                if self.message.contains("pg_hba.conf")
+                    && !self.message.contains("replication connection") =>
+            {
+                format!("add \"host DATABASE {user} CLIENT_ADDRESS scram-sha-256\" to pg_hba.conf and reload")
+                    .into()
+            }
             "28000" if self.message.contains("pg_hba") => format!(
                 "add \"host replication {user} CLIENT_ADDRESS scram-sha-256\" to pg_hba.conf and reload \
                  (the keyword all does not match replication)"

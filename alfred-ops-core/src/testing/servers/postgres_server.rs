@@ -137,15 +137,26 @@ impl PostgresServer {
         let home = self.account.private_folder("alfred-ops-standby-")?;
         let data = home.path().join("data");
         let mut copy = Command::new(self.binaries.program("pg_basebackup"));
-        copy.args(["-R", "-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres"]);
+        copy.args(["-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres"]);
         copy.args(["-p", &self.port.to_string(), "-D"]).arg(&data);
         for (from, to) in tablespaces {
             copy.arg("-T").arg(format!("{}={}", from.display(), to.display()));
         }
         run(self.account.apply(&mut copy))?;
+        self.follow(&data).map_err(io("set up a standby"))?;
         let mut standby = Self::start_in(data, self.binaries.clone(), self.settings.clone()).await?;
         standby.home = Some(home);
         Ok(standby)
+    }
+
+    /// Makes the server in `data` one that follows this one. The client's own option for that writes what only
+    /// its own version knows.
+    fn follow(&self, data: &Path) -> std::io::Result<()> {
+        use std::io::Write as _;
+        std::fs::write(data.join("standby.signal"), "")?;
+        let mut settings = std::fs::File::options().append(true).open(data.join("postgresql.auto.conf"))?;
+        let port = self.port;
+        writeln!(settings, "primary_conninfo = 'host=127.0.0.1 port={port} user=postgres'")
     }
 
     /// Starts the server again after [`stop`](Self::stop) or [`kill`](Self::kill), on the same port.

@@ -1,5 +1,6 @@
 //! The headers of a record's parts.
 
+use super::format::WalFormat;
 use crate::postgres::pages::Relation;
 
 const RECORD_HEADER: usize = 24;
@@ -9,8 +10,6 @@ const WILL_INIT: u8 = 0x40;
 const SAME_RELATION: u8 = 0x80;
 /// What is said of an image.
 const IMAGE_HAS_HOLE: u8 = 0x01;
-const IMAGE_IS_APPLIED: u8 = 0x02;
-const IMAGE_IS_COMPRESSED: u8 = 0x1c;
 /// Numbers of parts that are no blocks.
 const MAIN_SHORT: u8 = 255;
 const MAIN_LONG: u8 = 254;
@@ -29,7 +28,7 @@ pub(super) struct Block {
 
 /// Reads the headers of a whole record, hands on each block in order, and returns the record's own data, which
 /// stands last. `None` for a record that is not what Postgres writes.
-pub(super) fn read<'a>(record: &'a [u8], each: &mut dyn FnMut(Block)) -> Option<&'a [u8]> {
+pub(super) fn read<'a>(record: &'a [u8], format: WalFormat, each: &mut dyn FnMut(Block)) -> Option<&'a [u8]> {
     let mut headers = record.get(RECORD_HEADER..)?;
     let mut take = |bytes: usize| {
         let (taken, rest) = headers.split_at_checked(bytes)?;
@@ -50,9 +49,9 @@ pub(super) fn read<'a>(record: &'a [u8], each: &mut dyn FnMut(Block)) -> Option<
                 if fork_flags & HAS_IMAGE != 0 {
                     let image = take(5)?[4];
                     // Images that are not applied only serve comparisons.
-                    whole |= image & IMAGE_IS_APPLIED != 0;
+                    whole |= image & format.image_applied != 0;
                     // A compressed image with a hole tells the hole's length.
-                    if image & IMAGE_HAS_HOLE != 0 && image & IMAGE_IS_COMPRESSED != 0 {
+                    if image & IMAGE_HAS_HOLE != 0 && image & format.image_compressed != 0 {
                         take(2)?;
                     }
                 }

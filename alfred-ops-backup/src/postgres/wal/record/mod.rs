@@ -1,5 +1,6 @@
 //! WAL records, read from the bytes that a server streams (`access/xlogrecord.h`, `access/xlog_internal.h`).
 
+mod format;
 mod headers;
 mod kind;
 mod reader;

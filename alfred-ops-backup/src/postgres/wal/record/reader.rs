@@ -2,17 +2,16 @@
 
 use alfred_ops_core::{Error, ErrorKind, Lsn, Result};
 
+use super::format::WalFormat;
 use super::{RecordKind, Restores};
 
 const PAGE: u64 = 8192;
 const SHORT_HEADER: usize = 24;
 const LONG_HEADER: usize = 40;
 const RECORD_HEADER: usize = 24;
-/// The longest record that Postgres writes is 1,020 MiB; it is kept in memory until it is whole.
-const RECORD_BYTES_MAX: usize = 1020 << 20;
-/// `XLOG_PAGE_MAGIC` of Postgres 15 and 18; those between belong to the versions between.
-const MAGIC_15: u16 = 0xd110;
-const MAGIC_18: u16 = 0xd118;
+/// Postgres cannot replay a longer record, and from 16 on writes none above 1,020 MiB. One is kept in memory until
+/// it is whole.
+const RECORD_BYTES_MAX: usize = (1 << 30) - 1;
 const FIRST_IS_CONTINUED: u16 = 0x0001;
 const CONTINUED_IS_OVERWRITTEN: u16 = 0x0008;
 
@@ -36,7 +35,8 @@ pub(in crate::postgres) struct WalReader {
     /// Of the next byte.
     position: u64,
     header: Vec<u8>,
-    magic: u16,
+    /// Of the page entered last; `None` before the first.
+    format: Option<WalFormat>,
     record: Vec<u8>,
     record_start: u64,
     previous: Option<u64>,
@@ -53,7 +53,7 @@ impl WalReader {
             system_id,
             position: start.0,
             header: Vec::new(),
-            magic: 0,
+            format: None,
             record: Vec::new(),
             record_start: 0,
             previous: None,
@@ -143,10 +143,11 @@ impl WalReader {
             self.ended = true;
             return Ok(());
         }
-        if !(MAGIC_15..=MAGIC_18).contains(&magic) {
+        let format = WalFormat::of_magic(magic);
+        if format.is_none() {
             return Err(self.corrupt(&format!("a page has the magic number {magic:#06x}")));
         }
-        self.magic = magic;
+        self.format = format;
         let address = address.first_chunk().map_or(0, |address| u64::from_le_bytes(*address));
         if address != page {
             return Err(self.corrupt(&format!("a page says that it is at {}", Lsn(address))));
@@ -192,11 +193,14 @@ impl WalReader {
             return Err(self.corrupt("a record does not follow the one before"));
         }
         self.previous = Some(self.record_start);
-        let kind = RecordKind::of(&record, self.magic);
+        let kind = self.format.map_or(RecordKind::Other, |format| RecordKind::of(&record, format));
         if kind == RecordKind::Switch {
             self.skip = self.position.next_multiple_of(self.segment_bytes) - self.position;
         }
-        let restores = if self.with_restores { Restores::of(&record) } else { Vec::new() };
+        let restores = match self.format {
+            Some(format) if self.with_restores => Restores::of(&record, format),
+            _ => Vec::new(),
+        };
         Ok(WalRecord { start: Lsn(self.record_start), end: Lsn(self.position), kind, restores })
     }
 
@@ -209,6 +213,7 @@ impl WalReader {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::format::MAGIC_15;
     use super::*;
 
     const SEGMENT: u64 = 1 << 20;

@@ -1,5 +1,6 @@
 //! What the replay of a record makes whole.
 
+use super::format::WalFormat;
 use super::headers;
 use crate::postgres::pages::Relation;
 
@@ -18,9 +19,9 @@ pub(in crate::postgres) enum Restores {
 
 impl Restores {
     /// `record` is whole and its checksum was found right.
-    pub(super) fn of(record: &[u8]) -> Vec<Self> {
+    pub(super) fn of(record: &[u8], format: WalFormat) -> Vec<Self> {
         let mut found = Vec::new();
-        let data = headers::read(record, &mut |block| {
+        let data = headers::read(record, format, &mut |block| {
             if block.whole {
                 found.push(Self::Page { relation: block.relation, block: block.block });
             }
@@ -42,6 +43,10 @@ mod tests {
 
     use super::*;
 
+    fn of(record: &[u8]) -> Vec<Restores> {
+        Restores::of(record, WalFormat::of_magic(0xd118).unwrap())
+    }
+
     fn record(manager: u8, parts: &[&[u8]]) -> Vec<u8> {
         let mut record = vec![0; 24];
         record[17] = manager;
@@ -61,7 +66,7 @@ mod tests {
     fn images_and_new_pages_are_told_from_changes() {
         let name = numbers(&[1663, 5, 99]);
         let image = |info: u8| [100, 0, 24, 0, info];
-        let found = Restores::of(&record(
+        let found = of(&record(
             10,
             &[
                 // An image with a hole, not compressed.
@@ -90,23 +95,36 @@ mod tests {
     }
 
     #[test]
+    fn before_15_other_bits_say_what_an_image_is_for() {
+        let parts: [&[u8]; 5] = [
+            &[0, 0x10, 0, 0],
+            &[100, 0, 24, 0, 0x07, 8, 0],
+            &numbers(&[1663, 5, 99]),
+            &numbers(&[7]),
+            &[255, 0],
+        ];
+        let found = Restores::of(&record(10, &parts), WalFormat::of_magic(0xd10d).unwrap());
+        assert_eq!(found, [page(0, 7)]);
+    }
+
+    #[test]
     fn copied_databases_are_told() {
         let data = numbers(&[16_500, 1663, 1, 1663]);
-        let created = Restores::of(&record(RM_DATABASE, &[&[255, 16], &data]));
+        let created = of(&record(RM_DATABASE, &[&[255, 16], &data]));
         assert_eq!(created, [Restores::Database { tablespace: 1663, database: 16_500 }]);
-        assert!(Restores::of(&record(RM_DATABASE + 1, &[&[255, 16], &data])).is_empty());
+        assert!(of(&record(RM_DATABASE + 1, &[&[255, 16], &data])).is_empty());
     }
 
     #[test]
     fn a_block_of_the_same_relation_needs_one_before() {
-        assert!(Restores::of(&record(10, &[&[0, 0xc0, 0, 0], &numbers(&[1]), &[255, 0]])).is_empty());
+        assert!(of(&record(10, &[&[0, 0xc0, 0, 0], &numbers(&[1]), &[255, 0]])).is_empty());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes: Vec<u8>, manager: u8) {
-            let _ = Restores::of(&bytes);
-            let _ = Restores::of(&record(manager, &[&bytes]));
+            let _ = of(&bytes);
+            let _ = of(&record(manager, &[&bytes]));
         }
     }
 }
