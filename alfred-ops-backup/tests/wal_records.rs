@@ -224,6 +224,11 @@ async fn a_gap_between_a_backup_and_a_later_slot_is_closed_or_told() {
         };
         let (ran, ()) = tokio::join!(archiver.run(&run), stop);
         ran.unwrap();
+        // The server notices a little later that nobody streams any more.
+        let clock = SystemClock::shared();
+        while site.server.psql("SELECT active FROM pg_replication_slots").unwrap() == "t" {
+            clock.sleep(Duration::from_millis(20)).await;
+        }
         archiver.gap()
     };
     let flushed =
