@@ -123,6 +123,33 @@ async fn an_archiver_whose_line_is_cut_goes_on_without_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_waits_for_an_archiver_that_is_started_again() {
+    let (server, line) = server().await;
+    let context = JobContext::system();
+    let repository = repository(&context).await;
+    let (archiver, tasks) = (archiver(&server, &line, &repository), TaskSet::new(&CancellationToken::new()));
+    let first = run(&archiver, &tasks);
+    stored(&archiver, write(&server)).await;
+    line.down();
+    first.await.unwrap().unwrap_err();
+    let senders = "SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'alfred_ops'";
+    until(&server, senders, "0").await;
+    let beside = PostgresBackend::new(server.options()).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
+    let backup = repository.run_backup(&beside, BackupRequest::full(), &context);
+    let start_again = async {
+        until(&server, senders, "1").await;
+        until(&server, senders, "0").await;
+        line.up();
+        Some(run(&archiver, &tasks))
+    };
+    let (backup, again) = tokio::join!(backup, start_again);
+    let record = backup.unwrap();
+    tasks.shutdown().await;
+    again.unwrap().await.unwrap().unwrap();
+    beside.verify_wal(&repository, &record, &context).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_somebody_dropped_is_made_anew_and_what_the_server_kept_closes_the_gap() {
     let (server, line) = server().await;
     let context = JobContext::system();

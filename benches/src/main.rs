@@ -6,6 +6,7 @@ mod backup;
 mod cluster;
 mod incremental;
 mod pgbackrest;
+mod relations;
 mod restore;
 mod rpo;
 
@@ -30,6 +31,7 @@ struct Arguments {
 enum Benchmark {
     Backup,
     Incremental,
+    Relations,
     Restore,
     Rpo,
 }
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
         match arguments.name {
             Benchmark::Backup => backup::measure(&large().await?).await,
             Benchmark::Incremental => incremental::measure(arguments.quick).await,
+            Benchmark::Relations => relations::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
             Benchmark::Rpo => rpo::measure(arguments.quick).await,
         }

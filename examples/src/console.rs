@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use alfred_ops_core::{Progress, ProgressState, ProgressUnit, SharedClock};
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often a bar moves on a terminal.
 const BAR_PERIOD: Duration = Duration::from_millis(100);
@@ -55,25 +55,35 @@ impl Console {
             (true, true) => ProgressDrawTarget::stderr(),
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        let shape = "   {msg:<12} {wide_bar} {binary_bytes:>10} / {binary_total_bytes:<10}";
+        let shape = "   {msg:<12} {wide_bar} {binary_bytes:>10} / {binary_total_bytes:<10} {prefix:>12}";
         bar.set_style(ProgressStyle::with_template(shape).unwrap_or_else(|_| ProgressStyle::default_bar()));
         let mut work = std::pin::pin!(work);
         let period = if self.terminal { BAR_PERIOD } else { LINE_PERIOD };
+        let (mut phase, mut began) = (progress.state().phase, self.clock.monotonic());
         let output = loop {
             tokio::select! {
                 output = &mut work => break output,
-                () = self.clock.sleep(period) => self.show(&bar, &progress.state()),
+                () = self.clock.sleep(period) => {
+                    let (state, now) = (progress.state(), self.clock.monotonic());
+                    if state.phase != phase {
+                        (phase, began) = (state.phase.clone(), now);
+                    }
+                    self.show(&bar, &state, now - began);
+                }
             }
         };
         bar.finish_and_clear();
         output
     }
 
-    fn show(&self, bar: &ProgressBar, state: &ProgressState) {
+    fn show(&self, bar: &ProgressBar, state: &ProgressState, elapsed: Duration) {
+        let remaining = state.remaining(elapsed).map(|rest| format!("{} left", HumanDuration(rest)));
+        let remaining = remaining.unwrap_or_default();
         if self.terminal {
             bar.set_message(state.phase.to_string());
             bar.set_length(state.total.unwrap_or(state.done).max(state.done));
             bar.set_position(state.done);
+            bar.set_prefix(remaining);
             return;
         }
         let amount = |amount: u64| match state.unit {
@@ -81,6 +91,7 @@ impl Console {
             _ => amount.to_string(),
         };
         let total = state.total.map(|total| format!(" of {}", amount(total))).unwrap_or_default();
-        self.step(&format!("… {}: {}{total}", state.phase, amount(state.done)));
+        let remaining = if remaining.is_empty() { remaining } else { format!(", {remaining}") };
+        self.step(&format!("… {}: {}{total}{remaining}", state.phase, amount(state.done)));
     }
 }

@@ -31,6 +31,10 @@ const WAL_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// What a record says of a backup whose pages the server was told not to check.
 const UNCHECKED: &str = "damaged pages were accepted: the server checked no checksums";
 
+/// An archiver that has ended is started again within this time, or a backup gives up waiting for it.
+const RESTART_LIMIT: Duration = Duration::from_secs(60);
+const RESTART_POLL: Duration = Duration::from_millis(200);
+
 /// Where the WAL that makes a backup consistent comes from.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -98,7 +102,7 @@ impl PostgresBackend {
         self.same_timeline(timeline, probe.timeline)?;
         let tablespaces = begun.backup.tablespaces.clone();
         let end = begun.backup.stream(snapshot, begun.base.as_ref()).await?;
-        bounded(context, archiver.wait_until_stored(end, context)).await?;
+        bounded(context, stored_beside(archiver, end, context)).await?;
         self.same_timeline(timeline, archiver.timeline())?;
         Ok(self.captured(&probe, begun.note, begun.base.is_some(), start, end, tablespaces))
     }
@@ -261,6 +265,25 @@ async fn read_manifest(
         }
     }
     Ok(manifest)
+}
+
+/// Waits until an archiver has stored all before `end`, also over runs that end and are started again: a backup of
+/// hours shall not fail because a connection was lost at its end.
+async fn stored_beside(archiver: &WalArchiver, end: Lsn, context: &JobContext) -> Result<()> {
+    let mut down_since = None;
+    loop {
+        let before = archiver.stored();
+        let Err(error) = archiver.wait_until_stored(end, context).await else { return Ok(()) };
+        let now = context.clock.monotonic();
+        if archiver.stored() > before {
+            down_since = None;
+        }
+        let down_for = now.saturating_sub(*down_since.get_or_insert(now));
+        if error.kind() != ErrorKind::Unavailable || down_for > RESTART_LIMIT {
+            return Err(error);
+        }
+        context.clock.sleep(RESTART_POLL).await;
+    }
 }
 
 async fn bounded(context: &JobContext, wait: impl Future<Output = Result<()>> + Send) -> Result<()> {

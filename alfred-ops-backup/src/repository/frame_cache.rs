@@ -18,8 +18,9 @@ const READ_RAW_BYTES: u64 = 4 << 20;
 const READS: usize = 16;
 /// Raw bytes that are read before they are needed.
 const AHEAD_BYTES: u64 = 16 << 20;
-/// Raw bytes of frames that are kept since pages of them may be needed again.
-const IDLE_BYTES: u64 = 16 << 20;
+/// Raw bytes of frames that are kept since pages of them may be needed again: a day of hourly backups above a full
+/// one, whose pages take turns.
+const IDLE_BYTES: u64 = 28 << 20;
 
 /// A frame: the number of its backup and its own there.
 type Key = (u32, u32);

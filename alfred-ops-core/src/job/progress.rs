@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -28,6 +29,18 @@ pub struct ProgressState {
     pub total: Option<u64>,
     /// What the two numbers count.
     pub unit: ProgressUnit,
+}
+
+impl ProgressState {
+    /// How long the rest of this phase takes if it goes on as it went for `elapsed`, since the phase began. `None`
+    /// while nothing is known.
+    #[must_use]
+    pub fn remaining(&self, elapsed: Duration) -> Option<Duration> {
+        let rest = self.total?.saturating_sub(self.done);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let seconds = elapsed.as_secs_f64() * (rest as f64 / self.done as f64);
+        Duration::try_from_secs_f64(seconds).ok()
+    }
 }
 
 /// The reporting end of long work. Clones report to the same place; reporting never waits.
@@ -72,5 +85,20 @@ impl Progress {
 impl Default for Progress {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_takes_as_long_as_what_is_done_took() {
+        let seconds = Duration::from_secs;
+        let state = |done, total| ProgressState { done, total, ..ProgressState::default() };
+        assert_eq!(state(25, Some(100)).remaining(seconds(10)), Some(seconds(30)));
+        assert_eq!(state(120, Some(100)).remaining(seconds(10)), Some(Duration::ZERO));
+        assert_eq!(state(25, None).remaining(seconds(10)), None);
+        assert_eq!(state(0, Some(100)).remaining(seconds(10)), None, "nothing tells how fast it goes");
     }
 }

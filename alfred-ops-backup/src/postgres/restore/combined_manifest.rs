@@ -1,5 +1,6 @@
 //! The manifest of a cluster that was put together from several backups.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -17,9 +18,13 @@ use crate::postgres::manifest::Received;
 const READ_BYTES: usize = 256 << 10;
 
 /// What the manifest of a restored cluster must say, given that of its last backup: where that names
-/// changes to a file, the file itself, with the length and checksum that it has in `destination` now.
-/// `None` if nothing is to be changed.
-pub(super) fn combined(manifest: &[u8], destination: &Path) -> Result<Option<Vec<u8>>> {
+/// changes to a file, the file itself, with the length and checksum that are `known`, or that it has in
+/// `destination` now. `None` if nothing is to be changed.
+pub(super) fn combined(
+    manifest: &[u8],
+    known: &HashMap<String, Received>,
+    destination: &Path,
+) -> Result<Option<Vec<u8>>> {
     let corrupt = |what: &str| Error::new(ErrorKind::Corrupt, "read backup manifest", what);
     let mut manifest: Map<String, Value> = serde_json::from_slice(manifest)
         .map_err(|source| corrupt("it is not JSON of the expected form").with_source(source))?;
@@ -33,7 +38,13 @@ pub(super) fn combined(manifest: &[u8], destination: &Path) -> Result<Option<Vec
         let Some(path) = subject.or_else(|| (path == BACKUP_LABEL).then(|| path.to_owned())) else {
             continue;
         };
-        let received = read(&destination.join(&path))?;
+        let target = destination.join(&path);
+        // A file whose last pages lay there already did not pass whole.
+        let length = std::fs::metadata(&target).map_err(failed("read restored file", &target))?.len();
+        let received = match known.get(&path) {
+            Some(received) if received.bytes == length => *received,
+            _ => read(&target)?,
+        };
         file["Path"] = path.into();
         file["Size"] = received.bytes.into();
         file["Checksum-Algorithm"] = "CRC32C".into();

@@ -2,21 +2,25 @@
 
 mod combined_manifest;
 mod destination;
+mod durable;
 mod file_writer;
 mod files;
 mod recovery_settings;
 mod target_check;
 mod wal_files;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alfred_ops_core::{Error, ErrorKind, JobContext, ProgressUnit, Result, blocking};
 
 use self::destination::Destination;
+use self::files::Written;
 use self::recovery_settings::Goal;
 use super::base_backup::MANIFEST_FILE;
 use super::facts::ClusterFacts;
+use super::manifest::Received;
 use super::wal::{StoredWal, scan};
 use crate::{RecoveryTarget, RestoreRequest, Restored, SnapshotReader};
 
@@ -48,7 +52,7 @@ pub(super) async fn restore(
     context.progress.begin("restore", Some(record.stats.raw_bytes), ProgressUnit::Bytes);
 
     let root = &request.destination;
-    let mut restored = files::write_files(context, snapshot, root, may_exist).await?;
+    let Written { mut restored, checksums } = files::write_files(context, snapshot, root, may_exist).await?;
     // A backup's own end is all that the earliest moment needs.
     let wal = if request.target == RecoveryTarget::Immediate { wal.until(facts.end) } else { wal };
     let timeline = (wal.timeline() != facts.timeline).then_some(wal.timeline());
@@ -60,7 +64,7 @@ pub(super) async fn restore(
     }
     let goal = Goal { target, timeline, log_command };
     let (root, relocated) = (root.clone(), request.relocations.clone());
-    blocking(move || finish(&root, &destination, relocated.values(), &goal)).await??;
+    blocking(move || finish(&root, &destination, relocated.values(), &goal, &checksums)).await??;
     Ok(restored)
 }
 
@@ -70,6 +74,7 @@ fn finish<'a>(
     made: &Destination,
     relocated: impl Iterator<Item = &'a PathBuf>,
     goal: &Goal,
+    checksums: &HashMap<String, Received>,
 ) -> Result<()> {
     let auto_conf = destination.join(AUTO_CONF);
     let before = match std::fs::read_to_string(&auto_conf) {
@@ -80,14 +85,12 @@ fn finish<'a>(
     std::fs::write(&auto_conf, settings).map_err(file_writer::failed("write settings", &auto_conf))?;
     let manifest = destination.join(MANIFEST_FILE);
     let text = std::fs::read(&manifest).map_err(file_writer::failed("read manifest", &manifest))?;
-    if let Some(text) = combined_manifest::combined(&text, destination)? {
+    if let Some(text) = combined_manifest::combined(&text, checksums, destination)? {
         std::fs::write(&manifest, text).map_err(file_writer::failed("write manifest", &manifest))?;
     }
     let signal = destination.join("recovery.signal");
     std::fs::write(&signal, "").map_err(file_writer::failed("write recovery.signal", &signal))?;
-    for root in relocated.map(PathBuf::as_path).chain([destination]) {
-        file_writer::sync_tree(root)?;
-    }
+    durable::flush_trees(relocated.map(PathBuf::as_path).chain([destination]))?;
     made.unmark()?;
     let control = destination.join(CONTROL_FILE);
     std::fs::rename(destination.join(CONTROL_FILE_DRAFT), &control)
