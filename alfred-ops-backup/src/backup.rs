@@ -43,14 +43,14 @@ impl Repository {
         }
         self.still_whole(base.as_ref(), id, context).await?;
         context.check("finish backup")?;
+        let notes: Vec<String> = captured.note.into_iter().chain(damage).collect();
         let record = BackupRecord {
             id,
             backend: backend.kind().to_owned(),
             source: captured.source,
             mode: captured.mode,
             base: base.map(|base| base.id),
-            note: (captured.note.is_some() || damage.is_some())
-                .then(|| [captured.note, damage].into_iter().flatten().collect::<Vec<_>>().join("; ")),
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
             started_at,
             finished_at: context.now(),
             stats,

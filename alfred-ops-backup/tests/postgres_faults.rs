@@ -46,6 +46,30 @@ fn archiver(server: &PostgresServer, line: &TcpProxy, repository: &Repository) -
     Arc::new(WalArchiver::new(server.options().with_port(line.port()), repository.clone(), options))
 }
 
+/// A server whose log is archived through a line that a test cuts.
+struct Archived {
+    server: PostgresServer,
+    line: TcpProxy,
+    context: JobContext,
+    repository: Repository,
+    archiver: Arc<WalArchiver>,
+    tasks: TaskSet,
+    /// The first run.
+    first: TaskHandle<Result<()>>,
+}
+
+impl Archived {
+    async fn start() -> Self {
+        let (server, line) = server().await;
+        let context = JobContext::system();
+        let repository = repository(&context).await;
+        let archiver = archiver(&server, &line, &repository);
+        let tasks = TaskSet::new(&CancellationToken::new());
+        let first = run(&archiver, &tasks);
+        Self { server, line, context, repository, archiver, tasks, first }
+    }
+}
+
 /// One run of an archiver.
 fn run(archiver: &Arc<WalArchiver>, tasks: &TaskSet) -> TaskHandle<Result<()>> {
     let context = JobContext::system().with_cancel(tasks.cancel_token().clone());
@@ -100,12 +124,8 @@ async fn a_backup_whose_line_is_cut_is_none_and_the_next_one_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archiver_whose_line_is_cut_goes_on_without_a_gap() {
-    let (server, line) = server().await;
-    let context = JobContext::system();
-    let repository = repository(&context).await;
-    let (archiver, tasks) = (archiver(&server, &line, &repository), TaskSet::new(&CancellationToken::new()));
-    let first = run(&archiver, &tasks);
-    archiver.wait_until_stored(write(&server), &context).await.unwrap();
+    let Archived { server, line, context, repository, archiver, tasks, first } = Archived::start().await;
+    stored(&archiver, write(&server)).await;
     let beside = through(&server, &line).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
     let record = repository.run_backup(&beside, BackupRequest::full(), &context).await.unwrap();
     line.cut_after(30_000);
@@ -124,11 +144,7 @@ async fn an_archiver_whose_line_is_cut_goes_on_without_a_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_waits_for_an_archiver_that_is_started_again() {
-    let (server, line) = server().await;
-    let context = JobContext::system();
-    let repository = repository(&context).await;
-    let (archiver, tasks) = (archiver(&server, &line, &repository), TaskSet::new(&CancellationToken::new()));
-    let first = run(&archiver, &tasks);
+    let Archived { server, line, context, repository, archiver, tasks, first } = Archived::start().await;
     stored(&archiver, write(&server)).await;
     line.down();
     first.await.unwrap().unwrap_err();
@@ -151,12 +167,8 @@ async fn a_backup_waits_for_an_archiver_that_is_started_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_somebody_dropped_is_made_anew_and_what_the_server_kept_closes_the_gap() {
-    let (server, line) = server().await;
-    let context = JobContext::system();
-    let repository = repository(&context).await;
-    let (archiver, tasks) = (archiver(&server, &line, &repository), TaskSet::new(&CancellationToken::new()));
-    let first = run(&archiver, &tasks);
-    archiver.wait_until_stored(write(&server), &context).await.unwrap();
+    let Archived { server, line, context, repository, archiver, tasks, first } = Archived::start().await;
+    stored(&archiver, write(&server)).await;
     let beside = through(&server, &line).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
     let record = repository.run_backup(&beside, BackupRequest::full(), &context).await.unwrap();
     line.down();

@@ -8,8 +8,6 @@ use serde::Serialize;
 use super::index::{Index, SourceRef};
 use super::{BackupRecord, Damage, DamageKind, Layout, Repository, read_again_if_damaged};
 
-/// Listings are read in pages of this many keys.
-const PAGE: usize = 1000;
 /// Records being fetched at once.
 const READS: usize = 16;
 
@@ -77,16 +75,8 @@ impl Repository {
     /// # Errors
     /// The store's.
     pub async fn backup_ids(&self) -> Result<Vec<Id>> {
-        let mut ids = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = self.store.list(Layout::COMMITS, &after, PAGE).await?;
-            ids.extend(page.iter().filter_map(|blob| Layout::backup_of_commit(&blob.key)));
-            match page.last() {
-                Some(blob) if page.len() == PAGE => after.clone_from(&blob.key),
-                _ => return Ok(ids),
-            }
-        }
+        let commits = self.keys_below(Layout::COMMITS).await?;
+        Ok(commits.iter().filter_map(|(key, _)| Layout::backup_of_commit(key)).collect())
     }
 
     /// One finished backup.

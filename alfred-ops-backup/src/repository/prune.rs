@@ -236,7 +236,7 @@ impl Repository {
     }
 
     /// All keys that begin with `prefix`, and their lengths.
-    async fn keys_below(&self, prefix: &str) -> Result<Vec<(String, u64)>> {
+    pub(super) async fn keys_below(&self, prefix: &str) -> Result<Vec<(String, u64)>> {
         let mut found: Vec<(String, u64)> = Vec::new();
         loop {
             let after = found.last().map_or(String::new(), |(key, _)| key.clone());

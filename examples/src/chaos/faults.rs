@@ -18,7 +18,7 @@ use alfred_ops_backup::{
 };
 use alfred_ops_core::testing::servers::{PostgresServer, TcpProxy};
 use alfred_ops_core::{
-    Clock as _, EntropyExt as _, Error, JobContext, Lsn, Result, SeededEntropy, SystemClock, TaskSet,
+    ClockExt as _, EntropyExt as _, JobContext, Lsn, Result, SeededEntropy, SystemClock, TaskSet,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ use super::host::{SLOT, newest_only};
 use super::surroundings::{breach, system, until};
 
 const BUCKET: &str = "chaos";
+/// An archiver that is started again whenever it ends gets anywhere within this time, without faults.
+const LIMIT: Duration = Duration::from_secs(60);
 /// Of a hundred requests so many fail.
 const PERCENT: u8 = 6;
 /// Things that a service does on such a day.
@@ -197,17 +199,12 @@ impl<'a> Day<'a> {
 
     /// Waits until a position is stored, through any number of runs of the archiver.
     async fn archiver_reaches(&self, end: Lsn) -> Result<()> {
-        let clock = SystemClock::new();
-        let started = clock.monotonic();
-        loop {
-            match self.archiver.wait_until_stored(end, &self.context).await {
-                Ok(()) => return Ok(()),
-                Err(error) if clock.monotonic() - started > Duration::from_secs(60) => {
-                    return Err(Error::new(error.kind(), "wait for the archiver", "it does not get there")
-                        .with_source(error));
-                }
-                Err(_) => clock.sleep(Duration::from_millis(20)).await,
+        let clock = SystemClock::shared();
+        let reached = async {
+            while self.archiver.wait_until_stored(end, &self.context).await.is_err() {
+                clock.sleep(Duration::from_millis(20)).await;
             }
-        }
+        };
+        clock.timeout(LIMIT, "wait for the archiver", reached).await
     }
 }

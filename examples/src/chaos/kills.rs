@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_backup::{PostgresBackend, Repository, WalArchiveOptions, WalArchiver};
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Blows;
 use super::host::{Host, SLOT, Task, newest};
-use super::surroundings::{breach, repository, run as run_program, session, system, until};
+use super::surroundings::{archive, breach, repository, run as run_program, session, system, until};
 
 /// Thousands of rows, about as many megabytes.
 const THOUSANDS: u32 = 16;
@@ -234,13 +235,9 @@ impl Ground {
         // A dead host may still hold the slot for a moment.
         until(&self.server, "SELECT count(*) FROM pg_replication_slots WHERE active AND NOT temporary", "0")
             .await?;
-        let archiver = std::sync::Arc::new(self.archiver(self.repository().await?)?);
+        let archiver = Arc::new(self.archiver(self.repository().await?)?);
         let tasks = TaskSet::new(&CancellationToken::new());
-        let archiving = tasks.spawn({
-            let context = context.clone().with_cancel(tasks.cancel_token().clone());
-            let archiver = std::sync::Arc::clone(&archiver);
-            async move { archiver.run(&context).await }
-        });
+        let archiving = archive(&archiver, context, &tasks);
         let stored = archiver.wait_until_stored(end, context).await;
         tasks.shutdown().await;
         archiving.await??;

@@ -6,9 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_backup::{LocalBlobStore, Repository, RepositoryOptions};
+use alfred_ops_backup::{LocalBlobStore, Repository, RepositoryOptions, WalArchiver};
 use alfred_ops_core::testing::servers::PostgresServer;
-use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Result, SystemClock};
+use alfred_ops_core::{
+    ClockExt as _, Error, ErrorKind, JobContext, Result, SystemClock, TaskHandle, TaskSet,
+};
 
 /// What a server or a host needs to get ready.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -18,6 +20,17 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) async fn repository(folder: &Path, context: &JobContext) -> Result<Repository> {
     let store = Arc::new(LocalBlobStore::open(folder).await?);
     Repository::open_or_create(store, RepositoryOptions::default(), context).await
+}
+
+/// One run of an archiver, until the tasks are shut down.
+pub(super) fn archive(
+    archiver: &Arc<WalArchiver>,
+    context: &JobContext,
+    tasks: &TaskSet,
+) -> TaskHandle<Result<()>> {
+    let context = context.clone().with_cancel(tasks.cancel_token().clone());
+    let archiver = Arc::clone(archiver);
+    tasks.spawn(async move { archiver.run(&context).await })
 }
 
 /// A client program that talks to a server.

@@ -79,38 +79,41 @@ pub(super) async fn prune(
 
 /// The identifiers of the backups that a person means. Records are not read: they may be what is damaged.
 pub(super) async fn ids(repository: &Repository, which: &Which) -> Result<Vec<Id>> {
-    let mut ids = repository.backup_ids().await?;
     if which.all {
-        return Ok(ids);
+        return repository.backup_ids().await;
     }
     if which.backup == "latest" {
-        ids.drain(..ids.len().saturating_sub(1));
-    } else {
-        ids.retain(|id| id.to_string().starts_with(&which.backup));
+        let newest = repository.backup_ids().await?.pop();
+        return newest.map(|id| vec![id]).ok_or_else(|| none(repository));
     }
-    match (ids.len(), which.backup.parse::<Id>()) {
-        (1, _) => Ok(ids),
-        // Its commit may be what is missing.
-        (0, Ok(id)) => Ok(vec![id]),
-        (0, _) if which.backup == "latest" => Err(missing(repository, "there are no backups".to_owned())),
-        (0, _) => Err(missing(repository, format!("no backup begins with {:?}", which.backup))),
-        (several, _) => Err(missing(repository, format!("{several} backups begin with {:?}", which.backup))),
+    // The commit of one that is named in full may be what is missing.
+    match which.backup.parse() {
+        Ok(id) => Ok(vec![id]),
+        Err(_) => Ok(vec![beginning_with(repository, &which.backup).await?]),
     }
 }
 
 /// The backup that a person means.
 pub(super) async fn find(repository: &Repository, meant: &str) -> Result<BackupRecord> {
     if meant == "latest" {
-        let newest = repository.catalog().await?.backups.pop();
-        return newest.ok_or_else(|| missing(repository, "there are no backups".to_owned()));
+        return repository.catalog().await?.backups.pop().ok_or_else(|| none(repository));
     }
+    repository.backup(beginning_with(repository, meant).await?).await
+}
+
+/// The only backup whose identifier begins so.
+async fn beginning_with(repository: &Repository, meant: &str) -> Result<Id> {
     let mut ids = repository.backup_ids().await?;
     ids.retain(|id| id.to_string().starts_with(meant));
     match ids[..] {
-        [id] => repository.backup(id).await,
+        [id] => Ok(id),
         [] => Err(missing(repository, format!("no backup begins with {meant:?}"))),
         _ => Err(missing(repository, format!("{} backups begin with {meant:?}", ids.len()))),
     }
+}
+
+fn none(repository: &Repository) -> Error {
+    missing(repository, "there are no backups".to_owned())
 }
 
 fn missing(repository: &Repository, what: String) -> Error {

@@ -1,5 +1,7 @@
 //! `opsctl backup repair`.
 
+use std::sync::Arc;
+
 use alfred_ops_backup::{RepairReport, Repository};
 use alfred_ops_core::{JobContext, Result};
 use serde_json::json;
@@ -19,7 +21,7 @@ pub(super) async fn run(
 ) -> Result<Report> {
     let (store, from, options) = (place.store().await?, second.store().await?, place.options().await?);
     // What a repository is opened by comes first.
-    let entrance = Repository::repair_entrance(&*store, std::sync::Arc::clone(&from), &options).await?;
+    let entrance = Repository::repair_entrance(&*store, Arc::clone(&from), &options).await?;
     let repository = place.open().await?;
     let mut reports: Vec<RepairReport> = Vec::new();
     for id in ids(&repository, which).await? {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use alfred_ops_core::{ErrorKind, Result};
+use alfred_ops_core::{ErrorKind, Lsn, Result};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 
 use super::examination::{Check, Wrong, examine, fetch};
@@ -131,8 +131,7 @@ impl Inspector<'_> {
             gaps.push(covered..end);
         }
         for gap in gaps {
-            let at = |position: u64| format!("{:X}/{:X}", position >> 32, position & 0xffff_ffff);
-            let what = format!("the log has a gap from {} to {}", at(gap.start), at(gap.end));
+            let what = format!("the log has a gap from {} to {}", Lsn(gap.start), Lsn(gap.end));
             let damage = Damage::new(Layout::logs(&needed.log), DamageKind::Missing, what);
             if self.second.is_some() {
                 let why = "the second store has no whole copy".to_owned();

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::statements::{Moment, statements};
 use crate::chaos::host::SLOT;
-use crate::chaos::surroundings::{repository, session, system};
+use crate::chaos::surroundings::{archive, repository, session, system};
 
 /// Backups of a life. The third reads everything again.
 const BACKUPS: u32 = 4;
@@ -74,11 +74,7 @@ impl Life {
         let options = WalArchiveOptions::new(SLOT)?;
         let archiver = Arc::new(WalArchiver::new(self.primary.options(), self.repository.clone(), options));
         let tasks = TaskSet::new(&CancellationToken::new());
-        let archiving = tasks.spawn({
-            let archiver = Arc::clone(&archiver);
-            let context = context.clone().with_cancel(tasks.cancel_token().clone());
-            async move { archiver.run(&context).await }
-        });
+        let archiving = archive(&archiver, &context, &tasks);
         let backend =
             PostgresBackend::new(self.primary.options()).with_wal(WalSource::Archiver(Arc::clone(&archiver)));
         let mut writers = (0..WRITERS).map(|_| self.writer()).collect::<Result<Vec<_>>>()?;
