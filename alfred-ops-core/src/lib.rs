@@ -56,6 +56,7 @@ mod entropy;
 mod error;
 pub mod exposition;
 mod health;
+pub mod histogram;
 mod id;
 mod job;
 mod lease;

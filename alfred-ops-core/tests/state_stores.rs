@@ -34,17 +34,19 @@ async fn sqlite_conforms_and_keeps_what_was_written() {
 #[tokio::test]
 async fn sqlite_is_shared_by_stores_that_open_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ops.db");
-    let open = || SqliteStateStore::open(&path, SystemClock::shared());
-    let (a, b, c) = tokio::join!(open(), open(), open());
-    let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
-    let write = Write::create("once", json!(1));
-    let (a, b, c) = tokio::join!(a.put(&write), b.put(&write), c.put(&write));
-    let outcomes = [a, b, c];
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
-    assert!(
-        outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).all(|e| e.kind() == ErrorKind::Conflict)
-    );
+    // Many files, for the moments in which openings can meet are short.
+    for round in 0..50 {
+        let path = folder.path().join(format!("ops-{round}.db"));
+        let open = || SqliteStateStore::open(&path, SystemClock::shared());
+        let (a, b, c) = tokio::join!(open(), open(), open());
+        let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
+        let write = Write::create("once", json!(1));
+        let (a, b, c) = tokio::join!(a.put(&write), b.put(&write), c.put(&write));
+        let outcomes = [a, b, c];
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        let refusals = outcomes.iter().flat_map(|outcome| outcome.as_ref().err());
+        assert!(refusals.map(|error| error.kind()).all(|kind| kind == ErrorKind::Conflict), "{outcomes:?}");
+    }
 }
 
 #[tokio::test]

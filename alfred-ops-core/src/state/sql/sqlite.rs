@@ -14,15 +14,15 @@ use super::failure::{Effect, failure, migration};
 use super::row::{decode, document, encode, from_sql, to_sql};
 use crate::state::key::{KEY_END, check_key, check_prefix};
 use crate::state::write::conflict;
-use crate::{Document, Expected, Fence, LIST_LIMIT_MAX, Result, SharedClock, StateStore, Write};
+use crate::{Document, ErrorKind, Expected, Fence, LIST_LIMIT_MAX, Result, SharedClock, StateStore, Write};
 
 /// SQLite takes one writer at a time; more connections only serve readers.
 const CONNECTIONS_MAX: u32 = 4;
 /// Writers of other processes are waited for so long.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
-/// Processes that start together migrate in turn.
-const MIGRATION_ATTEMPTS: u32 = 20;
-const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
+/// Processes that start together open and migrate the file in turn.
+const OPENING_ATTEMPTS: u32 = 20;
+const OPENING_PAUSE: Duration = Duration::from_millis(50);
 
 /// Documents in a SQLite file: the embedded store for hosts on one machine. Clones share the connections.
 ///
@@ -48,20 +48,31 @@ impl SqliteStateStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_LIMIT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(BUSY_LIMIT)
-            .connect_with(options)
-            .await
-            .map_err(failure("open state file", &target, Effect::Read))?;
-        let migrator = migrator();
+        // SQLite changes the journal's mode without waiting for other writers, whatever the limit above.
         let mut attempts = 0;
+        let pool = loop {
+            let opened = SqlitePoolOptions::new()
+                .max_connections(CONNECTIONS_MAX)
+                .acquire_timeout(BUSY_LIMIT)
+                .connect_with(options.clone())
+                .await
+                .map_err(failure("open state file", &target, Effect::Read));
+            attempts += 1;
+            match opened {
+                Err(error) if error.kind() == ErrorKind::Unavailable && attempts < OPENING_ATTEMPTS => {
+                    clock.sleep(OPENING_PAUSE).await;
+                }
+                opened => break opened?,
+            }
+        };
+        let migrator = migrator();
+        attempts = 0;
         while let Err(error) = migrator.run(&pool).await {
             attempts += 1;
-            if attempts >= MIGRATION_ATTEMPTS {
+            if attempts >= OPENING_ATTEMPTS {
                 return Err(migration(&target, error));
             }
-            clock.sleep(MIGRATION_PAUSE).await;
+            clock.sleep(OPENING_PAUSE).await;
         }
         Ok(Self { pool, clock })
     }
