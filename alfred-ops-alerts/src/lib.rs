@@ -55,6 +55,7 @@ mod expr;
 #[cfg(feature = "http")]
 mod http;
 mod notify;
+pub mod promql;
 mod rule;
 mod scrape;
 mod sink;

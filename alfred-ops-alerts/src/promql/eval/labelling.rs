@@ -1,0 +1,80 @@
+//! Functions that make labels.
+
+use std::sync::Arc;
+
+use alfred_ops_core::Labels;
+use regex::Regex;
+
+use super::call::argument;
+use super::context::Context;
+use super::plan::CallPlan;
+use super::table::Row;
+use super::vector::Vector;
+use crate::promql::QueryError;
+use crate::promql::ast::{MatchOp, Matcher};
+use crate::promql::syntax::quote;
+
+/// The labels of something absent: what its selector's equalities say, unless a label is named twice.
+pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
+    let others = matchers.iter().filter(|matcher| matcher.name() != Labels::NAME);
+    let alone = |matcher: &&Matcher| {
+        let same_name = matchers.iter().filter(|other| other.name() == matcher.name()).count();
+        matcher.op() == MatchOp::Equal && same_name == 1
+    };
+    Labels::from_pairs(others.filter(alone).map(|matcher| (matcher.name(), matcher.value())))
+}
+
+fn text(call: &mut CallPlan, index: usize, context: &mut Context<'_>, now: i64) -> Result<Arc<[u8]>, QueryError> {
+    Ok(argument(call, index, context, now)?.text())
+}
+
+fn label_name(function: &str, what: &str, text: &[u8]) -> Result<String, QueryError> {
+    let name = std::str::from_utf8(text).ok().filter(|name| !name.is_empty());
+    name.map(str::to_owned).ok_or_else(|| {
+        QueryError::evaluation(format!("invalid {what} label name in {function}(): {}", String::from_utf8_lossy(text)))
+    })
+}
+
+pub(super) fn replace(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
+    let destination = text(call, 1, context, now)?;
+    let replacement = text(call, 2, context, now)?;
+    let source = text(call, 3, context, now)?;
+    let pattern = text(call, 4, context, now)?;
+    let pattern = String::from_utf8_lossy(&pattern).into_owned();
+    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+        QueryError::evaluation(format!("invalid regular expression in label_replace(): {}", quote(pattern.as_bytes())))
+    })?;
+    let destination = label_name("label_replace", "destination", &destination)?;
+    let source = String::from_utf8_lossy(&source).into_owned();
+    let replacement = String::from_utf8_lossy(&replacement).into_owned();
+    let vector = argument(call, 0, context, now)?.vector();
+    let table = call.names.derive(&vector.table, |row| {
+        let value = row.labels.get(&source).unwrap_or_default();
+        match regex.captures(value) {
+            None => row.clone(),
+            Some(captures) => relabelled(row, &destination, &crate::promql::expand::expand(&replacement, &captures)),
+        }
+    });
+    Vector { table, cells: vector.cells }.unique()
+}
+
+pub(super) fn join(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
+    let destination = text(call, 1, context, now)?;
+    let separator = String::from_utf8_lossy(&text(call, 2, context, now)?).into_owned();
+    let mut sources = Vec::new();
+    for index in 3..call.arguments.len() {
+        sources.push(label_name("label_join", "source", &text(call, index, context, now)?)?);
+    }
+    let destination = label_name("label_join", "destination", &destination)?;
+    let vector = argument(call, 0, context, now)?.vector();
+    let table = call.names.derive(&vector.table, |row| {
+        let values: Vec<&str> = sources.iter().map(|name| row.labels.get(name).unwrap_or_default()).collect();
+        relabelled(row, &destination, &values.join(&separator))
+    });
+    Vector { table, cells: vector.cells }.unique()
+}
+
+/// The row with one label set. A name that is set anew is true again.
+fn relabelled(row: &Row, name: &str, value: &str) -> Row {
+    Row { labels: row.labels.with(name, value), drop_name: row.drop_name && name != Labels::NAME }
+}

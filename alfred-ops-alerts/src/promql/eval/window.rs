@@ -1,0 +1,104 @@
+//! Functions over ranges.
+
+use alfred_ops_core::Labels;
+
+use super::aggregate::check_quantile;
+use super::context::Context;
+use super::evaluate;
+use super::extrapolation::{extended, extrapolated, instant};
+use super::labelling::absent_labels;
+use super::plan::WindowPlan;
+use super::ranges::{self, Arguments};
+use super::select::Stretch;
+use super::table::{LabelTable, Row, Table, index};
+use super::vector::{Cell, Vector};
+use crate::promql::ast::{Boundary, Function};
+use crate::promql::{QueryError, SampleValue};
+
+pub(super) fn evaluate_window(
+    plan: &mut WindowPlan,
+    context: &mut Context<'_>,
+    now: i64,
+) -> Result<Vector, QueryError> {
+    let boundary = plan.matrix.boundary();
+    check_boundary(plan.function, boundary)?;
+    let mut numbers = [f64::NAN; 2];
+    for (number, argument) in numbers.iter_mut().zip(&mut plan.arguments) {
+        *number = evaluate(argument, context, now)?.scalar();
+    }
+    let arguments = Arguments::new(plan.function, numbers, plan.matrix_span, now)?;
+    if plan.function == Function::QuantileOverTime
+        && let Some(argument) = plan.arguments.first()
+    {
+        let span = argument.span;
+        check_quantile(numbers[0], span, context);
+    }
+    if plan.function == Function::AbsentOverTime {
+        return absent_over_time(plan, context, now);
+    }
+    let mut cells = Vec::new();
+    let table = plan.matrix.stretches(context, now, |context, table, stretch| {
+        let labels = &table.rows[index(stretch.row)].labels;
+        let value = reduce(&arguments, boundary, context, labels, &stretch)?;
+        cells.extend(value.map(|value| Cell { row: stretch.row, value }));
+        Ok(())
+    })?;
+    let vector = Vector { table, cells };
+    if matches!(plan.function, Function::LastOverTime | Function::FirstOverTime) {
+        return vector.unique();
+    }
+    vector.nameless(&mut plan.names, context.delayed())
+}
+
+fn check_boundary(function: Function, boundary: Boundary) -> Result<(), QueryError> {
+    let smoothed = [Function::Delta, Function::Increase, Function::Rate];
+    let anchored = [Function::Changes, Function::Delta, Function::Increase, Function::Rate, Function::Resets];
+    let (word, allowed): (_, &[Function]) = match boundary {
+        Boundary::Plain => return Ok(()),
+        Boundary::Anchored => ("anchored", &anchored),
+        Boundary::Smoothed => ("smoothed", &smoothed),
+    };
+    if allowed.contains(&function) {
+        return Ok(());
+    }
+    let names: Vec<&str> = allowed.iter().map(|function| function.name()).collect();
+    let message =
+        format!("{word} modifier can only be used with: {} - not with {}", names.join(", "), function.name());
+    Err(QueryError::evaluation(message))
+}
+
+/// The value of one series.
+fn reduce(
+    arguments: &Arguments,
+    boundary: Boundary,
+    context: &mut Context<'_>,
+    labels: &Labels,
+    stretch: &Stretch<'_>,
+) -> Result<Option<SampleValue>, QueryError> {
+    Ok(match arguments.function {
+        Function::Rate | Function::Increase | Function::Delta => match boundary {
+            Boundary::Plain => extrapolated(arguments, context, labels, stretch),
+            Boundary::Anchored | Boundary::Smoothed => extended(arguments.function, boundary, stretch),
+        },
+        Function::Changes | Function::Resets if boundary == Boundary::Anchored => {
+            let window = ranges::anchored(stretch);
+            let stretch = Stretch { window: &window, ..*stretch };
+            ranges::reduce(arguments, context, labels, &stretch)
+        }
+        Function::Irate | Function::Idelta => instant(arguments, context, labels, stretch),
+        _ => ranges::reduce(arguments, context, labels, stretch),
+    })
+}
+
+fn absent_over_time(plan: &mut WindowPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
+    let mut present = false;
+    plan.matrix.stretches(context, now, |_, _: &Table, _| {
+        present = true;
+        Ok(())
+    })?;
+    if present {
+        return Ok(Vector::empty());
+    }
+    let labels = plan.matrix.matchers().map(absent_labels).unwrap_or_default();
+    Ok(Vector { table: LabelTable::new(vec![Row::new(labels)]), cells: vec![Cell { row: 0, value: 1.0.into() }] })
+}

@@ -1,0 +1,25 @@
+//! PromQL: queries as Prometheus 3 answers them.
+
+pub mod ast;
+mod duration;
+mod error;
+mod eval;
+mod expand;
+pub mod notation;
+mod options;
+mod position;
+mod query;
+mod recorded;
+mod source;
+mod syntax;
+mod value;
+
+pub use duration::{format_duration, parse_duration};
+pub use error::QueryError;
+pub use eval::QueryPlan;
+pub use options::QueryOptions;
+pub use position::{Position, Span};
+pub use query::Query;
+pub use recorded::RecordedSeries;
+pub use source::{SeriesId, SeriesSource, Window};
+pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};

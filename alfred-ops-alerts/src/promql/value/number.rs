@@ -1,0 +1,39 @@
+//! Numbers as Prometheus prints them.
+
+/// The shortest decimal that reads back equal, without exponent; `+Inf`, `-Inf`, `NaN`.
+pub(crate) fn format_float(value: f64) -> String {
+    if value == f64::INFINITY {
+        "+Inf".to_owned()
+    } else if value == f64::NEG_INFINITY {
+        "-Inf".to_owned()
+    } else {
+        value.to_string()
+    }
+}
+
+/// The shortest decimal that reads back equal, with an exponent where Go's `%g` has one: below 1e-4 and from 1e21.
+pub(crate) fn format_general(value: f64) -> String {
+    let magnitude = value.abs();
+    if value.is_finite() && magnitude != 0.0 && !(1e-4..1e21).contains(&magnitude) {
+        let text = format!("{value:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    format_float(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_in_go() {
+        assert_eq!(format_float(1e21), "1000000000000000000000");
+        assert_eq!(format_float(f64::INFINITY), "+Inf");
+        assert_eq!(format_general(1e21), "1e+21");
+        assert_eq!(format_general(0.00001), "1e-05");
+        assert_eq!(format_general(0.25), "0.25");
+        assert_eq!(format_general(f64::NAN), "NaN");
+    }
+}
