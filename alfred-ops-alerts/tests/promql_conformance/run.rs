@@ -79,7 +79,10 @@ impl Runner {
         let step = words.next().and_then(parse_duration).ok_or("load has no step")?;
         let mut loaded: Vec<(Labels, Vec<Entry>)> = Vec::new();
         for line in command.body() {
-            loaded.push(parse_series(line).map_err(|error| format!("{line}: {error}"))?);
+            let (labels, entries) = parse_series(line).map_err(|error| format!("{line}: {error}"))?;
+            // Of two lines for one series the last one counts.
+            loaded.retain(|(known, _)| *known != labels);
+            loaded.push((labels, entries));
         }
         for (labels, entries) in &loaded {
             self.series.push_entries(labels, 0, step, entries);

@@ -321,7 +321,7 @@ impl<'p> Join<'p> {
 
     fn finish(self, sides: &Sides<'_>) -> Result<Vector, QueryError> {
         let Some(plain) = self.plain else {
-            return Vector { table: self.rows.table(), cells: self.cells }.unique();
+            return Vector { table: self.rows.table(), cells: self.cells }.unique_rows();
         };
         let (op, returns_bool, matching, delayed) = (self.op, self.returns_bool, self.matching, self.delayed);
         let nobody = Row::new(Labels::empty());

@@ -14,7 +14,7 @@ use super::table::{Row, Table, index, position};
 use super::vector::{Cell, Vector};
 use crate::promql::ast::Function;
 use crate::promql::syntax::quote;
-use crate::promql::value::format_float;
+use crate::promql::value::format_label_float;
 use crate::promql::{QueryError, SampleValue, Span};
 
 /// The label of a bucket's upper bound.
@@ -90,13 +90,13 @@ fn quantiles(
         for q in numbers {
             if let Some(value) = histograms.quantile(group, *q, span, context) {
                 let row = histograms.groups.rows[group].nameless(delayed);
-                let labels = row.labels.with(label, &format_float(*q));
+                let labels = row.labels.with(label, &format_label_float(*q));
                 let row = call.rows.row(Row { labels, ..row });
                 cells.push(Cell { row, value: value.into() });
             }
         }
     }
-    Vector { table: call.rows.table(), cells }.unique()
+    Vector { table: call.rows.table(), cells }.unique_rows()
 }
 
 impl Histograms {
@@ -275,7 +275,7 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &[(f64, f64)]) -> f64 {
                 *found = Some(rank);
             } else if end > bound {
                 let from = if place == 0 && end > 0.0 { 0.0 } else { start };
-                let part = if from == f64::NEG_INFINITY { 1.0 } else { (bound - from) / (end - from) };
+                let part = if from == f64::NEG_INFINITY { 1.0 } else { ((bound - from) / (end - from)).max(0.0) };
                 *found = Some(rank + (count - rank) * part);
             }
         }

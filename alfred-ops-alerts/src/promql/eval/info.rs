@@ -43,7 +43,7 @@ pub(super) fn enrich(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -
             cells.push(Cell { row, value: cell.value.clone() });
         }
     }
-    Vector { table: call.rows.table(), cells }.unique()
+    Vector { table: call.rows.table(), cells }.unique_rows()
 }
 
 fn identity(labels: &Labels) -> Labels {

@@ -136,6 +136,7 @@ fn numbers(arguments: &Arguments, floats: &[(i64, f64)]) -> Option<f64> {
             Some(if arguments.function == Function::StddevOverTime { variance.sqrt() } else { variance })
         }
         Function::QuantileOverTime => Some(quantile(arguments.numbers[0], &mut values().collect::<Vec<_>>())),
+        Function::MadOverTime if values().any(f64::is_nan) => Some(f64::NAN),
         Function::MadOverTime => {
             let median = quantile(0.5, &mut values().collect::<Vec<_>>());
             Some(quantile(0.5, &mut values().map(|value| (value - median).abs()).collect::<Vec<_>>()))

@@ -47,6 +47,15 @@ impl Vector {
         Self { table, cells: self.cells }.unique()
     }
 
+    /// Refuses two samples with the same labels, where equal labels have equal places.
+    pub(super) fn unique_rows(self) -> Result<Self, QueryError> {
+        let mut seen = HashSet::with_capacity(self.cells.len());
+        if self.cells.iter().any(|cell| !seen.insert(cell.row)) {
+            return Err(twins());
+        }
+        self.unique()
+    }
+
     /// Refuses two samples with the same labels.
     pub(super) fn unique(self) -> Result<Self, QueryError> {
         if self.table.twins {

@@ -40,9 +40,4 @@ impl Annotations {
             self.infos.insert(format!("PromQL info: {text}"));
         }
     }
-
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.warnings.extend(other.warnings);
-        self.infos.extend(other.infos);
-    }
 }

@@ -9,4 +9,4 @@ pub use annotations::Annotations;
 pub use answer::{Answer, SeriesPoints, Value, VectorSample};
 pub use sample_value::SampleValue;
 
-pub(crate) use number::{format_float, format_general};
+pub(crate) use number::{format_float, format_general, format_label_float};

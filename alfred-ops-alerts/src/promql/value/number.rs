@@ -23,6 +23,13 @@ pub(crate) fn format_general(value: f64) -> String {
     format_float(value)
 }
 
+/// A number as OpenMetrics writes it in labels: whole numbers end in `.0`.
+pub(crate) fn format_label_float(value: f64) -> String {
+    let text = format_general(value);
+    let whole = value.is_finite() && !text.contains(['.', 'e']);
+    if whole { format!("{text}.0") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
