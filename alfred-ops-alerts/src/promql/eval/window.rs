@@ -78,7 +78,7 @@ fn reduce(
     Ok(match arguments.function {
         Function::Rate | Function::Increase | Function::Delta => match boundary {
             Boundary::Plain => extrapolated(arguments, context, labels, stretch),
-            Boundary::Anchored | Boundary::Smoothed => extended(arguments.function, boundary, stretch),
+            Boundary::Anchored | Boundary::Smoothed => extended(arguments, boundary, context, labels, stretch),
         },
         Function::Changes | Function::Resets if boundary == Boundary::Anchored => {
             let window = ranges::anchored(stretch);
