@@ -37,9 +37,9 @@
 //! | from | to | by |
 //! |---|---|---|
 //! | targets | samples | [`Target`], [`ScrapeConfig`], core's `MetricSource`; [`TargetStatus`] |
-//! | samples | series | [`SampleStore`], [`Selector`], [`StoreLimits`] |
-//! | series | readings | [`Expr`], evaluated at a [`Moment`] |
-//! | readings | alerts | [`Rule`], [`RuleSet`], [`brief_rules`]; [`evaluate`] is pure |
+//! | samples | series | [`SampleStore`], [`Interest`], [`StoreLimits`] |
+//! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
+//! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
@@ -51,6 +51,7 @@
 
 mod alert;
 mod engine;
+mod evaluation;
 mod expr;
 #[cfg(feature = "http")]
 mod http;
@@ -64,18 +65,20 @@ mod store;
 pub mod testing;
 
 pub use alert::{
-    Alert, AlertBook, AlertState, Evaluation, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
-    evaluate,
+    Alert, AlertBook, AlertState, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
 };
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus};
-pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Moment, Outcome, Reading};
+pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
+pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
 pub use notify::{
     Delivery, Due, Ledger, Notification, NotificationStatus, NotifiedAlert, NotifyPolicy, Outbox,
     OutboxCounters, Planned, Verdict, plan_notifications,
 };
-pub use rule::{BriefThresholds, Rule, RuleSet, brief_rules, brief_rules_with};
+pub use rule::{
+    BriefThresholds, GroupRule, RecordingRule, Rule, RuleGroup, RuleSet, brief_rules, brief_rules_with,
+};
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
-pub use store::{Appended, Matcher, Point, SampleStore, Selector, Series, StoreCounters, StoreLimits};
+pub use store::{Appended, Interest, SampleStore, StoreCounters, StoreLimits};

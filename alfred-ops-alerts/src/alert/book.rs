@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use alfred_ops_core::Labels;
-
-use super::{Alert, AlertState};
+use super::{Alert, AlertState, Alerts};
 
 /// All alerts that are pending, firing, or were firing a while ago.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertBook {
-    /// By rule, then by the alert's labels.
-    by_rule: BTreeMap<String, BTreeMap<Labels, Alert>>,
+    /// By group and place of the rule within it.
+    by_rule: BTreeMap<(String, usize), Alerts>,
 }
 
 impl AlertBook {
@@ -24,18 +22,14 @@ impl AlertBook {
         self.iter().filter(move |alert| alert.state == state)
     }
 
-    /// The alerts of the rule `name`.
-    pub fn of_rule(&self, name: &str) -> impl Iterator<Item = &Alert> {
-        self.by_rule.get(name).into_iter().flat_map(BTreeMap::values)
+    /// The alerts of the rules named `name`.
+    pub fn named<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b Alert> {
+        self.iter().filter(move |alert| alert.name() == name)
     }
 
-    pub(super) fn alerts(&self, rule: &str) -> Option<&BTreeMap<Labels, Alert>> {
-        self.by_rule.get(rule)
-    }
-
-    pub(super) fn set(&mut self, rule: &str, alerts: BTreeMap<Labels, Alert>) {
+    pub(crate) fn set(&mut self, group: &str, rule: usize, alerts: &Alerts) {
         if !alerts.is_empty() {
-            self.by_rule.insert(rule.to_owned(), alerts);
+            self.by_rule.insert((group.to_owned(), rule), alerts.clone());
         }
     }
 }

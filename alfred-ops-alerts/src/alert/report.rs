@@ -8,30 +8,27 @@ use alfred_ops_core::Error;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RuleReport {
+    /// The rule's group.
+    pub group: String,
     /// The rule's name.
     pub rule: String,
     /// How it fared.
     pub health: RuleHealth,
+    /// What is dubious about its expression or its data, in Prometheus' words.
+    pub warnings: Vec<String>,
 }
 
 /// How a rule fared.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RuleHealth {
-    /// It looked at readings and none met its condition.
-    Quiet {
-        /// How many readings it looked at.
-        watched: usize,
+    /// It has not been evaluated yet.
+    Unknown,
+    /// Its expression came to so many samples: alerts, or recorded series.
+    Good {
+        /// How many.
+        samples: usize,
     },
-    /// Readings met its condition.
-    Holding {
-        /// How many readings it looked at.
-        watched: usize,
-        /// How many of them met its condition.
-        held: usize,
-    },
-    /// There was nothing to look at: the rule cannot fire, for want of data or by its own fault.
-    NoData,
     /// It could not be evaluated; its alerts stay as they were.
     Failed(Arc<Error>),
 }

@@ -4,20 +4,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use alfred_ops_core::{Result, SharedClock};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
 use super::probe::Probe;
 use super::{AlertEngineBuilder, EngineStatus, run};
-use crate::alert::{Alert, AlertBook, Evaluation, RuleHealth, RuleReport, Transition, evaluate};
+use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
+use crate::evaluation::{Evaluation, GroupEvaluator};
 use crate::notify::{Ledger, NotifyPolicy, plan_notifications};
-use crate::rule::RuleSet;
-use crate::store::{SampleStore, StoreLimits};
+use crate::store::SampleStore;
 
 /// How many targets are asked at once in one step: bounds sockets and pages in memory.
 const SCRAPES_AT_ONCE_MAX: usize = 32;
+/// How often samples that no rule can look back to are given up: it means looking at every series.
+const EXPIRY_INTERVAL: TimeDelta = TimeDelta::seconds(15);
 
 /// Scrapes targets, evaluates rules over what they say, and notifies sinks of what changes.
 ///
@@ -35,27 +37,41 @@ pub struct AlertEngine {
 pub(super) struct Parts {
     pub(super) clock: SharedClock,
     pub(super) probes: Vec<Probe>,
-    pub(super) rules: RuleSet,
-    pub(super) limits: StoreLimits,
+    pub(super) groups: Vec<Group>,
+    pub(super) store: RwLock<SampleStore>,
     pub(super) dispatches: Vec<Dispatch>,
     pub(super) policy: NotifyPolicy,
-    pub(super) evaluation_interval: Duration,
+}
+
+/// A group of rules and how often it is evaluated.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) interval: Duration,
+    evaluator: Mutex<GroupEvaluator>,
 }
 
 #[derive(Debug)]
 struct Shared {
     parts: Parts,
-    samples: RwLock<SampleStore>,
     desk: Mutex<Desk>,
 }
 
 /// What evaluations leave behind for the next one.
 #[derive(Debug, Default)]
 struct Desk {
-    book: AlertBook,
     ledger: Ledger,
-    reports: Vec<RuleReport>,
     last_evaluation: Option<DateTime<Utc>>,
+    last_expiry: Option<DateTime<Utc>>,
+}
+
+impl Group {
+    pub(super) const fn new(interval: Duration, evaluator: GroupEvaluator) -> Self {
+        Self { interval, evaluator: Mutex::new(evaluator) }
+    }
+
+    fn evaluator(&self) -> MutexGuard<'_, GroupEvaluator> {
+        self.evaluator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl AlertEngine {
@@ -66,8 +82,7 @@ impl AlertEngine {
     }
 
     pub(super) fn new(parts: Parts) -> Self {
-        let samples = RwLock::new(SampleStore::new(parts.limits.clone()));
-        Self { shared: Arc::new(Shared { parts, samples, desk: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { parts, desk: Mutex::default() }) }
     }
 
     /// Scrapes each target at its interval, evaluates the rules at theirs and delivers to each sink, until
@@ -91,29 +106,67 @@ impl AlertEngine {
     }
 
     pub(super) async fn scrape(&self, probe: &Probe, now: DateTime<Utc>) {
-        probe.scrape(now, &self.parts().clock, &self.shared.samples).await;
+        probe.scrape(now, &self.parts().clock, &self.parts().store).await;
     }
 
-    /// Evaluates all rules at `now`, lets notifications of what changed wait for their delivery, and returns
+    /// Evaluates all groups at `now`, lets notifications of what changed wait for their delivery, and returns
     /// the changes with their reasons.
     pub fn evaluate_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
-        let mut desk = self.desk();
-        let Evaluation { book, transitions, reports } = {
-            let mut samples = self.shared.samples.write().unwrap_or_else(PoisonError::into_inner);
-            samples.expire(now);
-            evaluate(&self.parts().rules, &samples, &desk.book, now)
+        self.expire(now);
+        let transitions = self.parts().groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
+        self.notify(now);
+        transitions
+    }
+
+    /// Evaluates one group at `now`, and lets notifications of what changed wait for their delivery.
+    pub(super) fn evaluate_group(&self, group: &Group, now: DateTime<Utc>) {
+        self.expire(now);
+        self.evaluate_rules(group, now);
+        self.notify(now);
+    }
+
+    fn expire(&self, now: DateTime<Utc>) {
+        let due = {
+            let mut desk = self.desk();
+            let due = desk.last_expiry.is_none_or(|last| now - last >= EXPIRY_INTERVAL || now < last);
+            if due {
+                desk.last_expiry = Some(now);
+            }
+            due
         };
-        log_changes(&transitions, &desk.reports, &reports);
-        desk.book = book;
-        desk.reports = reports;
+        if !due {
+            return;
+        }
+        self.parts().store.write().unwrap_or_else(PoisonError::into_inner).expire(now);
+    }
+
+    fn evaluate_rules(&self, group: &Group, now: DateTime<Utc>) -> Vec<Transition> {
+        let mut evaluator = group.evaluator();
+        let before: Vec<RuleReport> = evaluator.reports().cloned().collect();
+        let Evaluation { transitions, reports } = evaluator.evaluate(&self.parts().store, now);
+        drop(evaluator);
+        log_changes(&transitions, &before, &reports);
+        transitions
+    }
+
+    fn notify(&self, now: DateTime<Utc>) {
+        let book = self.book();
+        let mut desk = self.desk();
         desk.last_evaluation = Some(now);
-        for planned in plan_notifications(&desk.book, &desk.ledger, &self.parts().policy, now) {
+        for planned in plan_notifications(&book, &desk.ledger, &self.parts().policy, now) {
             desk.ledger.record(&planned);
             for dispatch in &self.parts().dispatches {
                 dispatch.put(planned.notification.clone(), now);
             }
         }
-        transitions
+    }
+
+    fn book(&self) -> AlertBook {
+        let mut book = AlertBook::default();
+        for group in &self.parts().groups {
+            group.evaluator().enter(&mut book);
+        }
+        book
     }
 
     /// Makes one attempt for every notification that is due at `now`.
@@ -136,17 +189,19 @@ impl AlertEngine {
     /// All alerts that are pending, firing or resolved not long ago.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
-        self.desk().book.iter().cloned().collect()
+        self.book().iter().cloned().collect()
     }
 
     /// How the engine fares: its targets, rules, sinks and store.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
-        let samples = self.shared.samples.read().unwrap_or_else(PoisonError::into_inner).counters();
+        let samples = self.parts().store.read().unwrap_or_else(PoisonError::into_inner).counters();
+        let groups = self.parts().groups.iter();
+        let rules = groups.flat_map(|group| group.evaluator().reports().cloned().collect::<Vec<_>>()).collect();
         let desk = self.desk();
         EngineStatus {
             targets: self.parts().probes.iter().map(Probe::status).collect(),
-            rules: desk.reports.clone(),
+            rules,
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
             samples,
             last_evaluation: desk.last_evaluation,

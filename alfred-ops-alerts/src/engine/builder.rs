@@ -1,19 +1,21 @@
 //! Puts an engine together.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, SystemClock};
 
-use super::alert_engine::{AlertEngine, Parts};
+use super::alert_engine::{AlertEngine, Group, Parts};
 use super::dispatch::Dispatch;
 use super::probe::Probe;
+use crate::evaluation::GroupEvaluator;
 use crate::notify::NotifyPolicy;
-use crate::rule::{Rule, RuleSet};
+use crate::promql::QueryOptions;
+use crate::rule::{Rule, RuleGroup, RuleSet};
 use crate::scrape::{Connector, Target};
 use crate::sink::AlertSink;
-use crate::store::StoreLimits;
+use crate::store::{SampleStore, StoreLimits};
 
 /// Rules are evaluated as often as targets are scraped, as the platform's Prometheus does.
 const EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
@@ -23,6 +25,8 @@ const EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
 pub struct AlertEngineBuilder {
     targets: Vec<Target>,
     rules: Vec<Rule>,
+    groups: Vec<RuleGroup>,
+    keep_all: Option<Duration>,
     sinks: Vec<Arc<dyn AlertSink>>,
     clock: Option<SharedClock>,
     limits: StoreLimits,
@@ -45,10 +49,25 @@ impl AlertEngineBuilder {
         self
     }
 
-    /// Adds rules.
+    /// Adds alerting rules, which form a group of their own.
     #[must_use]
     pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
         self.rules.extend(rules);
+        self
+    }
+
+    /// Adds groups of rules, each evaluated at its own interval.
+    #[must_use]
+    pub fn rule_groups(mut self, groups: impl IntoIterator<Item = RuleGroup>) -> Self {
+        self.groups.extend(groups);
+        self
+    }
+
+    /// Keeps all series for this long, whether or not a rule looks at them. By default only what rules look at is
+    /// kept, for as long as they look back.
+    #[must_use]
+    pub const fn keep_all(mut self, retention: Duration) -> Self {
+        self.keep_all = Some(retention);
         self
     }
 
@@ -80,7 +99,7 @@ impl AlertEngineBuilder {
         self
     }
 
-    /// Sets how often rules are evaluated; every 15 s if not given.
+    /// Sets how often groups without an interval of their own are evaluated; every 15 s if not given.
     #[must_use]
     pub const fn evaluation_interval(mut self, interval: Duration) -> Self {
         self.evaluation_interval = Some(interval);
@@ -94,17 +113,12 @@ impl AlertEngineBuilder {
     /// occur twice. [`Unsupported`](ErrorKind::Unsupported) for a target over HTTP without the feature `http`.
     pub fn build(self) -> Result<AlertEngine> {
         let mut problems = Vec::new();
-        let rules = RuleSet::new(self.rules).unwrap_or_else(|error| {
+        let own = RuleGroup::new("rules").with_rules(self.rules);
+        let groups = self.groups.into_iter().chain((!own.rules.is_empty()).then_some(own));
+        let rules = RuleSet::of_groups(groups).unwrap_or_else(|error| {
             problems.push(error.to_string());
             RuleSet::default()
         });
-        if self.limits.retention < rules.window_max() {
-            problems.push(format!(
-                "samples are kept for {:?}, but a rule looks back {:?}",
-                self.limits.retention,
-                rules.window_max()
-            ));
-        }
         let evaluation_interval = self.evaluation_interval.unwrap_or(EVALUATION_INTERVAL);
         if evaluation_interval.is_zero() {
             problems.push("the evaluation interval is zero".to_owned());
@@ -122,14 +136,22 @@ impl AlertEngineBuilder {
         let connector = Connector::new()?;
         let probes =
             self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
+        let options = QueryOptions::default().with_subquery_step(evaluation_interval);
+        let mut interest = rules.interest(&options);
+        if let Some(retention) = self.keep_all {
+            interest = interest.with_everything(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
+        }
+        let groups = rules.checked().iter().map(|checked| {
+            let interval = checked.group.interval.unwrap_or(evaluation_interval);
+            Group::new(interval, GroupEvaluator::new(checked.clone(), options.clone()))
+        });
         Ok(AlertEngine::new(Parts {
             clock: self.clock.unwrap_or_else(SystemClock::shared),
             probes,
-            rules,
-            limits: self.limits,
+            groups: groups.collect(),
+            store: RwLock::new(SampleStore::new(self.limits, interest)),
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
             policy: self.policy,
-            evaluation_interval,
         }))
     }
 }

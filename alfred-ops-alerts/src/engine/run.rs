@@ -46,7 +46,9 @@ fn start(
     for index in 0..engine.parts().probes.len() {
         handles.push(readers.spawn(scrape_loop(engine.clone(), index, readers.cancel_token().clone())));
     }
-    handles.push(readers.spawn(evaluate_loop(engine.clone(), readers.cancel_token().clone())));
+    for index in 0..engine.parts().groups.len() {
+        handles.push(readers.spawn(evaluate_loop(engine.clone(), index, readers.cancel_token().clone())));
+    }
     for index in 0..engine.parts().dispatches.len() {
         handles.push(deliverers.spawn(deliver_loop(
             engine.clone(),
@@ -73,14 +75,17 @@ async fn scrape_loop(engine: AlertEngine, index: usize, cancel: CancellationToke
     }
 }
 
-async fn evaluate_loop(engine: AlertEngine, cancel: CancellationToken) {
+/// Evaluates a group at the multiples of its interval. Times that pass while it is being evaluated are left out: its
+/// rules look at the present.
+async fn evaluate_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
+    let Some(group) = engine.parts().groups.get(index) else { return };
     let clock = &engine.parts().clock;
     loop {
-        let next = next_run(clock.now(), engine.parts().evaluation_interval, 0);
+        let next = next_run(clock.now(), group.interval, 0);
         if !sleep_until(clock, next, &cancel).await {
             return;
         }
-        engine.evaluate_once(clock.now());
+        engine.evaluate_group(group, clock.now());
     }
 }
 

@@ -15,12 +15,12 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
-    pub(super) fn of(self, left: f64, right: f64) -> f64 {
+    pub(super) const fn sign(self) -> &'static str {
         match self {
-            Self::Add => left + right,
-            Self::Subtract => left - right,
-            Self::Multiply => left * right,
-            Self::Divide => left / right,
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
         }
     }
 }

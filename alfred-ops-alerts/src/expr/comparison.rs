@@ -19,17 +19,14 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `value` compares so with `threshold`.
-    #[must_use]
-    #[expect(clippy::float_cmp, reason = "equality with a threshold such as `up == 0` is exact by intent")]
-    pub fn holds(self, value: f64, threshold: f64) -> bool {
+    pub(super) const fn sign(self) -> &'static str {
         match self {
-            Self::Above => value > threshold,
-            Self::AtLeast => value >= threshold,
-            Self::Below => value < threshold,
-            Self::AtMost => value <= threshold,
-            Self::Equal => value == threshold,
-            Self::NotEqual => value != threshold,
+            Self::Above => ">",
+            Self::AtLeast => ">=",
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
         }
     }
 }

@@ -1,133 +1,109 @@
-//! What a rule computes.
+//! PromQL put together in Rust.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::{Aggregation, Arithmetic, Comparison};
-use crate::store::Selector;
+use super::selector::label_name;
+use super::{Aggregation, Arithmetic, Comparison, Selector};
+use crate::promql::format_duration;
 
-/// What a rule computes: for each series or group that meets its comparisons one reading, which is an alert.
+/// A PromQL expression put together in Rust, for rules whose limits are values of the host.
 ///
-/// The meaning of every part is that of its PromQL counterpart. Built from a [`Selector`] by methods:
+/// It is no more than text with its parentheses in the right places; what it means, and whether it means anything, is
+/// PromQL's to say: see [`Query`](crate::promql::Query).
 ///
 /// ```
 /// use std::time::Duration;
 /// use alfred_ops_alerts::{Expr, Selector};
 ///
-/// let minutes = Duration::from_secs(300);
-/// // sum by (job) (rate(tasks_errors_total[5m])) / sum by (job) (rate(tasks_processed_total[5m])) > 0.1
-/// let errors = Expr::rate(Selector::metric("tasks_errors_total"), minutes).sum_by(["job"]);
-/// let processed = Expr::rate(Selector::metric("tasks_processed_total"), minutes).sum_by(["job"]);
-/// let too_many = errors.divided_by(processed).above(0.1);
+/// let errors = Expr::rate(Selector::metric("errors_total"), Duration::from_secs(300)).sum_by(["job"]);
+/// let all = Expr::rate(Selector::metric("requests_total"), Duration::from_secs(300)).sum_by(["job"]);
+/// assert_eq!(
+///     errors.divided_by(all).above(0.1).to_string(),
+///     "sum by (job) (rate(errors_total[5m])) / sum by (job) (rate(requests_total[5m])) > 0.1"
+/// );
 /// ```
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Expr {
-    /// A number.
-    Number(f64),
-    /// The present value of each series.
-    Latest(Selector),
-    /// How fast each counter grows, per second.
-    Rate {
-        /// The counters.
-        selector: Selector,
-        /// How far to look back.
-        window: Duration,
-    },
-    /// How much each counter grew.
-    Increase {
-        /// The counters.
-        selector: Selector,
-        /// How far to look back.
-        window: Duration,
-    },
-    /// Many readings into one for each group.
-    Aggregate {
-        /// How.
-        aggregation: Aggregation,
-        /// The labels that tell groups apart, and that remain.
-        by: Vec<String>,
-        /// The readings.
-        of: Box<Expr>,
-    },
-    /// A quantile of histograms, from the rates of their buckets.
-    HistogramQuantile {
-        /// Between 0 and 1.
-        quantile: f64,
-        /// The buckets, with their label `le`.
-        of: Box<Expr>,
-    },
-    /// Two sides into one, where their labels meet one to one.
-    Arithmetic {
-        /// What is done.
-        operator: Arithmetic,
-        /// The left side.
-        left: Box<Expr>,
-        /// The right side.
-        right: Box<Expr>,
-        /// The labels by which the sides meet; all but the metric's name if not given.
-        on: Option<Vec<String>>,
-    },
-    /// The readings that compare so with a threshold; the others are left out.
-    Compare {
-        /// The readings.
-        of: Box<Expr>,
-        /// How.
-        comparison: Comparison,
-        /// With what.
-        threshold: f64,
-    },
-    /// The readings of the left side that meet any of the right side.
-    And {
-        /// The left side, whose values remain.
-        left: Box<Expr>,
-        /// The right side.
-        right: Box<Expr>,
-        /// The labels by which the sides meet; all but the metric's name if not given.
-        on: Option<Vec<String>>,
-    },
-    /// One reading of 1, labelled as the selector's equalities say, while no such series is present.
-    Absent(Selector),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expr {
+    text: String,
+    binds: Binding,
+}
+
+/// How tightly the outermost operator of an expression binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Set,
+    Comparison,
+    Sum,
+    Product,
+    /// There is no operator outside of parentheses.
+    Whole,
 }
 
 impl Expr {
+    /// PromQL as it is written, taken for what it is between parentheses.
+    #[must_use]
+    pub fn promql(text: impl Into<String>) -> Self {
+        Self { text: text.into(), binds: Binding::Set }
+    }
+
+    fn whole(text: String) -> Self {
+        Self { text, binds: Binding::Whole }
+    }
+
     /// How fast each counter grows, per second, over the last `window`.
     #[must_use]
-    pub const fn rate(selector: Selector, window: Duration) -> Self {
-        Self::Rate { selector, window }
+    pub fn rate(selector: Selector, window: Duration) -> Self {
+        Self::over("rate", &selector, window)
     }
 
     /// How much each counter grew in the last `window`.
     #[must_use]
-    pub const fn increase(selector: Selector, window: Duration) -> Self {
-        Self::Increase { selector, window }
+    pub fn increase(selector: Selector, window: Duration) -> Self {
+        Self::over("increase", &selector, window)
+    }
+
+    /// A function over the samples of the last `window`: `max_over_time` and its like.
+    #[must_use]
+    pub fn over(function: &str, selector: &Selector, window: Duration) -> Self {
+        let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        Self::whole(format!("{function}({selector}[{}])", format_duration(millis)))
+    }
+
+    /// 1 with the labels that the selector's equalities say, while no such series is present.
+    #[must_use]
+    pub fn absent(selector: &Selector) -> Self {
+        Self::whole(format!("absent({selector})"))
     }
 
     /// The sum for each combination of these labels.
     #[must_use]
-    pub fn sum_by<L: Into<String>>(self, by: impl IntoIterator<Item = L>) -> Self {
+    pub fn sum_by<L: AsRef<str>>(self, by: impl IntoIterator<Item = L>) -> Self {
         self.aggregated(Aggregation::Sum, by)
     }
 
     /// One reading for each combination of these labels.
     #[must_use]
-    pub fn aggregated<L: Into<String>>(
-        self,
-        aggregation: Aggregation,
-        by: impl IntoIterator<Item = L>,
-    ) -> Self {
-        Self::Aggregate { aggregation, by: by.into_iter().map(Into::into).collect(), of: Box::new(self) }
+    pub fn aggregated<L: AsRef<str>>(self, aggregation: Aggregation, by: impl IntoIterator<Item = L>) -> Self {
+        let labels: Vec<String> = by.into_iter().map(|label| label_name(label.as_ref())).collect();
+        let grouping = if labels.is_empty() { String::new() } else { format!(" by ({})", labels.join(", ")) };
+        Self::whole(format!("{}{grouping} ({})", aggregation.name(), self.text))
     }
 
     /// The quantile of the histograms whose bucket rates these are.
     #[must_use]
     pub fn histogram_quantile(self, quantile: f64) -> Self {
-        Self::HistogramQuantile { quantile, of: Box::new(self) }
+        Self::whole(format!("histogram_quantile({}, {})", Self::from(quantile).text, self.text))
     }
 
     /// This side and that side computed into one, where all labels are equal.
     #[must_use]
     pub fn combined(self, operator: Arithmetic, right: impl Into<Self>) -> Self {
-        Self::Arithmetic { operator, left: Box::new(self), right: Box::new(right.into()), on: None }
+        let binds = match operator {
+            Arithmetic::Add | Arithmetic::Subtract => Binding::Sum,
+            Arithmetic::Multiply | Arithmetic::Divide => Binding::Product,
+        };
+        self.joined(operator.sign(), right.into(), binds)
     }
 
     /// This side by that side, where all labels are equal.
@@ -157,54 +133,80 @@ impl Expr {
     /// The readings that compare so with `threshold`.
     #[must_use]
     pub fn compared(self, comparison: Comparison, threshold: f64) -> Self {
-        Self::Compare { of: Box::new(self), comparison, threshold }
+        self.joined(comparison.sign(), threshold.into(), Binding::Comparison)
     }
 
     /// The readings of this side that meet any of that side with all labels.
     #[must_use]
     pub fn and(self, right: impl Into<Self>) -> Self {
-        Self::And { left: Box::new(self), right: Box::new(right.into()), on: None }
+        self.joined("and", right.into(), Binding::Set)
     }
 
-    /// What is wrong with this expression whatever the samples are; the longest window goes to `windows`.
-    pub(crate) fn check(&self, problems: &mut Vec<String>, windows: &mut Duration) {
-        match self {
-            Self::Number(_) | Self::Latest(_) | Self::Absent(_) => {}
-            Self::Rate { selector, window } | Self::Increase { selector, window } => {
-                if window.is_zero() {
-                    problems.push(format!("the window over {} is zero", selector.name()));
-                }
-                *windows = (*windows).max(*window);
-            }
-            Self::Aggregate { of, .. } => of.check(problems, windows),
-            Self::HistogramQuantile { quantile, of } => {
-                if !(0.0..=1.0).contains(quantile) {
-                    problems.push(format!("the quantile {quantile} is not between 0 and 1"));
-                }
-                of.check(problems, windows);
-            }
-            Self::Compare { of, threshold, .. } => {
-                if threshold.is_nan() {
-                    problems.push("a threshold is NaN, which no value meets".to_owned());
-                }
-                of.check(problems, windows);
-            }
-            Self::Arithmetic { left, right, .. } | Self::And { left, right, .. } => {
-                left.check(problems, windows);
-                right.check(problems, windows);
-            }
-        }
+    /// The readings of this side, and those of that side that meet none of this side.
+    #[must_use]
+    pub fn or(self, right: impl Into<Self>) -> Self {
+        self.joined("or", right.into(), Binding::Set)
+    }
+
+    /// Operators of equal rank are read from the left, but `and` and `or` are not of equal rank.
+    fn joined(self, sign: &str, right: Self, binds: Binding) -> Self {
+        let left = if self.binds > binds || (self.binds == binds && binds > Binding::Comparison) {
+            self.text
+        } else {
+            format!("({})", self.text)
+        };
+        let right = if right.binds > binds { right.text } else { format!("({})", right.text) };
+        Self { text: format!("{left} {sign} {right}"), binds }
     }
 }
 
 impl From<Selector> for Expr {
     fn from(selector: Selector) -> Self {
-        Self::Latest(selector)
+        Self::whole(selector.to_string())
     }
 }
 
 impl From<f64> for Expr {
     fn from(number: f64) -> Self {
-        Self::Number(number)
+        let text = if number == f64::INFINITY {
+            "+Inf".to_owned()
+        } else if number == f64::NEG_INFINITY {
+            "-Inf".to_owned()
+        } else {
+            number.to_string()
+        };
+        Self::whole(text)
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::Query;
+
+    fn check(expr: &Expr, expected: &str) {
+        assert_eq!(expr.to_string(), expected);
+        expected.parse::<Query>().unwrap();
+    }
+
+    #[test]
+    fn parentheses_stand_where_they_must() {
+        let metric = |name: &str| Expr::from(Selector::metric(name));
+        check(&metric("a").combined(Arithmetic::Subtract, metric("b").combined(Arithmetic::Subtract, metric("c"))), "a - (b - c)");
+        check(&metric("a").combined(Arithmetic::Add, metric("b")).divided_by(metric("c")), "(a + b) / c");
+        check(&metric("a").divided_by(metric("b").divided_by(metric("c"))), "a / (b / c)");
+        check(&metric("a").divided_by(metric("b")).divided_by(metric("c")).above(1.5), "a / b / c > 1.5");
+        check(&metric("a").above(1.0).divided_by(metric("b")), "(a > 1) / b");
+        check(&metric("a").above(1.0).and(metric("b").below(2.0)).or(metric("c")), "(a > 1 and b < 2) or c");
+        check(&Expr::promql("a or b").sum_by(["x.y"]), "sum by (\"x.y\") (a or b)");
+        check(&metric("a").aggregated(Aggregation::Max, [""; 0]).equal_to(f64::INFINITY), "max (a) == +Inf");
+        check(&Selector::metric("my.metric").one_of("a", ["x.y", "z"]).into(), "{\"my.metric\",a=~\"x\\\\.y|z\"}");
+        check(&Expr::absent(&Selector::metric("up").with("job", "a")), "absent(up{job=\"a\"})");
     }
 }

@@ -1,20 +1,14 @@
-//! What a rule computes from samples.
+//! PromQL put together in Rust.
 
 mod aggregation;
 mod arithmetic;
 mod comparison;
-mod counter;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod expr;
-mod histogram;
-mod moment;
-mod vector;
+mod selector;
 
 pub use aggregation::Aggregation;
 pub use arithmetic::Arithmetic;
 pub use comparison::Comparison;
 pub use expr::Expr;
-pub use moment::{Moment, Outcome};
-
-pub(crate) use moment::duplicate;
-pub use vector::Reading;
+pub use selector::Selector;

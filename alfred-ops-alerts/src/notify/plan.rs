@@ -117,23 +117,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::alert::evaluate;
-    use crate::{Expr, Rule, RuleSet, SampleStore, Selector};
+    use crate::promql::QueryOptions;
+    use crate::{Expr, Rule, RuleEvaluator, RuleSet, SampleStore, Selector};
 
     /// Plays values of two series, one step a minute, and writes what is told.
     fn told(steps: &[[f64; 2]], policy: &NotifyPolicy) -> Vec<String> {
         let rules =
             RuleSet::new([Rule::new("Down", Expr::from(Selector::metric("up")).equal_to(0.0))]).unwrap();
-        let (mut samples, mut book, mut ledger) =
-            (SampleStore::default(), AlertBook::default(), Ledger::default());
+        let (samples, mut ledger) = (std::sync::RwLock::new(SampleStore::default()), Ledger::default());
+        let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
         let mut lines = Vec::new();
         let mut now = DateTime::UNIX_EPOCH;
         for (minute, values) in steps.iter().enumerate() {
             for (instance, value) in ["a", "b"].iter().zip(values) {
-                samples.append(&Labels::metric("up").with("instance", instance), now, *value);
+                let labels = Labels::metric("up").with("instance", instance);
+                samples.write().unwrap().append(&labels, now, *value);
             }
-            book = evaluate(&rules, &samples, &book, now).book;
-            for planned in plan_notifications(&book, &ledger, policy, now) {
+            evaluator.evaluate(&samples, now);
+            for planned in plan_notifications(&evaluator.book(), &ledger, policy, now) {
                 ledger.record(&planned);
                 let Planned { notification, due, .. } = planned;
                 let alerts: Vec<String> = notification

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
 use super::{Ledger, Notification, NotificationStatus, NotifyPolicy, Outbox, plan_notifications};
-use crate::{AlertBook, AlertState, Expr, Rule, RuleSet, SampleStore, Selector, evaluate};
+use crate::promql::QueryOptions;
+use crate::{AlertState, Expr, Rule, RuleEvaluator, RuleSet, SampleStore, Selector};
 
 /// What happens to one attempt.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +66,8 @@ proptest! {
         let down = Expr::from(Selector::metric("up")).equal_to(0.0);
         let odd = Expr::from(Selector::metric("up").one_of("i", ["1"])).equal_to(0.0);
         let rules = RuleSet::new([Rule::new("Down", down), Rule::new("Odd", odd)]).unwrap();
-        let (mut samples, mut book) = (SampleStore::default(), AlertBook::default());
+        let samples = std::sync::RwLock::new(SampleStore::default());
+        let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
         let (mut ledger, mut outbox) = (Ledger::default(), Outbox::default());
         let mut far_side = FarSide::default();
         let mut now = DateTime::UNIX_EPOCH;
@@ -76,10 +78,10 @@ proptest! {
             now += TimeDelta::seconds(15);
             for (instance, up) in ["0", "1", "2"].iter().zip(up) {
                 let series = Labels::metric("up").with("i", instance);
-                samples.append(&series, now, f64::from(u8::from(up)));
+                samples.write().unwrap().append(&series, now, f64::from(u8::from(up)));
             }
-            book = evaluate(&rules, &samples, &book, now).book;
-            for planned in plan_notifications(&book, &ledger, &NotifyPolicy::default(), now) {
+            evaluator.evaluate(&samples, now);
+            for planned in plan_notifications(&evaluator.book(), &ledger, &NotifyPolicy::default(), now) {
                 ledger.record(&planned);
                 outbox.put(planned.notification, now);
             }
@@ -90,7 +92,7 @@ proptest! {
             prop_assert!(outbox.len() <= 2);
         }
         let firing: BTreeSet<Labels> =
-            book.in_state(AlertState::Firing).map(|alert| alert.labels.clone()).collect();
+            evaluator.book().in_state(AlertState::Firing).map(|alert| alert.labels.clone()).collect();
         prop_assert_eq!(far_side.firing, firing);
         prop_assert!(outbox.is_empty());
     }

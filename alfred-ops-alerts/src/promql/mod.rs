@@ -21,5 +21,7 @@ pub use options::QueryOptions;
 pub use position::{Position, Span};
 pub use query::Query;
 pub use recorded::RecordedSeries;
-pub use source::{SeriesId, SeriesSource, Window};
+pub use source::{Growth, SeriesId, SeriesSource, Window};
+pub(crate) use recorded::next_generation;
+
 pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};

@@ -123,7 +123,7 @@ impl Default for RecordedSeries {
 }
 
 impl SeriesSource for RecordedSeries {
-    fn generation(&self) -> u64 {
+    fn generation(&self, _: &[Matcher]) -> u64 {
         self.generation
     }
 

@@ -40,6 +40,26 @@ impl Window {
         self.histograms.clear();
     }
 
+    /// How the numbers grew; `None` if there are histograms.
+    #[must_use]
+    pub fn growth(&self) -> Option<Growth> {
+        if !self.histograms.is_empty() {
+            return None;
+        }
+        let [first, .., last] = self.floats.as_slice() else {
+            return Some(Growth { samples: self.floats.len(), ..Growth::default() });
+        };
+        let mut lost = 0.0;
+        let mut before = f64::NEG_INFINITY;
+        for (_, value) in &self.floats {
+            if *value < before {
+                lost += before;
+            }
+            before = *value;
+        }
+        Some(Growth { first: *first, last: *last, lost, samples: self.floats.len() })
+    }
+
     /// Adds a sample behind the others.
     pub fn push(&mut self, millis: i64, value: SampleValue) {
         match value {
@@ -49,12 +69,26 @@ impl Window {
     }
 }
 
+/// How a series of numbers grew within a range.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Growth {
+    /// The first sample: milliseconds since 1970 and number. Meaningless without two samples.
+    pub first: (i64, f64),
+    /// The last one.
+    pub last: (i64, f64),
+    /// What a counter lost by starting again from zero.
+    pub lost: f64,
+    /// How many samples there are.
+    pub samples: usize,
+}
+
 /// Series that queries are asked of. Times are milliseconds since 1970; beginnings are excluded, ends included.
 ///
 /// While a query runs nothing changes. Between queries series may come and go, as the generation tells.
 pub trait SeriesSource {
-    /// Changes whenever series come or go, so that what was selected before can be used again until then.
-    fn generation(&self) -> u64;
+    /// Changes whenever series that may meet all conditions come or go, so that what was selected before can be used
+    /// again until then.
+    fn generation(&self, matchers: &[Matcher]) -> u64;
 
     /// The series that meet all conditions, in a stable order.
     fn select(&self, matchers: &[Matcher]) -> Vec<SeriesId>;
@@ -67,4 +101,11 @@ pub trait SeriesSource {
 
     /// Adds to `window` all samples after `after` and not after `until`, without marks of staleness.
     fn window(&self, series: SeriesId, after: i64, until: i64, window: &mut Window);
+
+    /// How a series of numbers grew after `after` and not after `until`; `None` if it holds histograms.
+    fn growth(&self, series: SeriesId, after: i64, until: i64) -> Option<Growth> {
+        let mut window = Window::default();
+        self.window(series, after, until, &mut window);
+        window.growth()
+    }
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::Rule;
-use crate::expr::{Aggregation, Arithmetic, Expr};
-use crate::store::Selector;
+use crate::expr::{Aggregation, Arithmetic, Expr, Selector};
 
 /// Where a label tells one process, host or database server from another.
 const INSTANCE: [&str; 2] = ["job", "instance"];
@@ -125,7 +124,7 @@ fn task_rules(thresholds: &BriefThresholds) -> Vec<Rule> {
 }
 
 fn resource_rules(thresholds: &BriefThresholds) -> Vec<Rule> {
-    let one_minus = |share: Expr| Expr::Number(1.0).combined(Arithmetic::Subtract, share);
+    let one_minus = |share: Expr| Expr::from(1.0).combined(Arithmetic::Subtract, share);
     let idle = Expr::rate(Selector::metric("node_cpu_seconds_total").with("mode", "idle"), WINDOW)
         .aggregated(Aggregation::Avg, INSTANCE);
     let host_memory =

@@ -1,20 +1,20 @@
 //! One alerting rule.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
-
-use crate::expr::Expr;
 
 /// One alerting rule: every reading of its expression is an alert.
 ///
-/// Annotations may contain `{{ $labels.x }}`, `{{ $value }}` and `{{ $value | humanizePercentage }}`.
+/// The expression is PromQL, as text or put together by [`Expr`](crate::Expr); a [`RuleSet`](super::RuleSet) checks it. Labels
+/// and annotations may be templates with `$labels` and `$value`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// The alerts' `alertname`, unique among rules.
+    /// The alerts' `alertname`.
     pub name: String,
-    /// When there is an alert.
-    pub expr: Expr,
+    /// When there is an alert, in PromQL.
+    pub expr: String,
     /// How long the expression must hold before an alert fires.
     pub for_duration: Duration,
     /// How long an alert goes on firing after the expression held for the last time.
@@ -28,10 +28,10 @@ pub struct Rule {
 impl Rule {
     /// A rule that fires as soon as `expr` holds.
     #[must_use]
-    pub fn new(name: impl Into<String>, expr: Expr) -> Self {
+    pub fn new(name: impl Into<String>, expr: impl fmt::Display) -> Self {
         Self {
             name: name.into(),
-            expr,
+            expr: expr.to_string(),
             for_duration: Duration::ZERO,
             keep_firing_for: Duration::ZERO,
             labels: BTreeMap::new(),

@@ -5,116 +5,147 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
-use super::{Rule, Template};
+use super::{CheckedRule, GroupRule, Rule, RuleGroup};
+use crate::promql::{Query, QueryOptions};
+use crate::store::Interest;
 
-/// The label that holds an alert's rule.
-pub(crate) const ALERT_NAME: &str = "alertname";
+/// The group of rules that a host gives without one.
+const DEFAULT_GROUP: &str = "rules";
 
-/// Rules that have been checked: unique names, templates that parse, windows that make sense.
+/// Groups of rules that have been checked: expressions and templates that can be read, names that can be.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleSet {
-    rules: Vec<CheckedRule>,
-    window_max: Duration,
+    groups: Vec<CheckedGroup>,
 }
 
-/// A rule and its parsed annotations.
+/// A group and its rules, checked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct CheckedRule {
-    pub(crate) rule: Rule,
-    pub(crate) annotations: Vec<(String, Template)>,
+pub(crate) struct CheckedGroup {
+    pub(crate) group: RuleGroup,
+    pub(crate) rules: Vec<CheckedRule>,
 }
 
 impl RuleSet {
-    /// Checks `rules`.
+    /// Checks alerting rules, which form one group.
+    ///
+    /// # Errors
+    /// Those of [`of_groups`](Self::of_groups).
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self> {
+        let group = RuleGroup::new(DEFAULT_GROUP).with_rules(rules);
+        if group.rules.is_empty() { Ok(Self::default()) } else { Self::of_groups([group]) }
+    }
+
+    /// Checks groups.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) with all problems of all rules at once.
-    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self> {
+    pub fn of_groups(groups: impl IntoIterator<Item = RuleGroup>) -> Result<Self> {
         let mut problems = Vec::new();
         let mut names = BTreeSet::new();
-        let mut checked = Self::default();
-        for rule in rules {
-            if !names.insert(rule.name.clone()) {
-                problems.push(format!("rule {:?}: another rule has the same name", rule.name));
+        let mut checked = Vec::new();
+        for group in groups {
+            if group.name.is_empty() {
+                problems.push("a group has no name".to_owned());
+            } else if !names.insert(group.name.clone()) {
+                problems.push(format!("two groups are named {:?}", group.name));
             }
-            let mut found = Vec::new();
-            let annotations = check(&rule, &mut found, &mut checked.window_max);
-            problems.extend(found.into_iter().map(|problem| format!("rule {:?}: {problem}", rule.name)));
-            checked.rules.push(CheckedRule { rule, annotations });
+            if group.interval.is_some_and(|interval| interval.is_zero()) {
+                problems.push(format!("group {:?}: the interval is zero", group.name));
+            }
+            let mut rules = Vec::new();
+            for rule in &group.rules {
+                let mut found = Vec::new();
+                rules.extend(CheckedRule::new(rule, &group, &mut found));
+                problems.extend(found.into_iter().map(|problem| format!("rule {:?}: {problem}", rule.name())));
+            }
+            checked.push(CheckedGroup { group, rules });
         }
         if problems.is_empty() {
-            return Ok(checked);
+            return Ok(Self { groups: checked });
         }
         Err(Error::new(ErrorKind::InvalidInput, "check rules", problems.join("; ")))
     }
 
-    /// The rules in the order in which they are evaluated.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|checked| &checked.rule)
+    /// The groups.
+    pub fn groups(&self) -> impl Iterator<Item = &RuleGroup> {
+        self.groups.iter().map(|checked| &checked.group)
     }
 
-    pub(crate) fn checked(&self) -> &[CheckedRule] {
-        &self.rules
+    /// The rules of all groups in the order in which they are evaluated.
+    pub fn iter(&self) -> impl Iterator<Item = &GroupRule> {
+        self.groups().flat_map(|group| &group.rules)
     }
 
-    /// The longest window that any rule looks back: the least retention that makes sense.
+    pub(crate) fn checked(&self) -> &[CheckedGroup] {
+        &self.groups
+    }
+
+    /// What the rules can ever look at, evaluated with `options`.
     #[must_use]
-    pub const fn window_max(&self) -> Duration {
-        self.window_max
+    pub fn interest(&self, options: &QueryOptions) -> Interest {
+        Interest::of(self.queries(), options)
     }
-}
 
-fn check(rule: &Rule, problems: &mut Vec<String>, window_max: &mut Duration) -> Vec<(String, Template)> {
-    if rule.name.is_empty() {
-        problems.push("the name is empty".to_owned());
+    /// The queries of all rules.
+    pub fn queries(&self) -> impl Iterator<Item = &Query> {
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        rules.flat_map(|rule| {
+            let watched = rule.alert.as_ref().and_then(|alert| alert.watched.as_ref());
+            std::iter::once(&rule.query).chain(watched)
+        })
     }
-    rule.expr.check(problems, window_max);
-    for name in rule.labels.keys() {
-        if !is_label_name(name) || name == ALERT_NAME {
-            problems.push(format!("{name:?} cannot be the name of a label of an alert"));
-        }
-    }
-    let mut annotations = Vec::new();
-    for (name, text) in &rule.annotations {
-        match Template::parse(text) {
-            Ok(template) => annotations.push((name.clone(), template)),
-            Err(problem) => problems.push(format!("annotation {name:?}: {problem}")),
-        }
-    }
-    annotations
-}
 
-fn is_label_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with("__")
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    /// How far back any rule looks.
+    #[must_use]
+    pub fn window_max(&self, options: &QueryOptions) -> Duration {
+        let offset = self.groups().map(|group| group.query_offset).max().unwrap_or_default();
+        let reach = u64::try_from(self.interest(options).longest_millis()).unwrap_or(0);
+        Duration::from_millis(reach).saturating_add(offset)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Expr, Selector};
+    use crate::{Expr, RecordingRule, Selector};
 
     #[test]
     fn all_problems_are_reported_at_once() {
         let rate = Expr::rate(Selector::metric("m"), Duration::ZERO);
         let rules = [
-            Rule::new("A", rate.histogram_quantile(95.0).above(f64::NAN)).with_label("alertname", "x"),
-            Rule::new("A", 1.0.into()).with_annotation("summary", "on {{ $labels.job"),
-            Rule::new("", 1.0.into()).with_annotation("summary", "{{ query \"x\" }}"),
+            Rule::new("A", rate.histogram_quantile(0.95).above(1.0)).with_label("alertname", "x"),
+            Rule::new("A", "vector(1)").with_annotation("summary", "on {{ $labels.job"),
+            Rule::new("", "sum by (job (up)"),
         ];
+        let error = RuleSet::new(rules).unwrap_err().to_string();
+        for part in [
+            "rule \"A\": expression 1:",
+            "rule \"A\": \"alertname\" cannot be the name of a label of an alert",
+            "rule \"A\": annotation \"summary\": `{{` has no `}}`",
+            "rule \"\": the name is empty",
+            "rule \"\": expression 1:8: \"(\" is never closed",
+        ] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+        let groups = [RuleGroup::new("g").with_rules([RecordingRule::new("a{b}", "m[5m]")]), RuleGroup::new("g")];
+        let error = RuleSet::of_groups(groups).unwrap_err().to_string();
         assert_eq!(
-            RuleSet::new(rules).unwrap_err().to_string(),
-            "check rules: rule \"A\": a threshold is NaN, which no value meets; \
-             rule \"A\": the quantile 95 is not between 0 and 1; \
-             rule \"A\": the window over m is zero; \
-             rule \"A\": \"alertname\" cannot be the name of a label of an alert; \
-             rule \"A\": another rule has the same name; \
-             rule \"A\": annotation \"summary\": `{{` has no `}}`; \
-             rule \"\": the name is empty; \
-             rule \"\": annotation \"summary\": `query \"x\"` is not $labels.NAME, $value or \
-             $value | humanizePercentage"
+            error,
+            "check rules: rule \"a{b}\": the expression is a range vector, not a vector; rule \"a{b}\": \"a{b}\" cannot \
+             be a metric's name: braces belong into the expression; two groups are named \"g\""
         );
+    }
+
+    #[test]
+    fn what_is_compared_is_watched() {
+        let watched = |expr: &str| {
+            let set = RuleSet::new([Rule::new("A", expr)]).unwrap();
+            let alert = set.groups[0].rules[0].alert.clone().unwrap();
+            alert.watched.map(|query| query.text().to_owned())
+        };
+        assert_eq!(watched("(a / b > 0.5) and on (x) c").as_deref(), Some("a / b"));
+        assert_eq!(watched("1 < rate(m_total[5m])").as_deref(), Some("rate(m_total[5m])"));
+        assert_eq!(watched("a or b > 1"), None);
+        assert_eq!(watched("absent(up)"), None);
     }
 }

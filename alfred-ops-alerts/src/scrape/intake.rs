@@ -87,7 +87,7 @@ impl Intake {
                 store.append(&known.stored, started_at, sample.value)
             }
         };
-        matches!(appended, Appended::Stored | Appended::StoredForOldest)
+        matches!(appended, Appended::Stored | Appended::Ignored)
     }
 
     fn end_unseen(&mut self, at: DateTime<Utc>, store: &mut SampleStore) {
@@ -130,7 +130,7 @@ mod tests {
     use alfred_ops_core::exposition::{Limits, parse};
 
     use super::*;
-    use crate::{Expr, Moment, Selector};
+    use crate::promql::{Query, QueryOptions, Value};
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -142,9 +142,13 @@ mod tests {
     }
 
     fn present(store: &SampleStore, name: &str, seconds: i64) -> Vec<String> {
-        let expr = Expr::from(Selector::metric(name));
-        let readings = Moment::new(store, at(seconds)).readings(&expr).unwrap();
-        readings.iter().map(|reading| format!("{} {}", reading.labels, reading.value)).collect()
+        let query: Query = name.parse().unwrap();
+        match query.instant(store, seconds * 1000, &QueryOptions::default()).unwrap().value {
+            Value::Vector(samples) => {
+                samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     fn intake() -> Intake {

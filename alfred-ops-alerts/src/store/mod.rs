@@ -1,15 +1,16 @@
-//! Samples in memory: series with a bounded past, found by their labels.
+//! Samples in memory: series with a bounded past, as far as rules look at them.
 
+mod counters;
+mod interest;
 mod limits;
-mod matcher;
-mod point;
 mod sample_store;
-mod selector;
 mod series;
+mod times;
+mod values;
 
+pub use counters::StoreCounters;
+pub use interest::Interest;
 pub use limits::StoreLimits;
-pub use matcher::Matcher;
-pub use point::Point;
-pub use sample_store::{Appended, SampleStore, StoreCounters};
-pub use selector::Selector;
-pub use series::Series;
+pub use sample_store::{Appended, SampleStore};
+
+pub(crate) use series::Series;

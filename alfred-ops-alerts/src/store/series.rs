@@ -1,69 +1,209 @@
-//! The bounded past of one series.
+//! One series.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::Arc;
 
 use alfred_ops_core::Labels;
-use chrono::{DateTime, Utc};
+use alfred_ops_core::histogram::{Histogram, ResetHint};
 
-use super::Point;
+use super::times::Times;
+use super::values::Values;
+use crate::promql::{Growth, SampleValue, Window};
 
-/// The bounded past of one series.
-#[derive(Debug, Clone)]
-pub struct Series {
+/// One series and its recent past.
+#[derive(Debug)]
+pub(crate) struct Series {
     labels: Labels,
-    /// In the order of time, no two at the same time.
-    points: VecDeque<Point>,
+    /// How long its samples are kept.
+    keep_millis: i64,
+    times: Times,
+    values: Values,
+    /// Whether no value is below the one before it, so that growth is the last less the first.
+    ascending: bool,
+    /// What few series have.
+    rare: Option<Box<Rare>>,
 }
 
+/// What few series have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// When the series ended, ascending.
+    ends: Vec<i64>,
+    histograms: Vec<(i64, Arc<Histogram>)>,
+}
+
+/// Samples are given up in batches of at least this part of all, for giving up means writing anew.
+const BATCH: usize = 4;
+
 impl Series {
-    pub(super) const fn new(labels: Labels) -> Self {
-        Self { labels, points: VecDeque::new() }
+    pub(super) fn new(labels: Labels, keep_millis: i64) -> Self {
+        let (times, values) = (Times::default(), Values::default());
+        Self { labels, keep_millis, times, values, ascending: true, rare: None }
     }
 
-    /// The series' labels, its name among them.
-    #[must_use]
-    pub const fn labels(&self) -> &Labels {
+    pub(super) const fn labels(&self) -> &Labels {
         &self.labels
     }
 
-    /// The value that counts as present at `now`: the latest one, unless it is `lookback` old or older or the
-    /// series has ended.
-    #[must_use]
-    pub fn latest(&self, now: DateTime<Utc>, lookback: Duration) -> Option<Point> {
-        self.range(now, lookback).next_back().filter(|point| !point.is_stale())
+    pub(super) const fn set_keep(&mut self, keep_millis: i64) {
+        self.keep_millis = keep_millis;
     }
 
-    /// The points of the last `window` before `now`, ends of the series included. As in Prometheus 3 a point
-    /// exactly `window` old lies outside.
-    pub fn range(&self, now: DateTime<Utc>, window: Duration) -> impl DoubleEndedIterator<Item = Point> {
-        let end = now.timestamp_millis();
-        let start = end.saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
-        let first = self.points.partition_point(|point| point.millis <= start);
-        let after_last = self.points.partition_point(|point| point.millis <= end).max(first);
-        self.points.range(first..after_last).copied()
+    /// How many samples it has.
+    pub(super) fn len(&self) -> usize {
+        self.times.len() + self.rare.as_ref().map_or(0, |rare| rare.histograms.len())
     }
 
-    pub(super) fn last(&self) -> Option<Point> {
-        self.points.back().copied()
+    /// The time of its last sample or end.
+    pub(super) fn last_time(&self) -> Option<i64> {
+        let rare = self.rare.as_ref();
+        let end = rare.and_then(|rare| rare.ends.last().copied());
+        let histogram = rare.and_then(|rare| rare.histograms.last().map(|(millis, _)| *millis));
+        [self.times.last(), end, histogram].into_iter().flatten().max()
     }
 
-    pub(super) fn push(&mut self, point: Point) {
-        self.points.push_back(point);
+    pub(super) fn last_float(&self) -> Option<(i64, f64)> {
+        let last = self.times.len().checked_sub(1)?;
+        Some((self.times.at(last), self.values.at(last)))
     }
 
-    /// Gives up the oldest point; false if there is none.
-    pub(super) fn shed(&mut self) -> bool {
-        self.points.pop_front().is_some()
+    /// Adds a sample that is later than all others.
+    pub(super) fn push(&mut self, millis: i64, value: &SampleValue) {
+        match value {
+            SampleValue::Float(value) => self.push_float(millis, *value),
+            SampleValue::Histogram(histogram) => {
+                let histogram = self.told_reset(histogram);
+                self.rare.get_or_insert_default().histograms.push((millis, histogram));
+            }
+        }
     }
 
-    /// Gives up what is at or before `millis` and says how much that was.
-    pub(super) fn expire(&mut self, millis: i64) -> usize {
-        let expired = self.points.partition_point(|point| point.millis <= millis);
-        self.points.drain(..expired).count()
+    pub(super) fn push_float(&mut self, millis: i64, value: f64) {
+        if !self.times.push(millis) {
+            // After weeks of silence nothing of the past is of use to any rule.
+            (self.times, self.values, self.ascending) = (Times::default(), Values::default(), true);
+            self.times.push(millis);
+        }
+        if let Some(last) = self.values.len().checked_sub(1) {
+            self.ascending &= value >= self.values.at(last);
+        } else {
+            self.ascending = !value.is_nan();
+        }
+        self.values.push(value);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty()
+    /// A histogram that says whether it goes on from the one before, as Prometheus' storage does.
+    fn told_reset(&self, histogram: &Arc<Histogram>) -> Arc<Histogram> {
+        let before = self.rare.as_ref().and_then(|rare| rare.histograms.last());
+        match before {
+            Some((_, before)) if !matches!(histogram.reset_hint, ResetHint::Gauge | ResetHint::Reset) => {
+                let mut told = Histogram::clone(histogram);
+                told.reset_hint =
+                    if histogram.is_reset_after(before) { ResetHint::Reset } else { ResetHint::NotReset };
+                Arc::new(told)
+            }
+            _ => Arc::clone(histogram),
+        }
+    }
+
+    /// Notes that it ended at `millis`.
+    pub(super) fn end(&mut self, millis: i64) {
+        self.rare.get_or_insert_default().ends.push(millis);
+    }
+
+    /// Gives up samples that no rule can look back to any more.
+    pub(super) fn expire(&mut self, now: i64) {
+        let oldest = now.saturating_sub(self.keep_millis);
+        let expired = self.times.until(oldest);
+        if expired > 0 && (expired >= self.times.len() / BATCH || expired == self.times.len()) {
+            self.forget(expired);
+        }
+        if let Some(rare) = &mut self.rare {
+            rare.ends.retain(|millis| *millis > oldest);
+            let expired = rare.histograms.partition_point(|(millis, _)| *millis <= oldest);
+            rare.histograms.drain(..expired);
+            if rare.ends.is_empty() && rare.histograms.is_empty() {
+                self.rare = None;
+            }
+        }
+    }
+
+    /// Gives up the older half of its samples; how many that were.
+    pub(super) fn shed(&mut self) -> usize {
+        let given_up = self.times.len() / 2;
+        if given_up > 0 {
+            self.forget(given_up);
+        }
+        given_up
+    }
+
+    fn forget(&mut self, count: usize) {
+        self.times.forget(count);
+        self.values.forget(count);
+        let values = (0..self.values.len()).map(|index| self.values.at(index));
+        self.ascending = self.ascending || values.is_sorted();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            let histograms = rare.histograms.iter().map(|(_, histogram)| histogram.size_bytes() + 24);
+            size_of::<Rare>() + rare.ends.capacity() * size_of::<i64>() + histograms.sum::<usize>()
+        });
+        size_of::<Self>() + self.times.heap_bytes() + self.values.heap_bytes() + rare
+    }
+
+    /// The last sample after `after` and not after `until`, unless the series ended behind it.
+    pub(super) fn latest(&self, after: i64, until: i64) -> Option<(i64, SampleValue)> {
+        let found = self.times.until(until).checked_sub(1).map(|place| (self.times.at(place), place));
+        let float = found.filter(|(millis, _)| *millis > after);
+        let Some(rare) = &self.rare else {
+            return float.map(|(millis, place)| (millis, self.values.at(place).into()));
+        };
+        let histogram = rare.histograms.partition_point(|(millis, _)| *millis <= until).checked_sub(1);
+        let histogram = histogram.and_then(|place| rare.histograms.get(place)).filter(|(millis, _)| *millis > after);
+        let newest = match (float, histogram) {
+            (Some((millis, _)), Some((of_histogram, value))) if *of_histogram > millis => {
+                (*of_histogram, SampleValue::Histogram(Arc::clone(value)))
+            }
+            (Some((millis, place)), _) => (millis, self.values.at(place).into()),
+            (None, Some((millis, value))) => (*millis, SampleValue::Histogram(Arc::clone(value))),
+            (None, None) => return None,
+        };
+        let ended = rare.ends.iter().any(|end| *end <= until && *end > newest.0);
+        (!ended).then_some(newest)
+    }
+
+    /// Adds all samples after `after` and not after `until` to `window`.
+    pub(super) fn window(&self, after: i64, until: i64, window: &mut Window) {
+        let places = self.times.until(after)..self.times.until(until);
+        window.floats.reserve(places.len());
+        self.values.each(places, |place, value| window.floats.push((self.times.at(place), value)));
+        if let Some(rare) = &self.rare {
+            let within = |millis: i64| millis > after && millis <= until;
+            let histograms = rare.histograms.iter().filter(|(millis, _)| within(*millis));
+            window.histograms.extend(histograms.cloned());
+        }
+    }
+
+    /// How it grew within a range, if it holds numbers only.
+    pub(super) fn growth(&self, after: i64, until: i64) -> Option<Growth> {
+        if self.rare.as_ref().is_some_and(|rare| !rare.histograms.is_empty()) {
+            return None;
+        }
+        let places = self.times.until(after)..self.times.until(until);
+        if places.len() < 2 {
+            return Some(Growth { samples: places.len(), ..Growth::default() });
+        }
+        let point = |place: usize| (self.times.at(place), self.values.at(place));
+        let mut lost = 0.0;
+        if !self.ascending {
+            let mut before = f64::NEG_INFINITY;
+            self.values.each(places.clone(), |_, value| {
+                if value < before {
+                    lost += before;
+                }
+                before = value;
+            });
+        }
+        Some(Growth { first: point(places.start), last: point(places.end - 1), lost, samples: places.len() })
     }
 }

@@ -107,6 +107,12 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// How many bytes they take, shared by all clones.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.0.len() + 2 * size_of::<usize>()
+    }
+
     /// The same labels with `name` set to `value`; an empty value takes the label away.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {

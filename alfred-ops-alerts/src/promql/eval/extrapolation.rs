@@ -10,7 +10,7 @@ use super::context::Context;
 use super::ranges::{Arguments, mixed};
 use super::select::{Stretch, interpolate};
 use super::statistics::as_float;
-use crate::promql::SampleValue;
+use crate::promql::{Growth, SampleValue};
 use crate::promql::ast::{Boundary, Function};
 
 /// Samples nearer to an edge of the range than this many average distances are taken to reach it.
@@ -26,30 +26,45 @@ pub(super) fn extrapolated(
     stretch: &Stretch<'_>,
 ) -> Option<SampleValue> {
     let counts = arguments.function != Function::Delta;
-    let (floats, histograms) = (&stretch.window.floats, &stretch.window.histograms);
-    if !floats.is_empty() && !histograms.is_empty() {
+    let histograms = &stretch.window.histograms;
+    if !stretch.window.floats.is_empty() && !histograms.is_empty() {
         mixed(arguments, context, labels);
         return None;
     }
-    if let ([(first, first_value), .., (last, last_value)], true) = (floats.as_slice(), histograms.is_empty()) {
-        if counts {
-            hint_counter(arguments, context, labels);
-        }
-        let mut difference = last_value - first_value;
-        if counts {
-            difference += resets(floats.iter().map(|(_, value)| *value));
-        }
-        let from_zero = (difference > 0.0 && *first_value >= 0.0).then(|| first_value / difference);
-        let factor = factor(arguments.function, stretch, *first, *last, floats.len(), from_zero.filter(|_| counts));
-        return Some((difference * factor).into());
+    if let Some(growth) = stretch.window.growth() {
+        return of_growth(arguments, context, labels, &growth, (stretch.start, stretch.end)).map(Into::into);
     }
     let [(first, first_histogram), .., (last, _)] = histograms.as_slice() else { return None };
     let mut difference = histogram_difference(arguments, context, labels, histograms, counts)?;
     let from_zero = (difference.count > 0.0 && first_histogram.count >= 0.0)
         .then(|| first_histogram.count / difference.count)
         .filter(|_| counts);
-    difference.multiply(factor(arguments.function, stretch, *first, *last, histograms.len(), from_zero));
+    let range = (stretch.start, stretch.end);
+    difference.multiply(factor(arguments.function, range, *first, *last, histograms.len(), from_zero));
     Some(difference.into())
+}
+
+/// The same of what is known of a series' growth within a range.
+pub(super) fn of_growth(
+    arguments: &Arguments,
+    context: &mut Context<'_>,
+    labels: &Labels,
+    growth: &Growth,
+    range: (i64, i64),
+) -> Option<f64> {
+    if growth.samples < 2 {
+        return None;
+    }
+    let counts = arguments.function != Function::Delta;
+    let (first, last) = (growth.first, growth.last);
+    let mut difference = last.1 - first.1;
+    let mut from_zero = None;
+    if counts {
+        hint_counter(arguments, context, labels);
+        difference += growth.lost;
+        from_zero = (difference > 0.0 && first.1 >= 0.0).then(|| first.1 / difference);
+    }
+    Some(difference * factor(arguments.function, range, first.0, last.0, growth.samples, from_zero))
 }
 
 /// What a counter lost by starting again from zero.
@@ -70,14 +85,14 @@ fn resets(values: impl Iterator<Item = f64>) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "differences of times are far below 2^53 milliseconds")]
 fn factor(
     function: Function,
-    stretch: &Stretch<'_>,
+    (start, end): (i64, i64),
     first: i64,
     last: i64,
     samples: usize,
     from_zero: Option<f64>,
 ) -> f64 {
     let seconds = |millis: i64| millis as f64 / 1000.0;
-    let (mut to_start, mut to_end) = (seconds(first - stretch.start), seconds(stretch.end - last));
+    let (mut to_start, mut to_end) = (seconds(first - start), seconds(end - last));
     let sampled = seconds(last - first);
     let average = sampled / as_float(samples - 1);
     let near = average * REACH;
@@ -91,7 +106,7 @@ fn factor(
         to_end = average / 2.0;
     }
     let factor = (sampled + to_start + to_end) / sampled;
-    if function == Function::Rate { factor / seconds(stretch.end - stretch.start) } else { factor }
+    if function == Function::Rate { factor / seconds(end - start) } else { factor }
 }
 
 fn hint_counter(arguments: &Arguments, context: &mut Context<'_>, labels: &Labels) {

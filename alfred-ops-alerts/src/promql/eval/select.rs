@@ -11,8 +11,8 @@ use crate::promql::{QueryError, SampleValue, SeriesId, Window};
 impl SelectorPlan {
     /// The series, selected anew when the source has others than before.
     pub(super) fn selected(&mut self, context: &Context<'_>) -> &Selected {
-        let generation = context.source.generation();
         let matchers = &self.matchers;
+        let generation = context.source.generation(matchers);
         let select = || {
             let series = context.source.select(matchers);
             let rows = series.iter().map(|series| Row::new(context.source.labels(*series))).collect();

@@ -5,15 +5,15 @@ use alfred_ops_core::Labels;
 use super::aggregate::check_quantile;
 use super::context::Context;
 use super::evaluate;
-use super::extrapolation::{extended, extrapolated, instant};
+use super::extrapolation::{extended, extrapolated, instant, of_growth};
 use super::labelling::absent_labels;
-use super::plan::WindowPlan;
+use super::plan::{MatrixPlan, WindowPlan};
 use super::ranges::{self, Arguments};
-use super::select::Stretch;
+use super::select::{Stretch, shifted};
 use super::table::{LabelTable, Row, Table, index};
 use super::vector::{Cell, Vector};
 use crate::promql::ast::{Boundary, Function};
-use crate::promql::{QueryError, SampleValue};
+use crate::promql::{QueryError, SampleValue, Window};
 
 pub(super) fn evaluate_window(
     plan: &mut WindowPlan,
@@ -37,6 +37,9 @@ pub(super) fn evaluate_window(
         return absent_over_time(plan, context, now);
     }
     let mut cells = Vec::new();
+    if let Some(vector) = grown(plan, &arguments, context, now)? {
+        return vector.nameless(&mut plan.names, context.delayed());
+    }
     let table = plan.matrix.stretches(context, now, |context, table, stretch| {
         let labels = &table.rows[index(stretch.row)].labels;
         let value = reduce(&arguments, boundary, context, labels, &stretch)?;
@@ -48,6 +51,44 @@ pub(super) fn evaluate_window(
         return vector.unique();
     }
     vector.nameless(&mut plan.names, context.delayed())
+}
+
+/// `rate`, `increase` and `delta` of plain ranges, for which the source need not hand out all samples; `None` for
+/// anything else.
+fn grown(
+    plan: &mut WindowPlan,
+    arguments: &Arguments,
+    context: &mut Context<'_>,
+    now: i64,
+) -> Result<Option<Vector>, QueryError> {
+    let function = arguments.function;
+    if !matches!(function, Function::Rate | Function::Increase | Function::Delta) {
+        return Ok(None);
+    }
+    let MatrixPlan::Range { selector, range } = &mut plan.matrix else { return Ok(None) };
+    if selector.boundary != Boundary::Plain {
+        return Ok(None);
+    }
+    let end = shifted(&selector.shift, context, now)?;
+    let start = end.saturating_sub(range.evaluate_positive(&context.durations())?);
+    let selected = selector.selected(context);
+    let table = Table::clone(&selected.table);
+    let mut cells = Vec::with_capacity(selected.series.len());
+    let mut window = Window::default();
+    for (row, series) in (0..).zip(&selected.series) {
+        let labels = &table.rows[index(row)].labels;
+        let value = if let Some(growth) = context.source.growth(*series, start, end) {
+            context.count(growth.samples)?;
+            of_growth(arguments, context, labels, &growth, (start, end)).map(SampleValue::Float)
+        } else {
+            window.clear();
+            context.source.window(*series, start, end, &mut window);
+            context.count(window.len())?;
+            extrapolated(arguments, context, labels, &Stretch { row, window: &window, start, end })
+        };
+        cells.extend(value.map(|value| Cell { row, value }));
+    }
+    Ok(Some(Vector { table, cells }))
 }
 
 fn check_boundary(function: Function, boundary: Boundary) -> Result<(), QueryError> {

@@ -1,6 +1,8 @@
 //! What an expression may be made of.
 
-use crate::promql::ast::{AggregateOp, BinaryOp, Node, NodeKind, Parameter, ValueType};
+use crate::promql::ast::{
+    AggregateOp, BinaryOp, DurationContext, DurationExpr, Node, NodeKind, Parameter, ValueType,
+};
 use crate::promql::{Position, QueryError};
 
 /// Checks what the grammar leaves open.
@@ -11,6 +13,12 @@ pub(super) fn check(text: &str, node: &Node) -> Result<(), QueryError> {
     problem(node).map_or(Ok(()), |(culprit, message)| {
         Err(QueryError::syntax(message).at(Position::in_text(text, culprit.span.start)))
     })
+}
+
+/// A duration that is the same in every query and not positive.
+fn not_positive(duration: &DurationExpr) -> Option<String> {
+    let wrong = duration.is_constant().then(|| duration.evaluate_positive(&DurationContext::default()).err());
+    wrong.flatten().map(|error| error.message().to_owned())
 }
 
 fn problem(node: &Node) -> Option<(&Node, String)> {
@@ -46,7 +54,12 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
             };
             wrong.or_else(|| mismatch(of, ValueType::Vector, context))
         }
-        NodeKind::Subquery { of, .. } => mismatch(of, ValueType::Vector, "subquery"),
+        NodeKind::Range { range, .. } => not_positive(range).map(|message| (node, message)),
+        NodeKind::Subquery { of, range, step, .. } => {
+            let durations = std::iter::once(range).chain(step);
+            let wrong = durations.filter_map(not_positive).next().map(|message| (node, message));
+            wrong.or_else(|| mismatch(of, ValueType::Vector, "subquery"))
+        }
         NodeKind::Negate(of) if !matches!(of.value_type(), ValueType::Scalar | ValueType::Vector) => {
             let message = "unary expression only allowed on expressions of type scalar or instant vector, got";
             Some((of, format!("{message} {:?}", of.value_type().name())))

@@ -1,10 +1,18 @@
 //! Timelines of alerts.
 
+use std::sync::RwLock;
+use std::time::Duration;
+
+use alfred_ops_core::Labels;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{Rule, brief_rules};
-use crate::{Expr, Selector};
+use crate::promql::{Query, QueryOptions, Value};
+use crate::{
+    Alert, AlertBook, AlertState, Expr, RecordingRule, Rule, RuleGroup, RuleHealth, RuleSet, SampleStore, Selector,
+    brief_rules,
+};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -17,24 +25,19 @@ fn queue() -> Labels {
 /// Runs a rule over one value each 15 s (`None` ends the series) and writes a line for each transition.
 fn timeline(rule: Rule, values: &[Option<f64>]) -> Vec<String> {
     let rules = RuleSet::new([rule]).unwrap();
-    let mut samples = SampleStore::default();
-    let mut book = AlertBook::default();
+    let samples = RwLock::new(SampleStore::default());
+    let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
     let mut lines = Vec::new();
     let mut now = at(0);
     for value in values {
         match value {
-            Some(value) => drop(samples.append(&queue(), now, *value)),
-            None => samples.mark_stale(&queue(), now),
+            Some(value) => drop(samples.write().unwrap().append(&queue(), now, *value)),
+            None => samples.write().unwrap().mark_stale(&queue(), now),
         }
-        let evaluation = evaluate(&rules, &samples, &book, now);
-        for transition in evaluation.transitions {
+        for transition in evaluator.evaluate(&samples, now).transitions {
             let seconds = (transition.at - at(0)).num_seconds();
-            lines.push(format!(
-                "{seconds}: {} to {}: {:?}",
-                transition.from, transition.to, transition.reason
-            ));
+            lines.push(format!("{seconds}: {} to {}: {:?}", transition.from, transition.to, transition.reason));
         }
-        book = evaluation.book;
         now += TimeDelta::seconds(15);
     }
     lines
@@ -124,18 +127,20 @@ fn a_gap_shorter_than_keep_firing_for_does_not_resolve() {
     );
 }
 
+fn started(rules: impl IntoIterator<Item = Rule>) -> (RwLock<SampleStore>, RuleEvaluator) {
+    let rules = RuleSet::new(rules).unwrap();
+    (RwLock::new(SampleStore::default()), RuleEvaluator::new(&rules, &QueryOptions::default()))
+}
+
 #[test]
 fn resolved_alerts_are_remembered_for_a_while() {
-    let rules = RuleSet::new([long_queue()]).unwrap();
-    let mut samples = SampleStore::default();
-    samples.append(&queue(), at(0), 11.0);
-    let book = evaluate(&rules, &samples, &AlertBook::default(), at(0)).book;
-    let book = evaluate(&rules, &samples, &book, at(600)).book;
-    assert_eq!(book.in_state(AlertState::Resolved).count(), 1);
-    let book = evaluate(&rules, &samples, &book, at(600 + 899)).book;
-    assert_eq!(book.in_state(AlertState::Resolved).count(), 1);
-    let book = evaluate(&rules, &samples, &book, at(600 + 900)).book;
-    assert_eq!(book.iter().count(), 0);
+    let (samples, mut evaluator) = started([long_queue()]);
+    samples.write().unwrap().append(&queue(), at(0), 11.0);
+    for (seconds, resolved) in [(0, 0), (600, 1), (600 + 900, 1), (600 + 901, 0)] {
+        evaluator.evaluate(&samples, at(seconds));
+        assert_eq!(evaluator.book().in_state(AlertState::Resolved).count(), resolved, "{seconds}");
+    }
+    assert_eq!(evaluator.book().iter().count(), 0);
 }
 
 #[test]
@@ -144,62 +149,109 @@ fn labels_and_annotations_are_filled_in() {
         .with_label("severity", "warning")
         .with_label("job", "override")
         .with_annotation("summary", "{{ $value }} wait in {{ $labels.job }}");
-    let mut samples = SampleStore::default();
-    samples.append(&queue(), at(0), 11.0);
-    let book = evaluate(&RuleSet::new([rule]).unwrap(), &samples, &AlertBook::default(), at(0)).book;
+    let (samples, mut evaluator) = started([rule]);
+    samples.write().unwrap().append(&queue(), at(0), 11.0);
+    evaluator.evaluate(&samples, at(0));
+    let book = evaluator.book();
     let alert = book.iter().next().unwrap();
     assert_eq!(alert.labels.to_string(), r#"{alertname="QueueLong",job="override",severity="warning"}"#);
-    assert_eq!(alert.annotations["summary"], "11 wait in override");
+    assert_eq!(alert.annotations["summary"], "11 wait in agents");
 }
 
 #[test]
 fn a_rule_that_cannot_be_evaluated_keeps_its_alerts_and_says_why() {
-    let mut samples = SampleStore::default();
-    for name in ["queue", "backlog"] {
-        samples.append(&Labels::metric(name).with("job", "agents"), at(0), 11.0);
-    }
-    let sides =
-        |left: &str| Expr::from(Selector::metric(left)).divided_by(Selector::metric("queue")).above(0.5);
-    let both = Rule::new("Both", sides("backlog"));
-    let rules = RuleSet::new([both]).unwrap();
-    let book = evaluate(&rules, &samples, &AlertBook::default(), at(0)).book;
+    let (samples, mut evaluator) = started([Rule::new("Both", "queue / on () backlog > 0.5")]);
+    let append = |job: &str, seconds| {
+        let labels = Labels::metric("backlog").with("job", job);
+        samples.write().unwrap().append(&labels, at(seconds), 11.0);
+    };
+    samples.write().unwrap().append(&queue(), at(0), 11.0);
+    append("agents", 0);
+    evaluator.evaluate(&samples, at(0));
+    let book = evaluator.book();
     assert_eq!(book.in_state(AlertState::Firing).count(), 1);
-    let summed = Rule::new(
-        "Both",
-        Expr::Arithmetic {
-            operator: crate::Arithmetic::Divide,
-            left: Box::new(Selector::metric("queue").into()),
-            right: Box::new(Selector::metric("backlog").into()),
-            on: Some(vec![]),
-        },
-    );
-    samples.append(&Labels::metric("backlog").with("job", "other"), at(0), 1.0);
-    let evaluation = evaluate(&RuleSet::new([summed]).unwrap(), &samples, &book, at(15));
-    assert_eq!(evaluation.book, book);
+    append("other", 15);
+    let evaluation = evaluator.evaluate(&samples, at(15));
+    assert_eq!(evaluator.book(), book);
     let RuleHealth::Failed(error) = &evaluation.reports[0].health else { panic!("{evaluation:?}") };
     assert!(
-        error.to_string().starts_with("combine series (Both): several series on the right side"),
+        error.to_string().starts_with("evaluate query (Both): found duplicate series for the match group {} on the right"),
         "{error}"
     );
 }
 
-#[test]
-fn a_rule_without_data_is_told_apart_from_a_quiet_one() {
-    let rules = RuleSet::new([long_queue()]).unwrap();
-    let mut samples = SampleStore::default();
-    let health = |samples: &SampleStore| {
-        let report = evaluate(&rules, samples, &AlertBook::default(), at(0)).reports.remove(0);
-        format!("{:?}", report.health)
+fn asked(samples: &RwLock<SampleStore>, query: &str, seconds: i64) -> Vec<String> {
+    let query: Query = query.parse().unwrap();
+    let store = samples.read().unwrap();
+    let Value::Vector(found) = query.instant(&*store, seconds * 1000, &QueryOptions::default()).unwrap().value else {
+        panic!("{query} is no vector");
     };
-    assert_eq!(health(&samples), "NoData");
-    samples.append(&queue(), at(0), 1.0);
-    assert_eq!(health(&samples), "Quiet { watched: 1 }");
+    let mut found: Vec<String> = found.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn later_rules_see_what_earlier_ones_record_and_alerts_are_series_too() {
+    let group = RuleGroup::new("g")
+        .with_label("team", "platform")
+        .with_rules([RecordingRule::new("job:queue:sum", "sum by (job) (queue)").with_label("kind", "sum")])
+        .with_rules([Rule::new("Long", "job:queue:sum > 10").with_for(Duration::from_secs(15))])
+        .with_rules([RecordingRule::new("long:count", "count(ALERTS{alertname=\"Long\"})")]);
+    let rules = RuleSet::of_groups([group]).unwrap();
+    let samples = RwLock::new(SampleStore::default());
+    let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
+    for (seconds, value) in [(0, 11.0), (15, 12.0), (30, 1.0)] {
+        samples.write().unwrap().append(&queue(), at(seconds), value);
+        evaluator.evaluate(&samples, at(seconds));
+    }
+    assert_eq!(asked(&samples, "job:queue:sum", 0), ["job:queue:sum{job=\"agents\",kind=\"sum\",team=\"platform\"} 11"]);
+    let alert = |state: &str| {
+        format!("ALERTS{{alertname=\"Long\",alertstate=\"{state}\",job=\"agents\",kind=\"sum\",team=\"platform\"}} 1")
+    };
+    assert_eq!(asked(&samples, "ALERTS", 0), [alert("pending")]);
+    assert_eq!(asked(&samples, "ALERTS", 15), [alert("firing")]);
+    assert_eq!(asked(&samples, "ALERTS", 30), [""; 0]);
+    assert_eq!(asked(&samples, "ALERTS_FOR_STATE + 0", 15)[0].rsplit(' ').next(), Some("0"));
+    assert_eq!(asked(&samples, "long:count", 15), ["long:count{team=\"platform\"} 1"]);
+    assert_eq!(asked(&samples, "long:count", 30), [""; 0]);
+}
+
+#[test]
+fn a_rule_beyond_its_limit_has_no_alerts() {
+    let group = RuleGroup::new("g").with_limit(1).with_rules([Rule::new("Long", "queue > 10")]);
+    let rules = RuleSet::of_groups([group]).unwrap();
+    let samples = RwLock::new(SampleStore::default());
+    let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
+    samples.write().unwrap().append(&queue(), at(0), 11.0);
+    evaluator.evaluate(&samples, at(0));
+    assert_eq!(evaluator.book().iter().count(), 1);
+    samples.write().unwrap().append(&queue().with("job", "other"), at(15), 11.0);
+    let evaluation = evaluator.evaluate(&samples, at(15));
+    assert_eq!(evaluator.book().iter().count(), 0);
+    let RuleHealth::Failed(error) = &evaluation.reports[0].health else { panic!("{evaluation:?}") };
+    assert!(error.to_string().contains("exceeded limit of 1 with 2 alerts"), "{error}");
+}
+
+#[test]
+fn an_offset_lets_late_samples_come() {
+    let group = RuleGroup::new("g")
+        .with_query_offset(Duration::from_secs(60))
+        .with_rules([RecordingRule::new("copy", "queue")]);
+    let rules = RuleSet::of_groups([group]).unwrap();
+    let samples = RwLock::new(SampleStore::default());
+    let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
+    samples.write().unwrap().append(&queue(), at(0), 11.0);
+    evaluator.evaluate(&samples, at(59));
+    assert_eq!(asked(&samples, "copy", 59), [""; 0]);
+    evaluator.evaluate(&samples, at(60));
+    assert_eq!(asked(&samples, "timestamp(copy)", 60), ["{job=\"agents\"} 0"]);
 }
 
 #[test]
 fn the_rules_of_the_guide_fire_on_their_faults_and_on_nothing_else() {
     let rules = RuleSet::new(brief_rules()).unwrap();
-    let names: Vec<&str> = rules.iter().map(|rule| &*rule.name).collect();
+    let names: Vec<&str> = rules.iter().map(crate::GroupRule::name).collect();
     // Page, growth of each counter per scrape, and the alerts expected after twenty minutes.
     let cases: [(&str, f64, &[&str]); 12] = [
         ("tasks_errors_total 2\ntasks_processed_total 8\n", 1.0, &["TaskFailureRatioHigh", "TaskFailures"]),
@@ -246,16 +298,18 @@ fn the_rules_of_the_guide_fire_on_their_faults_and_on_nothing_else() {
     let mut fired = std::collections::BTreeSet::new();
     for (page, growth, expected) in cases {
         let page = alfred_ops_core::exposition::parse(page, &Default::default()).unwrap();
-        let mut samples = SampleStore::default();
-        let mut book = AlertBook::default();
+        let samples = RwLock::new(SampleStore::default());
+        let mut evaluator = RuleEvaluator::new(&rules, &QueryOptions::default());
         for step in 0..80_i32 {
             let now = at(i64::from(step) * 15);
             for sample in &page.samples {
                 let labels = sample.labels.with("job", "agents").with("instance", "a:1");
-                samples.append(&labels, now, sample.value * (1.0 + growth * f64::from(step)));
+                let value = sample.value * (1.0 + growth * f64::from(step));
+                samples.write().unwrap().append(&labels, now, value);
             }
-            book = evaluate(&rules, &samples, &book, now).book;
+            evaluator.evaluate(&samples, now);
         }
+        let book: AlertBook = evaluator.book();
         let firing: Vec<&str> = book.in_state(AlertState::Firing).map(Alert::name).collect();
         assert_eq!(firing, expected, "{page:?}");
         fired.extend(firing.iter().map(|name| (*name).to_owned()));
@@ -277,24 +331,21 @@ proptest! {
     ) {
         let rule = long_queue()
             .with_for(Duration::from_secs(hold)).with_keep_firing_for(Duration::from_secs(keep));
-        let rules = RuleSet::new([rule]).unwrap();
-        let (mut samples, mut book) = (SampleStore::default(), AlertBook::default());
+        let (samples, mut evaluator) = started([rule]);
         let mut held_for: Option<u64> = None;
         for (step, value) in (0_i64..).zip(&values) {
             let now = at(step * 15);
             match value {
-                Some(value) => drop(samples.append(&queue(), now, *value)),
-                None => samples.mark_stale(&queue(), now),
+                Some(value) => drop(samples.write().unwrap().append(&queue(), now, *value)),
+                None => samples.write().unwrap().mark_stale(&queue(), now),
             }
             held_for = (*value == Some(11.0)).then(|| held_for.map_or(0, |seconds| seconds + 15));
-            let evaluation = evaluate(&rules, &samples, &book, now);
-            for transition in &evaluation.transitions {
+            for transition in evaluator.evaluate(&samples, now).transitions {
                 use AlertState::{Firing, Inactive, Pending, Resolved};
                 let allowed = [(Inactive, Pending), (Inactive, Firing), (Pending, Firing), (Pending, Inactive), (Firing, Resolved)];
                 prop_assert!(allowed.contains(&(transition.from, transition.to)), "{:?}", transition);
             }
-            book = evaluation.book;
-            let fires = book.in_state(AlertState::Firing).count() == 1;
+            let fires = evaluator.book().in_state(AlertState::Firing).count() == 1;
             if held_for.is_some_and(|seconds| seconds >= hold) {
                 prop_assert!(fires);
             } else if keep == 0 {

@@ -1,0 +1,239 @@
+//! Evaluates one group.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use alfred_ops_core::{Error, ErrorKind, Labels, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Evaluation;
+use super::outputs::Outputs;
+use crate::alert::{AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
+use crate::promql::{Answer, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
+use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
+use crate::store::SampleStore;
+
+/// A rule with more alerts than this is wrong about its labels, and would bury whoever is on call.
+const ALERTS_PER_RULE_MAX: usize = 10_000;
+
+/// Evaluates the rules of one group, one after the other: later ones see what earlier ones have recorded.
+///
+/// It keeps the group's alerts, and what evaluations work out about labels.
+#[derive(Debug)]
+pub struct GroupEvaluator {
+    checked: CheckedGroup,
+    states: Vec<RuleState>,
+    options: QueryOptions,
+}
+
+/// What evaluations of a rule leave behind for the next one.
+#[derive(Debug)]
+struct RuleState {
+    plan: QueryPlan,
+    watched: Option<QueryPlan>,
+    alerts: Alerts,
+    outputs: Outputs,
+    report: RuleReport,
+}
+
+impl GroupEvaluator {
+    pub(crate) fn new(checked: CheckedGroup, options: QueryOptions) -> Self {
+        let state = |rule: &CheckedRule| RuleState {
+            plan: rule.query.plan(),
+            watched: rule.alert.as_ref().and_then(|alert| alert.watched.as_ref()).map(crate::promql::Query::plan),
+            alerts: Alerts::new(),
+            outputs: Outputs::default(),
+            report: RuleReport {
+                group: checked.group.name.clone(),
+                rule: rule.name.clone(),
+                health: RuleHealth::Unknown,
+                warnings: Vec::new(),
+            },
+        };
+        let states = checked.rules.iter().map(state).collect();
+        Self { checked, states, options }
+    }
+
+    /// The group.
+    #[must_use]
+    pub const fn group(&self) -> &RuleGroup {
+        &self.checked.group
+    }
+
+    /// Adds the group's alerts to `book`.
+    pub fn enter(&self, book: &mut AlertBook) {
+        for (place, state) in self.states.iter().enumerate() {
+            book.set(&self.checked.group.name, place, &state.alerts);
+        }
+    }
+
+    /// How each rule fared at its last evaluation.
+    pub fn reports(&self) -> impl Iterator<Item = &RuleReport> {
+        self.states.iter().map(|state| &state.report)
+    }
+
+    /// Evaluates all rules at `now`, and writes what they record, `ALERTS` and `ALERTS_FOR_STATE` into the store as far
+    /// as any rule looks at it.
+    ///
+    /// A rule that cannot be evaluated leaves its alerts as they were. As in Prometheus, a series that is not there any
+    /// more resolves its alert; the reason then is [`Vanished`](crate::Reason::Vanished), not
+    /// [`Cleared`](crate::Reason::Cleared).
+    pub fn evaluate(&mut self, store: &RwLock<SampleStore>, now: DateTime<Utc>) -> Evaluation {
+        let mut evaluation = Evaluation::default();
+        let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
+        let asked_at = now.checked_sub_signed(offset).unwrap_or(now);
+        for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
+            let mut run = Run {
+                rule,
+                limit: self.checked.group.limit,
+                options: &self.options,
+                store,
+                now,
+                millis: asked_at.timestamp_millis(),
+            };
+            match run.evaluate(state, &mut evaluation.transitions) {
+                Ok((samples, outputs)) => {
+                    state.report.health = RuleHealth::Good { samples };
+                    let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
+                    state.outputs.write(&mut store, run.millis, outputs);
+                }
+                Err(error) => {
+                    state.report.health = RuleHealth::Failed(Arc::new(error.with_target(rule.name.clone())));
+                }
+            }
+            evaluation.reports.push(state.report.clone());
+        }
+        evaluation
+    }
+}
+
+/// One evaluation of one rule.
+struct Run<'a> {
+    rule: &'a CheckedRule,
+    limit: usize,
+    options: &'a QueryOptions,
+    store: &'a RwLock<SampleStore>,
+    now: DateTime<Utc>,
+    millis: i64,
+}
+
+type Written = Vec<(Labels, SampleValue)>;
+
+impl Run<'_> {
+    fn evaluate(&mut self, state: &mut RuleState, transitions: &mut Vec<Transition>) -> Result<(usize, Written)> {
+        let Answer { value, annotations } = self.ask(&mut state.plan)?;
+        state.report.warnings = annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
+        let samples = match value {
+            Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
+            Value::Vector(samples) => samples,
+            // The types were checked before.
+            Value::Text(_) | Value::Matrix(_) => Vec::new(),
+        };
+        match &self.rule.alert {
+            None => self.record(samples),
+            Some(part) => self.alert(part, state, samples, transitions),
+        }
+    }
+
+    fn ask(&self, plan: &mut QueryPlan) -> Result<Answer> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(plan.instant(&*store, self.millis, self.options)?)
+    }
+
+    fn check_limit(&self, count: usize, what: &str) -> Result<()> {
+        let limit = if self.limit == 0 { ALERTS_PER_RULE_MAX } else { self.limit };
+        let unlimited = self.limit == 0 && self.rule.alert.is_none();
+        if count <= limit || unlimited {
+            return Ok(());
+        }
+        let message = format!("exceeded limit of {limit} with {count} {what}");
+        Err(Error::new(ErrorKind::ResourceExhausted, "evaluate rule", message)
+            .with_remedy("aggregate to fewer labels, or raise the group's limit"))
+    }
+
+    fn record(&self, samples: Vec<VectorSample>) -> Result<(usize, Written)> {
+        self.check_limit(samples.len(), "series")?;
+        let mut outputs = HashMap::with_capacity(samples.len());
+        for sample in samples {
+            let labels = self.set_labels(&sample, |text| text).with(Labels::NAME, &self.rule.name);
+            if outputs.insert(labels, sample.value).is_some() {
+                return Err(duplicate("vector contains metrics with the same labelset after applying rule labels"));
+            }
+        }
+        Ok((outputs.len(), outputs.into_iter().collect()))
+    }
+
+    fn alert(
+        &self,
+        part: &AlertPart,
+        state: &mut RuleState,
+        samples: Vec<VectorSample>,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<(usize, Written)> {
+        let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
+        for sample in samples {
+            let labels = self.alert_labels(&sample);
+            let value = number(&sample.value);
+            let annotations = part.annotations.iter();
+            let fill = |(name, template): &(String, Template)| (name.clone(), template.render(&sample.labels, value));
+            let annotations = annotations.map(fill).collect();
+            if held.insert(labels, Held { value, annotations }).is_some() {
+                return Err(duplicate("vector contains metrics with the same labelset after applying alert labels"));
+            }
+        }
+        let count = held.len();
+        if let Err(error) = self.check_limit(count, "alerts") {
+            // As in Prometheus, a rule beyond its limit has no alerts rather than some of them.
+            state.alerts.clear();
+            return Err(error);
+        }
+        let watched = &mut state.watched;
+        let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
+                samples.iter().map(|sample| self.alert_labels(sample)).collect::<HashSet<Labels>>()
+            }
+            _ => HashSet::new(),
+        };
+        let step = Step { rule: part, now: self.now, watched: watch, transitions };
+        state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
+        Ok((count, alert_series(&state.alerts)))
+    }
+
+    fn alert_labels(&self, sample: &VectorSample) -> Labels {
+        self.set_labels(sample, |labels| labels.without(|name| name == Labels::NAME)).with(ALERT_NAME, &self.rule.name)
+    }
+
+    /// The sample's labels with those that the rule sets.
+    fn set_labels(&self, sample: &VectorSample, of: impl Fn(Labels) -> Labels) -> Labels {
+        let value = number(&sample.value);
+        self.rule.labels.iter().fold(of(sample.labels.clone()), |labels, (name, template)| {
+            labels.with(name, &template.render(&sample.labels, value))
+        })
+    }
+}
+
+/// A sample as a number; a histogram is none, and counts as zero.
+fn number(value: &SampleValue) -> f64 {
+    value.float().unwrap_or(0.0)
+}
+
+/// `ALERTS` and `ALERTS_FOR_STATE`.
+fn alert_series(alerts: &Alerts) -> Written {
+    let mut written = Vec::new();
+    for alert in alerts.values() {
+        if !matches!(alert.state, AlertState::Pending | AlertState::Firing) {
+            continue;
+        }
+        let state = alert.labels.with("alertstate", &alert.state.to_string()).with(Labels::NAME, "ALERTS");
+        written.push((state, 1.0.into()));
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+        let since = alert.active_at.timestamp() as f64;
+        written.push((alert.labels.with(Labels::NAME, "ALERTS_FOR_STATE"), since.into()));
+    }
+    written
+}
+
+fn duplicate(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "evaluate rule", message)
+        .with_remedy("aggregate to labels that tell the series apart")
+}

@@ -1,0 +1,14 @@
+//! From samples to alerts and recorded series.
+
+#[expect(clippy::module_inception, reason = "one main type per file, named after it")]
+mod evaluation;
+mod group_evaluator;
+mod outputs;
+mod rule_evaluator;
+
+#[cfg(test)]
+mod tests;
+
+pub use evaluation::Evaluation;
+pub use group_evaluator::GroupEvaluator;
+pub use rule_evaluator::RuleEvaluator;
