@@ -55,6 +55,7 @@ mod expr;
 #[cfg(feature = "http")]
 mod http;
 mod notify;
+mod relabel;
 mod rule;
 mod scrape;
 mod sink;
@@ -72,6 +73,7 @@ pub use notify::{
     Delivery, Due, Ledger, Notification, NotificationStatus, NotifiedAlert, NotifyPolicy, Outbox,
     OutboxCounters, Planned, Verdict, plan_notifications,
 };
+pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};
 pub use rule::{BriefThresholds, Rule, RuleSet, brief_rules, brief_rules_with};
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
 #[cfg(feature = "http")]
