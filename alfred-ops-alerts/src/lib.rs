@@ -54,14 +54,20 @@ mod engine;
 mod expr;
 #[cfg(feature = "http")]
 mod http;
+mod job;
 mod notify;
+#[cfg(feature = "config")]
+mod prometheus_config;
 mod relabel;
 mod rule;
 mod scrape;
 mod sink;
 mod store;
+mod targets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(feature = "config")]
+mod yaml;
 
 pub use alert::{
     Alert, AlertBook, AlertState, Evaluation, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
@@ -69,10 +75,17 @@ pub use alert::{
 };
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Moment, Outcome, Reading};
+pub use job::{
+    Authentication, Credential, DiscoveryConfig, DnsDiscoveryConfig, DnsRecord, FileDiscoveryConfig,
+    HttpDiscoveryConfig, HttpOptions, JobLimits, KubernetesDiscoveryConfig, Scheme, ScrapeJob,
+    ScrapeProtocol, TargetGroup, TlsOptions,
+};
 pub use notify::{
     Delivery, Due, Ledger, Notification, NotificationStatus, NotifiedAlert, NotifyPolicy, Outbox,
     OutboxCounters, Planned, Verdict, plan_notifications,
 };
+#[cfg(feature = "config")]
+pub use prometheus_config::{FileProblem, FileProblems, GlobalConfig, PrometheusConfig, ReadOptions};
 pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};
 pub use rule::{BriefThresholds, Rule, RuleSet, brief_rules, brief_rules_with};
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
@@ -80,3 +93,4 @@ pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
 pub use store::{Appended, Matcher, Point, SampleStore, Selector, Series, StoreCounters, StoreLimits};
+pub use targets::{DropReason, DroppedTarget, Resolution, ResolvedTarget, resolve};
