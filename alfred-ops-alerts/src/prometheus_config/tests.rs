@@ -84,7 +84,7 @@ fn all_mistakes_are_told_at_once_with_their_place() {
     check_refused(
         "a: [",
         &[
-            "p.yml:2:1: this is not YAML: while parsing a node, did not find expected node content (correct it)",
+            "p.yml:1:4: this is not YAML: unclosed bracket '[' (correct it)",
         ],
     );
     check_refused("- a\n", &["p.yml:1:1: this is a list (write a map)"]);
