@@ -61,6 +61,9 @@ mod prometheus_config;
 mod relabel;
 mod rule;
 mod scrape;
+mod scraped;
+#[cfg(feature = "http")]
+mod scraper;
 mod sink;
 mod store;
 mod targets;
@@ -89,6 +92,9 @@ pub use prometheus_config::{FileProblem, FileProblems, GlobalConfig, PrometheusC
 pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};
 pub use rule::{BriefThresholds, Rule, RuleSet, brief_rules, brief_rules_with};
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
+pub use scraped::{ScrapeFigures, ScrapedSamples, process_samples};
+#[cfg(feature = "http")]
+pub use scraper::{HttpScrape, HttpScraper};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};

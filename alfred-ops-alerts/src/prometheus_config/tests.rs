@@ -81,12 +81,7 @@ fn all_mistakes_are_told_at_once_with_their_place() {
             "p.yml:11:3: scrape_configs[2].job_name: a job named \"a\" stands above (give each job its own name)",
         ],
     );
-    check_refused(
-        "a: [",
-        &[
-            "p.yml:1:4: this is not YAML: unclosed bracket '[' (correct it)",
-        ],
-    );
+    check_refused("a: [", &["p.yml:1:4: this is not YAML: unclosed bracket '[' (correct it)"]);
     check_refused("- a\n", &["p.yml:1:1: this is a list (write a map)"]);
 }
 
