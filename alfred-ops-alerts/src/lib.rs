@@ -50,6 +50,7 @@
 //! - `testing`: the mock of [`AlertSink`] and the suite that every sink passes.
 
 mod alert;
+mod discovery;
 mod engine;
 mod expr;
 #[cfg(feature = "http")]
@@ -76,6 +77,17 @@ pub use alert::{
     Alert, AlertBook, AlertState, Evaluation, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
     evaluate,
 };
+#[cfg(feature = "dns")]
+pub use discovery::DnsDiscovery;
+#[cfg(feature = "config")]
+pub use discovery::FileDiscovery;
+#[cfg(feature = "http")]
+pub use discovery::HttpDiscovery;
+#[cfg(feature = "kubernetes")]
+pub use discovery::KubernetesDiscovery;
+#[cfg(any(test, feature = "testing"))]
+pub use discovery::MockDiscovery;
+pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Moment, Outcome, Reading};
 pub use job::{

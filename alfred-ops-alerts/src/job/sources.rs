@@ -22,6 +22,18 @@ pub enum DiscoveryConfig {
 }
 
 impl DiscoveryConfig {
+    /// Its key in a configuration file.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static_configs",
+            Self::File(_) => "file_sd_configs",
+            Self::Http(_) => "http_sd_configs",
+            Self::Dns(_) => "dns_sd_configs",
+            Self::Kubernetes(_) => "kubernetes_sd_configs",
+        }
+    }
+
     /// Its place among the others of a job.
     pub(super) const fn rank(&self) -> u8 {
         match self {

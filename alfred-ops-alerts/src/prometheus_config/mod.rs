@@ -11,12 +11,15 @@ mod read_job;
 mod read_options;
 mod read_relabel;
 mod report;
+mod target_groups;
 mod write_http;
 mod write_job;
 
 pub use config::{GlobalConfig, PrometheusConfig};
 pub use problem::{FileProblem, FileProblems};
 pub use read_options::ReadOptions;
+
+pub(crate) use target_groups::read_target_groups;
 
 #[cfg(test)]
 mod tests;

@@ -56,7 +56,7 @@ pub(super) fn read_discoveries(form: &Form<'_>) -> Vec<DiscoveryConfig> {
     all
 }
 
-fn read_static(index: usize, form: Form<'_>) -> TargetGroup {
+pub(super) fn read_static(index: usize, form: Form<'_>) -> TargetGroup {
     let addresses = form.texts("targets").into_iter().map(|(address, _)| address);
     let mut group = TargetGroup::of_addresses(index.to_string(), addresses);
     group.labels = form.text_map("labels");

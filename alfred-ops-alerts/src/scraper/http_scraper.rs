@@ -1,7 +1,7 @@
 //! Scrapes the targets of a job.
 
 use alfred_ops_core::exposition::{Limits, parse_bytes};
-use alfred_ops_core::{ClockExt as _, Result, Sample, SharedClock};
+use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, Sample, SharedClock};
 use chrono::{DateTime, Utc};
 use reqwest::header::ACCEPT;
 
@@ -61,32 +61,31 @@ impl HttpScraper {
     pub async fn scrape(&self, target: &ResolvedTarget) -> HttpScrape {
         let (started_at, begun) = (self.clock.now(), self.clock.monotonic());
         let mut figures = ScrapeFigures { body_bytes: Some(0), ..ScrapeFigures::default() };
-        let outcome = match self.page(target).await {
-            Ok(page) => {
-                figures.body_bytes = Some(page.len());
-                self.samples(target, &page, &mut figures)
-            }
-            Err(error) => {
-                if error.kind() == alfred_ops_core::ErrorKind::ResourceExhausted {
-                    figures.body_bytes = None;
-                }
-                Err(error)
-            }
-        };
+        let outcome = self.read(target, &mut figures).await;
         figures.up = outcome.is_ok();
         figures.duration = self.clock.monotonic().saturating_sub(begun);
         HttpScrape { outcome, figures, started_at }
     }
 
-    async fn page(&self, target: &ResolvedTarget) -> Result<Vec<u8>> {
+    async fn read(&self, target: &ResolvedTarget, figures: &mut ScrapeFigures) -> Result<Vec<Sample>> {
         let endpoint = Endpoint::public(&target.url(), OPERATION)?;
+        let page = self.page(target, &endpoint).await.inspect_err(|error| {
+            if error.kind() == ErrorKind::ResourceExhausted {
+                figures.body_bytes = None;
+            }
+        })?;
+        figures.body_bytes = Some(page.len());
+        self.samples(target, endpoint.shown(), &page, figures)
+    }
+
+    async fn page(&self, target: &ResolvedTarget, endpoint: &Endpoint) -> Result<Vec<u8>> {
         let headers = [
             (ACCEPT, ACCEPTED_FORMATS.to_owned()),
             (TIMEOUT_HEADER, target.timeout.as_secs_f64().to_string()),
         ];
         let question = Question {
             operation: OPERATION,
-            endpoint: &endpoint,
+            endpoint,
             headers: &headers,
             bytes_max: self.limits.bytes_max,
             limit_name: "body_size_limit",
@@ -100,10 +99,11 @@ impl HttpScraper {
     fn samples(
         &self,
         target: &ResolvedTarget,
+        shown: &str,
         page: &[u8],
         figures: &mut ScrapeFigures,
     ) -> Result<Vec<Sample>> {
-        let named = |error: alfred_ops_core::Error| error.with_target(target.url());
+        let named = |error: Error| error.with_target(shown);
         let page = parse_bytes(page, &self.limits).map_err(named)?;
         let processed = process_samples(&self.job, target, page.samples);
         figures.scraped = processed.scraped;
