@@ -50,35 +50,69 @@
 //! - `testing`: the mock of [`AlertSink`] and the suite that every sink passes.
 
 mod alert;
+mod discovery;
 mod engine;
 mod evaluation;
 mod expr;
 #[cfg(feature = "http")]
 mod http;
+mod job;
 mod notify;
+#[cfg(feature = "config")]
+mod prometheus_config;
 pub mod promql;
+mod relabel;
 mod rule;
 mod scrape;
+mod scraped;
+#[cfg(feature = "http")]
+mod scraper;
 mod sink;
 mod store;
+mod targets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(feature = "config")]
+mod yaml;
 
 pub use alert::{
     Alert, AlertBook, AlertState, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
 };
+#[cfg(feature = "dns")]
+pub use discovery::DnsDiscovery;
+#[cfg(feature = "config")]
+pub use discovery::FileDiscovery;
+#[cfg(feature = "http")]
+pub use discovery::HttpDiscovery;
+#[cfg(feature = "kubernetes")]
+pub use discovery::KubernetesDiscovery;
+#[cfg(any(test, feature = "testing"))]
+pub use discovery::MockDiscovery;
+pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus};
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
+pub use job::{
+    Authentication, Credential, DiscoveryConfig, DnsDiscoveryConfig, DnsRecord, FileDiscoveryConfig,
+    HttpDiscoveryConfig, HttpOptions, JobLimits, KubernetesDiscoveryConfig, Scheme, ScrapeJob,
+    ScrapeProtocol, TargetGroup, TlsOptions,
+};
 pub use notify::{
     Delivery, Due, Ledger, Notification, NotificationStatus, NotifiedAlert, NotifyPolicy, Outbox,
     OutboxCounters, Planned, Verdict, plan_notifications,
 };
+#[cfg(feature = "config")]
+pub use prometheus_config::{FileProblem, FileProblems, GlobalConfig, PrometheusConfig, ReadOptions};
+pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};
 pub use rule::{
     BriefThresholds, GroupRule, RecordingRule, Rule, RuleGroup, RuleSet, brief_rules, brief_rules_with,
 };
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
+pub use scraped::{ScrapeFigures, ScrapedSamples, process_samples};
+#[cfg(feature = "http")]
+pub use scraper::{HttpScrape, HttpScraper};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
 pub use store::{Appended, Interest, SampleStore, StoreCounters, StoreLimits};
+pub use targets::{DropReason, DroppedTarget, Resolution, ResolvedTarget, resolve};

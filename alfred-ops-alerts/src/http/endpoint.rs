@@ -30,6 +30,14 @@ impl Endpoint {
         Ok(Self { url, shown })
     }
 
+    /// The same endpoint, asked for `value` in its query, which does not show.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn with_query(&self, name: &str, value: &str) -> Self {
+        let mut endpoint = self.clone();
+        endpoint.url.query_pairs_mut().append_pair(name, value);
+        endpoint
+    }
+
     pub(crate) fn url(&self) -> reqwest::Url {
         self.url.clone()
     }

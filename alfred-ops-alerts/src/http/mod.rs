@@ -1,9 +1,14 @@
-//! HTTP, as scraping and webhooks use it.
+//! HTTP, as scraping, discovery and webhooks use it.
 
+mod body;
 mod client;
+mod credentials;
 mod endpoint;
 mod failure;
+mod requester;
+mod tls;
 
 pub(crate) use client::client;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use failure::{failed_request, failed_status};
+pub(crate) use requester::{Answer, Question, Requester};

@@ -7,16 +7,13 @@ use alfred_ops_core::exposition::{Limits, parse_bytes};
 use alfred_ops_core::{Error, ErrorKind, MetricSource, Result, Sample};
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::header::ACCEPT;
 
 use crate::http::{Endpoint, client, failed_request, failed_status};
 use crate::scrape::{Origin, Target};
+use crate::scraper::{ACCEPTED_FORMATS, TIMEOUT_HEADER};
 
 const OPERATION: &str = "scrape";
-/// The one format that we read; an exporter that knows several must not choose another.
-const FORMAT: &str = "text/plain;version=0.0.4;q=1,*/*;q=0.1";
-/// Tells exporters that gather on demand how long they have, as Prometheus does.
-const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 /// Connects targets that are read over HTTP; all share one client and its connections.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl HttpSource {
             .client
             .get(self.endpoint.url())
             .timeout(self.timeout)
-            .header(ACCEPT, FORMAT)
+            .header(ACCEPT, ACCEPTED_FORMATS)
             .header(TIMEOUT_HEADER, self.timeout.as_secs_f64().to_string());
         let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {

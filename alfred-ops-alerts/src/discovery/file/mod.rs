@@ -1,0 +1,7 @@
+//! Targets that are written down in files.
+
+mod file_discovery;
+mod list;
+mod pattern;
+
+pub use file_discovery::FileDiscovery;

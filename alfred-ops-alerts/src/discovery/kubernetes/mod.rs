@@ -1,0 +1,11 @@
+//! Targets in a Kubernetes cluster.
+
+mod api_server;
+mod kubernetes_discovery;
+mod pod;
+mod pod_group;
+
+pub use kubernetes_discovery::KubernetesDiscovery;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Requests as options ask for them.
+
+use alfred_ops_core::{Error, ErrorKind, Result};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, LOCATION};
+use reqwest::{Response, StatusCode, Url};
+
+use super::body::{Body, BodyFault};
+use super::{Endpoint, credentials, failed_request, failed_status, tls};
+use crate::job::{Credential, HttpOptions};
+
+/// As many as Go's client follows.
+const REDIRECTS_MAX: usize = 10;
+
+/// Makes requests as options ask for them. All requests share one client and its connections.
+#[derive(Debug)]
+pub(crate) struct Requester {
+    client: reqwest::Client,
+    options: HttpOptions,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) headers: &'a [(HeaderName, String)],
+    /// How many bytes the answer may have, unpacked.
+    pub(crate) bytes_max: usize,
+    /// The option that sets this limit.
+    pub(crate) limit_name: &'static str,
+    /// Whether the answer may come packed.
+    pub(crate) compressed: bool,
+}
+
+/// What a request was answered with.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Requester {
+    /// A requester. Reads the files that the options name for TLS, once.
+    pub(crate) fn new(options: &HttpOptions) -> Result<Self> {
+        let mut builder = super::client::builder();
+        if let Some(config) = tls::config(&options.tls)? {
+            builder = builder.tls_backend_preconfigured(config);
+        }
+        if let Some(Credential::Inline(url)) = &options.proxy_url {
+            let proxy = reqwest::Proxy::all(url.expose()).map_err(|source| {
+                Error::new(ErrorKind::InvalidInput, "build HTTP client", "proxy_url is no URL")
+                    .with_remedy("write one such as http://proxy:3128")
+                    .with_source(source.without_url())
+            })?;
+            builder = builder.proxy(proxy);
+        }
+        Ok(Self { client: super::client::built(builder)?, options: options.clone() })
+    }
+
+    /// Asks, follows redirects where the options say so, and reads an answer of status 200 in full.
+    ///
+    /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
+    pub(crate) async fn get(&self, question: &Question<'_>) -> Result<Answer> {
+        let first = question.endpoint.url();
+        let (mut url, mut at_home) = (first.clone(), true);
+        for _ in 0..=REDIRECTS_MAX {
+            at_home &= url.origin() == first.origin();
+            let answer = self.send(question, url.clone(), at_home).await?;
+            if !self.options.follow_redirects || !is_redirect(answer.status()) {
+                return read(question, answer).await;
+            }
+            url = next(question, &url, &answer)?;
+        }
+        let message = format!("it redirects more than {REDIRECTS_MAX} times");
+        Err(Error::new(ErrorKind::Unsupported, question.operation, message)
+            .with_target(question.endpoint.shown())
+            .with_remedy("give the URL it redirects to"))
+    }
+
+    async fn send(&self, question: &Question<'_>, url: Url, at_home: bool) -> Result<Response> {
+        let shown = question.endpoint.shown();
+        let mut request = self.client.get(url);
+        for (name, value) in question.headers {
+            request = request.header(name, value);
+        }
+        request = request.header(ACCEPT_ENCODING, if question.compressed { "gzip" } else { "identity" });
+        if at_home {
+            request = credentials::add(request, &self.options)
+                .await
+                .map_err(|error| if error.target().is_some() { error } else { error.with_target(shown) })?;
+        }
+        request.send().await.map_err(|error| failed_request(question.operation, shown, error))
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn next(question: &Question<'_>, url: &Url, answer: &Response) -> Result<Url> {
+    let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let joined = location.and_then(|location| url.join(location).ok());
+    joined.filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some()).ok_or_else(
+        || {
+            Error::new(ErrorKind::Unsupported, question.operation, "it redirects to no HTTP URL")
+                .with_target(question.endpoint.shown())
+                .with_remedy("give the URL it redirects to")
+        },
+    )
+}
+
+async fn read(question: &Question<'_>, mut answer: Response) -> Result<Answer> {
+    let (operation, shown) = (question.operation, question.endpoint.shown());
+    if answer.status() != StatusCode::OK {
+        return Err(failed_status(operation, shown, answer.status(), answer.headers()));
+    }
+    let encoding =
+        answer.headers().get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase());
+    let packed = match encoding.as_deref() {
+        None | Some(b"" | b"identity") => false,
+        Some(b"gzip" | b"x-gzip") => true,
+        Some(other) => {
+            let message = format!("the answer is encoded as {:?}", String::from_utf8_lossy(other));
+            return Err(Error::new(ErrorKind::Unsupported, operation, message)
+                .with_target(shown)
+                .with_remedy("let it answer with gzip or nothing"));
+        }
+    };
+    let mut body = Body::new(packed, question.bytes_max);
+    while let Some(piece) = answer.chunk().await.map_err(|error| failed_request(operation, shown, error))? {
+        body.push(&piece).map_err(|fault| failed_body(question, fault))?;
+    }
+    let headers = std::mem::take(answer.headers_mut());
+    Ok(Answer { headers, body: body.finish().map_err(|fault| failed_body(question, fault))? })
+}
+
+fn failed_body(question: &Question<'_>, fault: BodyFault) -> Error {
+    let shown = question.endpoint.shown();
+    match fault {
+        BodyFault::TooLong => {
+            let message = format!("the answer is longer than {} bytes", question.bytes_max);
+            Error::new(ErrorKind::ResourceExhausted, question.operation, message)
+                .with_target(shown)
+                .with_remedy(format!("make it smaller or raise {}", question.limit_name))
+        }
+        BodyFault::Malformed(source) => {
+            Error::new(ErrorKind::InvalidInput, question.operation, "the answer cannot be unpacked")
+                .with_target(shown)
+                .with_source(source)
+        }
+    }
+}

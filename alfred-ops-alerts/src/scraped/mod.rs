@@ -1,0 +1,12 @@
+//! From what a page says to what is stored: labels, limits, and the series about the scrape itself. Pure.
+
+mod figures;
+mod limit;
+mod merge;
+mod process;
+
+pub use figures::ScrapeFigures;
+pub use process::{ScrapedSamples, process_samples};
+
+#[cfg(test)]
+mod tests;
