@@ -63,6 +63,8 @@ mod prometheus_config;
 pub mod promql;
 mod relabel;
 mod rule;
+#[cfg(feature = "config")]
+mod rule_file;
 mod scrape;
 mod scraped;
 #[cfg(feature = "http")]
@@ -107,6 +109,8 @@ pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, Relabe
 pub use rule::{
     BriefThresholds, GroupRule, RecordingRule, Rule, RuleGroup, RuleSet, brief_rules, brief_rules_with,
 };
+#[cfg(feature = "config")]
+pub use rule_file::{RuleFile, RuleTests, TestOutcome};
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
 pub use scraped::{ScrapeFigures, ScrapedSamples, process_samples};
 #[cfg(feature = "http")]

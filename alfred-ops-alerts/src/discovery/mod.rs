@@ -23,6 +23,8 @@ pub use discovery::{Discovery, Found};
 pub use dns::DnsDiscovery;
 #[cfg(feature = "config")]
 pub use file::FileDiscovery;
+#[cfg(feature = "config")]
+pub(crate) use file::files as matching_files;
 pub use fixed::StaticDiscovery;
 #[cfg(feature = "http")]
 pub use http::HttpDiscovery;

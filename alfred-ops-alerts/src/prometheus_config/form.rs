@@ -17,9 +17,9 @@ use crate::yaml::{Node, Place, Value};
 /// A field with nothing in it counts as absent. What cannot be read is reported and counts as absent too, so
 /// that one mistake hides no other.
 #[derive(Debug)]
-pub(super) struct Form<'a> {
-    pub(super) report: &'a Report<'a>,
-    pub(super) path: String,
+pub(crate) struct Form<'a> {
+    pub(crate) report: &'a Report<'a>,
+    pub(crate) path: String,
     place: Place,
     entries: &'a [(String, Place, Node)],
     asked: RefCell<Vec<&'static str>>,
@@ -27,7 +27,7 @@ pub(super) struct Form<'a> {
 
 impl<'a> Form<'a> {
     /// The map at `node`; nothing, reported, if it is none.
-    pub(super) fn open(report: &'a Report<'a>, node: &'a Node, path: String) -> Option<Self> {
+    pub(crate) fn open(report: &'a Report<'a>, node: &'a Node, path: String) -> Option<Self> {
         let entries: &[_] = match &node.value {
             Value::Map(entries) => entries,
             _ if node.is_null() => &[],
@@ -41,7 +41,7 @@ impl<'a> Form<'a> {
     }
 
     /// Refuses fields that are unknown or stand twice.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         let asked = self.asked.borrow();
         for (index, (key, place, _)) in self.entries.iter().enumerate() {
             let path = self.path_of(key);
@@ -60,29 +60,29 @@ impl<'a> Form<'a> {
     }
 
     /// The field's node, unless it is absent or nothing.
-    pub(super) fn node(&self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn node(&self, key: &'static str) -> Option<&'a Node> {
         self.node_or_null(key).filter(|node| !node.is_null())
     }
 
     /// The field's node, which may be YAML's nothing.
-    pub(super) fn node_or_null(&self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn node_or_null(&self, key: &'static str) -> Option<&'a Node> {
         self.asked.borrow_mut().push(key);
         self.entries.iter().find(|(known, ..)| known == key).map(|(_, _, node)| node)
     }
 
     /// Whether the field is there with something in it.
-    pub(super) fn has(&self, key: &'static str) -> bool {
+    pub(crate) fn has(&self, key: &'static str) -> bool {
         self.node(key).is_some()
     }
 
     /// Reports a mistake in a field, at the map's own place if the field is absent.
-    pub(super) fn refuse(&self, key: &str, what: impl Into<String>, remedy: &str) {
+    pub(crate) fn refuse(&self, key: &str, what: impl Into<String>, remedy: &str) {
         let place = self.entries.iter().find(|(known, ..)| known == key).map(|(_, _, node)| node.place);
         self.report.refuse(place.unwrap_or(self.place), &self.path_of(key), what, remedy);
     }
 
     /// Reports that of several fields only one may be there.
-    pub(super) fn exclude(&self, keys: &[&'static str]) {
+    pub(crate) fn exclude(&self, keys: &[&'static str]) {
         let present: Vec<&str> = keys.iter().copied().filter(|key| self.has(key)).collect();
         if let [_, second, ..] = &*present {
             let all = present.join("`, `");
@@ -91,7 +91,7 @@ impl<'a> Form<'a> {
     }
 
     /// Reports fields whose meaning we do not have and without which all else works.
-    pub(super) fn ignore(&self, keys: &[&'static str], why: &str) {
+    pub(crate) fn ignore(&self, keys: &[&'static str], why: &str) {
         for key in keys {
             if let Some(node) = self.node(key) {
                 self.report.warn(node.place, &self.path_of(key), format!("the field is ignored: {why}"), "");
@@ -100,7 +100,7 @@ impl<'a> Form<'a> {
     }
 
     /// Refuses fields whose meaning we do not have and that cannot be left out silently.
-    pub(super) fn unsupported(&self, keys: &[&'static str], remedy: &str) {
+    pub(crate) fn unsupported(&self, keys: &[&'static str], remedy: &str) {
         for key in keys {
             if self.has(key) {
                 self.refuse(key, "the field is not supported", remedy);
@@ -122,11 +122,11 @@ impl<'a> Form<'a> {
         value
     }
 
-    pub(super) fn text(&self, key: &'static str) -> Option<String> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<String> {
         self.scalar(key)
     }
 
-    pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
+    pub(crate) fn flag(&self, key: &'static str) -> Option<bool> {
         self.read(key, "true or false", |text| match &*text.to_ascii_lowercase() {
             "true" | "yes" | "on" | "y" => Some(true),
             "false" | "no" | "off" | "n" => Some(false),
@@ -134,62 +134,62 @@ impl<'a> Form<'a> {
         })
     }
 
-    pub(super) fn number(&self, key: &'static str) -> Option<u64> {
+    pub(crate) fn number(&self, key: &'static str) -> Option<u64> {
         self.read(key, "a whole number", |text| text.parse().ok())
     }
 
     /// A limit, for which zero means none.
-    pub(super) fn limit(&self, key: &'static str) -> Option<u64> {
+    pub(crate) fn limit(&self, key: &'static str) -> Option<u64> {
         self.number(key).filter(|limit| *limit > 0)
     }
 
-    pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
+    pub(crate) fn duration(&self, key: &'static str) -> Option<Duration> {
         self.read(key, "a duration such as 15s, 5m or 1h30m", duration::parse)
     }
 
-    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+    pub(crate) fn bytes(&self, key: &'static str) -> Option<u64> {
         self.read(key, "a size such as 512KB or 10MB", bytes::parse).filter(|limit| *limit > 0)
     }
 
     /// One of several words.
-    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         self.read(key, &format!("one of {expected}"), |text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
         })
     }
 
-    pub(super) fn file(&self, key: &'static str) -> Option<PathBuf> {
+    pub(crate) fn file(&self, key: &'static str) -> Option<PathBuf> {
         self.scalar(key).map(|path| self.report.resolved(&path))
     }
 
     /// A secret in `key`, or the file in `file_key` where it lies; not both.
-    pub(super) fn credential(&self, key: &'static str, file_key: &'static str) -> Option<Credential> {
+    pub(crate) fn credential(&self, key: &'static str, file_key: &'static str) -> Option<Credential> {
         self.exclude(&[key, file_key]);
         let inline = self.scalar(key).map(|text| Credential::Inline(Secret::new(text)));
         inline.or_else(|| self.file(file_key).map(Credential::File))
     }
 
     /// A list of texts, with their places; one that is no list is reported.
-    pub(super) fn texts(&self, key: &'static str) -> Vec<(String, Place)> {
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<(String, Place)> {
         let items = self.items(key).into_iter();
         items.filter_map(|(path, node)| Some((scalar(self.report, node, &path)?, node.place))).collect()
     }
 
     /// A map of texts.
-    pub(super) fn text_map(&self, key: &'static str) -> BTreeMap<String, String> {
+    pub(crate) fn text_map(&self, key: &'static str) -> BTreeMap<String, String> {
         let entries = self.open_entries(key).into_iter();
         entries.filter_map(|(name, path, node)| Some((name, scalar(self.report, node, &path)?))).collect()
     }
 
     /// The keys of a map with the paths and nodes of their values; one that is no map is reported.
-    pub(super) fn open_entries(&self, key: &'static str) -> Vec<(String, String, &'a Node)> {
+    pub(crate) fn open_entries(&self, key: &'static str) -> Vec<(String, String, &'a Node)> {
         let Some(form) = self.form(key) else { return Vec::new() };
         form.entries.iter().map(|(name, _, node)| (name.clone(), form.path_of(name), node)).collect()
     }
 
     /// The items of a list with their paths; one that is no list is reported.
-    pub(super) fn items(&self, key: &'static str) -> Vec<(String, &'a Node)> {
+    pub(crate) fn items(&self, key: &'static str) -> Vec<(String, &'a Node)> {
         let Some(node) = self.node(key) else { return Vec::new() };
         let path = self.path_of(key);
         let Value::List(items) = &node.value else {
@@ -199,17 +199,17 @@ impl<'a> Form<'a> {
         items.iter().enumerate().map(|(index, item)| (format!("{path}[{index}]"), item)).collect()
     }
 
-    pub(super) fn form(&self, key: &'static str) -> Option<Self> {
+    pub(crate) fn form(&self, key: &'static str) -> Option<Self> {
         Form::open(self.report, self.node(key)?, self.path_of(key))
     }
 
-    pub(super) fn forms(&self, key: &'static str) -> Vec<Self> {
+    pub(crate) fn forms(&self, key: &'static str) -> Vec<Self> {
         self.items(key).into_iter().filter_map(|(path, node)| Form::open(self.report, node, path)).collect()
     }
 }
 
 /// The text of a single value.
-pub(super) fn scalar(report: &Report<'_>, node: &Node, path: &str) -> Option<String> {
+pub(crate) fn scalar(report: &Report<'_>, node: &Node, path: &str) -> Option<String> {
     let Value::Scalar { text, .. } = &node.value else {
         report.refuse(node.place, path, format!("this is {}", node.kind()), "write a single value");
         return None;

@@ -19,6 +19,8 @@ pub use config::{GlobalConfig, PrometheusConfig};
 pub use problem::{FileProblem, FileProblems};
 pub use read_options::ReadOptions;
 
+pub(crate) use form::{Form, scalar};
+pub(crate) use report::Report;
 pub(crate) use target_groups::read_target_groups;
 
 #[cfg(test)]

@@ -8,23 +8,23 @@ use crate::yaml::Place;
 
 /// What was noticed while a file was read, and how it is read.
 #[derive(Debug)]
-pub(super) struct Report<'o> {
+pub(crate) struct Report<'o> {
     options: &'o ReadOptions,
     problems: RefCell<Vec<FileProblem>>,
     warnings: RefCell<Vec<FileProblem>>,
 }
 
 impl<'o> Report<'o> {
-    pub(super) const fn new(options: &'o ReadOptions) -> Self {
+    pub(crate) const fn new(options: &'o ReadOptions) -> Self {
         Self { options, problems: RefCell::new(Vec::new()), warnings: RefCell::new(Vec::new()) }
     }
 
-    pub(super) fn refuse(&self, place: Place, path: &str, what: impl Into<String>, remedy: &str) {
+    pub(crate) fn refuse(&self, place: Place, path: &str, what: impl Into<String>, remedy: &str) {
         let problem = self.note(place, path, what.into(), remedy);
         self.problems.borrow_mut().push(problem);
     }
 
-    pub(super) fn warn(&self, place: Place, path: &str, what: impl Into<String>, remedy: &str) {
+    pub(crate) fn warn(&self, place: Place, path: &str, what: impl Into<String>, remedy: &str) {
         let problem = self.note(place, path, what.into(), remedy);
         self.warnings.borrow_mut().push(problem);
     }
@@ -41,7 +41,7 @@ impl<'o> Report<'o> {
     }
 
     /// A path of the file, from the folder that relative ones start from.
-    pub(super) fn resolved(&self, path: &str) -> PathBuf {
+    pub(crate) fn resolved(&self, path: &str) -> PathBuf {
         match &self.options.base_folder {
             Some(folder) => folder.join(path),
             None => PathBuf::from(path),
@@ -49,7 +49,7 @@ impl<'o> Report<'o> {
     }
 
     /// The text with `${NAME}` replaced, where variables are given; the name of one that is not set otherwise.
-    pub(super) fn expanded(&self, text: &str) -> Result<String, String> {
+    pub(crate) fn expanded(&self, text: &str) -> Result<String, String> {
         let Some(variables) = self.options.variables() else { return Ok(text.to_owned()) };
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -71,7 +71,7 @@ impl<'o> Report<'o> {
     }
 
     /// The warnings, or all mistakes, each in the file's order.
-    pub(super) fn finish(self) -> Result<Vec<FileProblem>, FileProblems> {
+    pub(crate) fn finish(self) -> Result<Vec<FileProblem>, FileProblems> {
         let sorted = |mut list: Vec<FileProblem>| {
             list.sort_by_key(|problem| (problem.line, problem.column));
             list

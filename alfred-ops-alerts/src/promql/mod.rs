@@ -4,7 +4,6 @@ pub mod ast;
 mod duration;
 mod error;
 mod eval;
-mod expand;
 pub mod notation;
 mod options;
 mod position;

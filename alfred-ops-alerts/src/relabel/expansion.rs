@@ -6,7 +6,7 @@ use regex::Captures;
 ///
 /// A name reaches as far as letters, digits and `_` do: `$1x` names a group `1x`. Groups that do not exist or
 /// did not take part are empty; a `$` that begins no reference stands for itself.
-pub(super) fn expand(template: &str, captures: &Captures<'_>) -> String {
+pub(crate) fn expand(template: &str, captures: &Captures<'_>) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {

@@ -19,5 +19,8 @@ pub use name_scheme::NameScheme;
 pub use rule::RelabelRule;
 pub use spec::RelabelSpec;
 
+pub(crate) use anchored_regex::AnchoredRegex;
+pub(crate) use expansion::expand;
+
 #[cfg(test)]
 mod tests;

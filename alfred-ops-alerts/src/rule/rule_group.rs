@@ -11,6 +11,8 @@ use super::{RecordingRule, Rule};
 pub struct RuleGroup {
     /// What the group is called.
     pub name: String,
+    /// The file that it comes from; empty if from none. Groups of different files may have the same name.
+    pub file: String,
     /// How often it is evaluated; as often as the engine evaluates if not given.
     pub interval: Option<Duration>,
     /// How many alerts or series one rule may have; zero for any number.

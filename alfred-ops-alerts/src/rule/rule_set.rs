@@ -46,7 +46,7 @@ impl RuleSet {
         for group in groups {
             if group.name.is_empty() {
                 problems.push("a group has no name".to_owned());
-            } else if !names.insert(group.name.clone()) {
+            } else if !names.insert((group.file.clone(), group.name.clone())) {
                 problems.push(format!("two groups are named {:?}", group.name));
             }
             if group.interval.is_some_and(|interval| interval.is_zero()) {

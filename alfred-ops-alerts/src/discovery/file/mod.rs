@@ -5,3 +5,5 @@ mod list;
 mod pattern;
 
 pub use file_discovery::FileDiscovery;
+
+pub(crate) use pattern::files;

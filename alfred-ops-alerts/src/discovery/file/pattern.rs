@@ -8,7 +8,7 @@ const FILES_MAX: usize = 10_000;
 
 /// The files that a path stands for, sorted: itself, or those in its folder whose names its last part matches.
 /// A folder that is not there has none.
-pub(super) fn files(pattern: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(name) = pattern.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
     if !name.contains(['*', '?', '[']) {
         return Ok(if pattern.try_exists()? { vec![pattern.to_owned()] } else { Vec::new() });

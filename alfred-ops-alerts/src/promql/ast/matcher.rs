@@ -5,10 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use alfred_ops_core::Labels;
-use regex::Regex;
 
 use crate::promql::QueryError;
 use crate::promql::syntax::quote;
+use crate::relabel::AnchoredRegex;
 
 /// How a label's value is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ enum Pattern {
     OneOf(Arc<[String]>),
     NotEmpty,
     Anything,
-    Regex(Regex),
+    Regex(AnchoredRegex),
 }
 
 impl Matcher {
@@ -125,9 +125,7 @@ impl Pattern {
         if text.split('|').all(|part| !part.contains(META)) {
             return Ok(Self::OneOf(text.split('|').map(str::to_owned).collect()));
         }
-        Regex::new(&format!("^(?s:{text})$")).map(Self::Regex).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        AnchoredRegex::new(text).map(Self::Regex).map_err(|reason| {
             QueryError::syntax(format!("{} is not a regular expression: {reason}", quote(text.as_bytes())))
         })
     }

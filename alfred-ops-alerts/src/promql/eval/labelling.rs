@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use alfred_ops_core::Labels;
-use regex::Regex;
 
 use super::call::argument;
 use super::context::Context;
@@ -13,6 +12,7 @@ use super::vector::Vector;
 use crate::promql::QueryError;
 use crate::promql::ast::{MatchOp, Matcher};
 use crate::promql::syntax::quote;
+use crate::relabel::{AnchoredRegex, expand};
 
 /// The labels of something absent: what its selector's equalities say, unless a label is named twice.
 pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
@@ -41,7 +41,7 @@ pub(super) fn replace(call: &mut CallPlan, context: &mut Context<'_>, now: i64) 
     let source = text(call, 3, context, now)?;
     let pattern = text(call, 4, context, now)?;
     let pattern = String::from_utf8_lossy(&pattern).into_owned();
-    let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
+    let regex = AnchoredRegex::new(&pattern).map_err(|_| {
         QueryError::evaluation(format!("invalid regular expression in label_replace(): {}", quote(pattern.as_bytes())))
     })?;
     let destination = label_name("label_replace", "destination", &destination)?;
@@ -52,7 +52,7 @@ pub(super) fn replace(call: &mut CallPlan, context: &mut Context<'_>, now: i64) 
         let value = row.labels.get(&source).unwrap_or_default();
         match regex.captures(value) {
             None => row.clone(),
-            Some(captures) => relabelled(row, &destination, &crate::promql::expand::expand(&replacement, &captures)),
+            Some(captures) => relabelled(row, &destination, &expand(&replacement, &captures)),
         }
     });
     Vector { table, cells: vector.cells }.unique()
