@@ -19,7 +19,7 @@ impl From<&Scrape> for Page {
             .collect();
         families.sort_by(|left, right| left.name.cmp(&right.name));
         let samples = scrape.samples.iter().flat_map(convert).collect();
-        Self { samples, families, duplicates: 0 }
+        Self { samples, families, ..Self::default() }
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::exposition::{FamilyKind, Limits, parse, render};
+    use crate::exposition::{FamilyKind, Format, Limits, parse, render};
 
     prop_compose! {
         /// Series of the subset that crate reads rightly: no `=`, `,`, `}`, escape or blank in values, no
@@ -86,7 +86,7 @@ mod tests {
         fn both_read_the_tame_subset_alike(samples in prop::collection::vec(tame_sample(), 0..12)) {
             let mut seen = std::collections::HashSet::new();
             let samples = samples.into_iter().filter(|sample| seen.insert(sample.labels.clone())).collect();
-            let text = render(&Page { samples, ..Page::default() });
+            let text = render(&Page { samples, ..Page::default() }, Format::Text);
             prop_assert_eq!(theirs(&text).samples, parse(&text, &Limits::default()).unwrap().samples);
         }
     }

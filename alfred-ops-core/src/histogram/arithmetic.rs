@@ -30,7 +30,8 @@ impl Histogram {
         if self.is_custom() != other.is_custom() {
             return None;
         }
-        let mut combined = Combined { hints_conflict: self.combine_hint(other.reset_hint), bounds_matched: false };
+        let mut combined =
+            Combined { hints_conflict: self.combine_hint(other.reset_hint), bounds_matched: false };
         let mut aligned = None;
         if self.is_custom() {
             if self.custom_bounds != other.custom_bounds {
@@ -38,7 +39,8 @@ impl Histogram {
                 self.match_custom_bounds(other);
                 combined.bounds_matched = true;
             }
-        } else if self.schema != other.schema || self.zero_threshold.total_cmp(&other.zero_threshold).is_ne() {
+        } else if self.schema != other.schema || self.zero_threshold.total_cmp(&other.zero_threshold).is_ne()
+        {
             let other = aligned.insert(other.clone());
             self.match_zero_buckets(other);
             self.reduce_to(other.schema);
@@ -127,7 +129,8 @@ impl Histogram {
             let mut reduced: Vec<(i32, f64)> = Vec::new();
             for (index, count) in &histogram.positive {
                 let upper = histogram.upper_bound(*index);
-                let target = i32::try_from(shared.partition_point(|bound| *bound < upper)).unwrap_or(i32::MAX);
+                let target =
+                    i32::try_from(shared.partition_point(|bound| *bound < upper)).unwrap_or(i32::MAX);
                 match reduced.last_mut() {
                     Some((last, sum)) if *last == target => *sum += count,
                     _ => reduced.push((target, *count)),

@@ -30,7 +30,9 @@ impl Histogram {
         }
         let mut before = previous.clone();
         before.widen_zero_bucket(self.zero_threshold);
-        if before.zero_threshold.total_cmp(&self.zero_threshold).is_ne() || self.zero_count < before.zero_count {
+        if before.zero_threshold.total_cmp(&self.zero_threshold).is_ne()
+            || self.zero_count < before.zero_count
+        {
             return true;
         }
         before.reduce_to(self.schema);
@@ -43,7 +45,8 @@ fn shrank(now: &[(i32, f64)], before: &[(i32, f64)]) -> bool {
     let mut rest = now.iter().peekable();
     before.iter().any(|(index, count)| {
         while rest.next_if(|(candidate, _)| candidate < index).is_some() {}
-        let present = rest.peek().filter(|(candidate, _)| candidate == index).map_or(0.0, |(_, count)| *count);
+        let present =
+            rest.peek().filter(|(candidate, _)| candidate == index).map_or(0.0, |(_, count)| *count);
         present < *count
     })
 }

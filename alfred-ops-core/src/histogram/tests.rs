@@ -37,7 +37,8 @@ fn sums_have_the_coarser_schema_and_the_wider_zero_bucket() {
     assert_eq!((left.schema, left.count), (0, 17.0));
     assert_eq!(left.positive, [(1, 13.0), (2, 4.0)]);
 
-    let mut narrow = Histogram { zero_threshold: 0.5, zero_count: 1.0, ..exponential(0, &[(0, 3.0), (1, 5.0)]) };
+    let mut narrow =
+        Histogram { zero_threshold: 0.5, zero_count: 1.0, ..exponential(0, &[(0, 3.0), (1, 5.0)]) };
     let wide = Histogram { zero_threshold: 0.75, zero_count: 2.0, ..exponential(0, &[(1, 1.0)]) };
     narrow.add(&wide).unwrap();
     // 0.75 lies within the bucket (0.5,1], which is swallowed whole.
