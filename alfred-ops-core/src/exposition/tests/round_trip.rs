@@ -73,8 +73,8 @@ fn any_kind(format: Format) -> impl Strategy<Value = FamilyKind> {
 
 fn any_page(format: Format) -> impl Strategy<Value = Page> {
     let family = (prop::option::of(any_kind(format)), "(\\PC|\n|\\\\|\"){0,12}", any::<bool>());
-    let exemplars = prop::collection::vec(prop::option::of(any_sample()), 12);
-    let samples = prop::collection::vec(any_sample(), 0..12);
+    let exemplars = prop::collection::vec(prop::option::of(any_sample()), 6);
+    let samples = prop::collection::vec(any_sample(), 0..6);
     (samples, exemplars, prop::collection::btree_map("m|m_total|n_s|\\PC{1,5}", family, 0..3)).prop_map(
         move |(samples, exemplars, families)| {
             let mut seen = HashSet::new();
