@@ -131,7 +131,7 @@ fn pages() -> (String, String) {
                 (seed >> 44).to_string()
             };
             let line = format!(
-                "{name}{suffix}{{instance=\"alfred-bot:8011\",method=\"{}\",path=\"/api/v1/tasks/{}\",status=\"200\"{bucket}}} {value}\n",
+                "{name}{suffix}{{agent=\"bot\",method=\"{}\",path=\"/api/v1/tasks/{}\",status=\"200\"{bucket}}} {value}\n",
                 ["GET", "POST"][request % 2],
                 request / 2,
             );

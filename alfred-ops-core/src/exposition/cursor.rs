@@ -1,6 +1,7 @@
 //! A place in a page.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2, memchr3};
 
@@ -69,6 +70,11 @@ impl<'t> Cursor<'t> {
     #[inline]
     pub(super) fn since(&self, start: usize) -> &'t str {
         self.page.get(start..self.at).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn text(&self, place: Range<usize>) -> &'t str {
+        self.page.get(place).unwrap_or_default()
     }
 
     #[inline]
@@ -159,6 +165,26 @@ impl<'t> Cursor<'t> {
         let raw = self.page.get(self.at..at)?;
         self.at = at + 1;
         Some(raw)
+    }
+
+    /// Goes over the usual label, `name="value"` without blanks and escapes, and tells where both lie; stays
+    /// where it is if something else stands here, which may be a label all the same.
+    #[inline]
+    pub(super) fn plain_label(&mut self) -> Option<(Range<usize>, Range<usize>)> {
+        let rest = self.rest();
+        let first = CLASSES[usize::from(*rest.first()?)];
+        if first & LABEL == 0 || first & DIGIT != 0 {
+            return None;
+        }
+        let name = rest.iter().position(|byte| CLASSES[usize::from(*byte)] & LABEL == 0)?;
+        let quoted = rest.get(name..)?.strip_prefix(b"=\"")?;
+        let value = memchr3(b'"', b'\\', b'\n', quoted)?;
+        if quoted.get(value) != Some(&b'"') {
+            return None;
+        }
+        let (name_at, value_at) = (self.at, self.at + name + 2);
+        self.at = value_at + value + 1;
+        Some((name_at..name_at + name, value_at..value_at + value))
     }
 
     /// The error that something else than `expected` stands here.

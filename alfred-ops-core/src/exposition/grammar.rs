@@ -50,7 +50,7 @@ impl Grammar<'_> {
             }
             return self.labels(cursor, Owner::Nameless, each);
         };
-        self.check_length(name)?;
+        self.check_bytes(name.len())?;
         each(Part::Name(name));
         let end = cursor.at();
         self.skip_blanks(cursor);
@@ -83,6 +83,12 @@ impl Grammar<'_> {
     ) -> Result<(), Problem> {
         let mut count = 0_usize;
         loop {
+            if let Some((name, value)) = cursor.plain_label() {
+                self.check_label(&mut count, name.len().max(value.len()))?;
+                each(Part::Label(cursor.text(name), cursor.text(value)));
+                self.separator(cursor)?;
+                continue;
+            }
             self.skip_blanks(cursor);
             if cursor.take(b'}') {
                 return if owner == Owner::Nameless { Err(Problem::Nameless) } else { Ok(()) };
@@ -92,7 +98,7 @@ impl Grammar<'_> {
                 true => cursor.quoted(self.format).ok_or(Problem::UnclosedName)?,
                 false => cursor.name(LABEL).ok_or_else(|| cursor.expected("a label name or `}`"))?,
             };
-            self.check_length(name)?;
+            self.check_bytes(unescaped_bytes(name))?;
             self.skip_blanks(cursor);
             let is_name = is_quoted && owner != Owner::Exemplar && matches!(cursor.peek(), Some(b',' | b'}'));
             if is_name {
@@ -104,11 +110,7 @@ impl Grammar<'_> {
                 each(Part::Name(name));
             } else {
                 let value = self.label_value(cursor, name)?;
-                count += 1;
-                if count > self.limits.labels_max {
-                    let max = self.limits.labels_max;
-                    return Err(Problem::TooMany { what: "labels", max, limit: "labels_max" });
-                }
+                self.check_label(&mut count, unescaped_bytes(value))?;
                 each(Part::Label(name, value));
             }
             self.separator(cursor)?;
@@ -127,14 +129,15 @@ impl Grammar<'_> {
         if !cursor.take(b'"') {
             return Err(cursor.expected("a quoted label value"));
         }
-        let value = cursor.quoted(self.format).ok_or_else(|| Problem::Unclosed { label: excerpt(name) })?;
-        self.check_length(value)?;
-        Ok(value)
+        cursor.quoted(self.format).ok_or_else(|| Problem::Unclosed { label: excerpt(name) })
     }
 
     /// A comma between labels, which Prometheus' format may lack and which may follow the last.
     #[inline]
     fn separator(&self, cursor: &mut Cursor<'_>) -> Result<(), Problem> {
+        if cursor.take(b',') {
+            return Ok(());
+        }
         self.skip_blanks(cursor);
         if cursor.take(b',') || cursor.peek() == Some(b'}') {
             return Ok(());
@@ -195,12 +198,28 @@ impl Grammar<'_> {
         }
     }
 
+    /// Counts one more label, the longer of whose parts has so many bytes.
     #[inline]
-    fn check_length(&self, raw: &str) -> Result<(), Problem> {
+    fn check_label(&self, count: &mut usize, bytes: usize) -> Result<(), Problem> {
+        *count += 1;
+        if *count > self.limits.labels_max {
+            let max = self.limits.labels_max;
+            return Err(Problem::TooMany { what: "labels", max, limit: "labels_max" });
+        }
+        self.check_bytes(bytes)
+    }
+
+    #[inline]
+    fn check_bytes(&self, bytes: usize) -> Result<(), Problem> {
         let max = self.limits.label_bytes_max;
-        if raw.len() <= max || unescape(raw, true).len() <= max {
+        if bytes <= max {
             return Ok(());
         }
         Err(Problem::TooLong { what: "label name or value", max, limit: "label_bytes_max" })
     }
+}
+
+/// How many bytes a quoted text has once its escapes are undone.
+fn unescaped_bytes(raw: &str) -> usize {
+    unescape(raw, true).len()
 }
