@@ -16,6 +16,7 @@ mod exemplar;
 mod family;
 mod format;
 mod grammar;
+mod heading;
 mod label_reader;
 mod limits;
 mod negotiation;

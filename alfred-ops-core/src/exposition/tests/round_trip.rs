@@ -143,6 +143,12 @@ proptest! {
         let _ = Page::read_bytes(&bytes, Format::OpenMetrics, &Limits::default());
     }
 
+}
+
+proptest! {
+    // Pages are large to make.
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn what_is_written_is_read_back(page in any_page(Format::Text)) {
         check(&page)?;
