@@ -32,7 +32,7 @@ pub fn accept(formats: &[Format]) -> String {
     let weighted = types
         .iter()
         .enumerate()
-        .map(|(place, media_type)| format!("{media_type};q=0.{}", WEIGHT_MAX - place));
+        .map(|(place, media_type)| format!("{media_type};q=0.{}", WEIGHT_MAX.saturating_sub(place)));
     weighted.collect::<Vec<_>>().join(",")
 }
 

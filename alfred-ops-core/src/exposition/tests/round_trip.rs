@@ -16,9 +16,10 @@ fn bits(value: f64) -> u64 {
 }
 
 type Timed = (u64, Option<i64>);
+type Row = (Labels, Timed, Option<(Labels, Timed)>);
 
 /// Samples with their exemplars, in an order of their own: writing brings those of a family together.
-fn samples(page: &Page) -> Vec<(Labels, Timed, Option<(Labels, Timed)>)> {
+fn samples(page: &Page) -> Vec<Row> {
     let time = |time: Option<DateTime<chrono::Utc>>| time.map(|time| time.timestamp_millis());
     let exemplar = |index| page.exemplars.iter().find(|exemplar| exemplar.sample == index);
     let mut samples: Vec<_> = page
