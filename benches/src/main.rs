@@ -4,6 +4,7 @@
 
 mod backup;
 mod cluster;
+mod exposition;
 mod incremental;
 mod pgbackrest;
 mod relations;
@@ -30,6 +31,7 @@ struct Arguments {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Benchmark {
     Backup,
+    Exposition,
     Incremental,
     Relations,
     Restore,
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
         let large = || async { Cluster::start(PostgresBinaries::find()?, megabytes).await };
         match arguments.name {
             Benchmark::Backup => backup::measure(&large().await?).await,
+            Benchmark::Exposition => exposition::measure(arguments.quick),
             Benchmark::Incremental => incremental::measure(arguments.quick).await,
             Benchmark::Relations => relations::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,

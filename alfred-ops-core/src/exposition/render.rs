@@ -1,40 +1,126 @@
 //! Writes a page.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use super::{FamilyKind, Page};
-use crate::Labels;
+use super::heading::{Heading, owners};
+use super::{Exemplar, Format, Page};
+use crate::{Labels, Sample};
 
-/// Writes a page that [`parse`](super::parse) reads back as the same samples and families.
+/// Beyond these sizes numbers are written with an exponent.
+const PLAIN_MIN: f64 = 1e-5;
+const PLAIN_MAX: f64 = 1e17;
+
+/// Writes a page that [`Page::read`] reads back, in the page's own format as the same samples, exemplars and families.
 ///
-/// A sample without a metric name has no form in this format and is left out.
+/// Each family is followed by its samples, and in `OpenMetrics` the samples of one point stand together, as the formats
+/// demand; samples without a family come first. A sample without a metric name has no form and is left out.
+///
+/// Written in the other format a page keeps its series, values and timestamps, while families go by that format's
+/// rules. A counter is called `x_total` in Prometheus' format and `x` in `OpenMetrics`, where one that does not end so
+/// is written as `unknown`, and where a family whose name another's samples bear (`x_created`) has no lines of its own.
+/// Kinds that Prometheus' format lacks become the nearest it has, and units and exemplars are left out there.
 #[must_use]
-pub fn render(page: &Page) -> String {
+pub fn render(page: &Page, format: Format) -> String {
     let mut text = String::new();
-    for family in &page.families {
-        let mut name = String::new();
-        // Writing to a String does not fail.
-        let _ = if is_plain_name(&family.name, true) {
-            name.write_str(&family.name)
-        } else {
-            write_quoted(&mut name, &family.name)
+    // Writing to a String does not fail.
+    let _ = Groups::of(page, format).write(&mut text);
+    text
+}
+
+/// The samples of a page, each behind its family.
+#[derive(Debug)]
+struct Groups<'p> {
+    format: Format,
+    headings: Vec<Heading<'p>>,
+    /// Samples without a family, those of one name together.
+    orphans: Vec<Vec<Line<'p>>>,
+    /// Samples of each family.
+    members: Vec<Vec<Line<'p>>>,
+}
+
+/// A sample, and its exemplar where the format has such.
+type Line<'p> = (&'p Sample, Option<&'p Exemplar>);
+
+impl<'p> Groups<'p> {
+    fn of(page: &'p Page, format: Format) -> Self {
+        let headings = Heading::all(page, format);
+        let owners = owners(&headings, format);
+        let exemplars: HashMap<usize, &Exemplar> = match format {
+            Format::Text => HashMap::new(),
+            Format::OpenMetrics => page.exemplars.iter().map(|found| (found.sample, found)).collect(),
         };
-        if !family.help.is_empty() {
-            let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
-            let _ = writeln!(text, "# HELP {name} {help}");
+        let mut members = vec![Vec::new(); headings.len()];
+        let (mut orphans, mut places) = (Vec::<Vec<Line<'_>>>::new(), HashMap::new());
+        for (index, sample) in page.samples.iter().enumerate() {
+            let Some(name) = sample.labels.name() else {
+                continue;
+            };
+            let line = (sample, exemplars.get(&index).copied());
+            if let Some(group) = owners.get(name).and_then(|family| members.get_mut(*family)) {
+                group.push(line);
+                continue;
+            }
+            let place = *places.entry(name).or_insert(orphans.len());
+            match orphans.get_mut(place) {
+                Some(group) => group.push(line),
+                None => orphans.push(vec![line]),
+            }
         }
-        if family.kind != FamilyKind::Untyped || family.help.is_empty() {
-            let _ = writeln!(text, "# TYPE {name} {}", family.kind.name());
+        if format == Format::OpenMetrics {
+            members.iter_mut().for_each(|group| gather_points(group));
+        }
+        Self { format, headings, orphans, members }
+    }
+
+    fn write(&self, text: &mut String) -> fmt::Result {
+        for line in self.orphans.iter().flatten() {
+            self.line(text, *line)?;
+        }
+        for (heading, members) in self.headings.iter().zip(&self.members) {
+            heading.write(text, self.format)?;
+            for line in members {
+                self.line(text, *line)?;
+            }
+        }
+        match self.format {
+            Format::Text => Ok(()),
+            Format::OpenMetrics => text.write_str("# EOF\n"),
         }
     }
-    for sample in page.samples.iter().filter(|sample| sample.labels.name().is_some()) {
-        let _ = write!(text, "{} {}", sample.labels, Number(sample.value));
-        if let Some(timestamp) = sample.timestamp {
-            let _ = write!(text, " {}", timestamp.timestamp_millis());
+
+    fn line(&self, text: &mut String, (sample, exemplar): Line<'_>) -> fmt::Result {
+        write!(text, "{} {}", sample.labels, Number(sample.value))?;
+        self.timestamp(text, sample.timestamp.map(|time| time.timestamp_millis()))?;
+        if let Some(exemplar) = exemplar {
+            write!(text, " # {} {}", exemplar.labels, Number(exemplar.value))?;
+            self.timestamp(text, exemplar.timestamp.map(|time| time.timestamp_millis()))?;
         }
         text.push('\n');
+        Ok(())
     }
-    text
+
+    fn timestamp(&self, text: &mut String, millis: Option<i64>) -> fmt::Result {
+        match (self.format, millis) {
+            (_, None) => Ok(()),
+            (Format::Text, Some(millis)) => write!(text, " {millis}"),
+            (Format::OpenMetrics, Some(millis)) => {
+                let (sign, size) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
+                write!(text, " {sign}{}.{:03}", size / 1000, size % 1000)
+            }
+        }
+    }
+}
+
+/// Brings together the samples of one point, those that differ only by suffix, bucket and quantile, in the order of
+/// their first.
+fn gather_points(lines: &mut [Line<'_>]) {
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    lines.sort_by_cached_key(|(sample, _)| {
+        let point = sample.labels.without(|name| matches!(name, Labels::NAME | "le" | "quantile"));
+        let next = places.len();
+        *places.entry(point).or_insert(next)
+    });
 }
 
 struct Number(f64);
@@ -45,58 +131,11 @@ impl fmt::Display for Number {
             value if value == f64::INFINITY => f.write_str("+Inf"),
             value if value == f64::NEG_INFINITY => f.write_str("-Inf"),
             value if value.is_nan() => f.write_str("NaN"),
-            // Rust's shortest form that reads back as the same number.
-            value => write!(f, "{value}"),
+            // Some readers take "-0" for a whole number, which has no sign.
+            value if value == 0.0 && value.is_sign_negative() => f.write_str("-0.0"),
+            // Rust's shortest forms that read back as the same number.
+            value if value == 0.0 || (PLAIN_MIN..PLAIN_MAX).contains(&value.abs()) => write!(f, "{value}"),
+            value => write!(f, "{value:e}"),
         }
     }
-}
-
-/// Writes `name{a="b"}`; a name that needs quotes goes into the braces.
-pub(crate) fn write_series<W: fmt::Write>(f: &mut W, labels: &Labels) -> fmt::Result {
-    let name = labels.name();
-    let plain = name.is_some_and(|name| is_plain_name(name, true));
-    if let Some(name) = name.filter(|_| plain) {
-        f.write_str(name)?;
-    }
-    let mut separator = "{";
-    if let Some(name) = name.filter(|_| !plain) {
-        f.write_str(separator)?;
-        write_quoted(f, name)?;
-        separator = ",";
-    }
-    for (label, value) in labels.iter().filter(|(label, _)| *label != Labels::NAME) {
-        f.write_str(separator)?;
-        separator = ",";
-        if is_plain_name(label, false) {
-            f.write_str(label)?;
-        } else {
-            write_quoted(f, label)?;
-        }
-        f.write_char('=')?;
-        write_quoted(f, value)?;
-    }
-    match (separator, name) {
-        (",", _) => f.write_char('}'),
-        (_, None) => f.write_str("{}"),
-        _ => Ok(()),
-    }
-}
-
-fn is_plain_name(name: &str, colons: bool) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':'))
-}
-
-fn write_quoted<W: fmt::Write>(f: &mut W, text: &str) -> fmt::Result {
-    f.write_char('"')?;
-    for character in text.chars() {
-        match character {
-            '\\' => f.write_str("\\\\")?,
-            '"' => f.write_str("\\\"")?,
-            '\n' => f.write_str("\\n")?,
-            other => f.write_char(other)?,
-        }
-    }
-    f.write_char('"')
 }

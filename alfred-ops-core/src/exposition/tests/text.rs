@@ -1,10 +1,7 @@
-//! What is read, what is refused, and that nothing is lost.
+//! Prometheus' text format.
 
-use chrono::DateTime;
-use proptest::prelude::*;
-
-use super::{Family, FamilyKind, Limits, Page, parse, parse_bytes, render};
-use crate::{ErrorKind, Labels, Sample};
+use super::super::{FamilyKind, Format, Limits, page_text, parse, parse_bytes};
+use crate::ErrorKind;
 
 fn samples(text: &str) -> Vec<(String, String)> {
     let page = parse(text, &Limits::default()).unwrap();
@@ -16,9 +13,7 @@ fn check(line: &str, series: &str, value: &str) {
 }
 
 fn refused(text: &str, says: &str) {
-    let error = parse(text, &Limits::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-    assert!(error.to_string().contains(says), "{text:?} is refused with {error}, not {says:?}");
+    super::refused(Format::Text, text, says);
 }
 
 #[test]
@@ -35,6 +30,14 @@ fn reads_what_prometheus_reads() {
     check(r#"m{a="ends with \\"} 1"#, r#"m{a="ends with \\"}"#, "1");
     check(r#"m{a="",b="x"} 1"#, r#"m{b="x"}"#, "1");
     check(r#"{"http.status","a.b"="c"} 1"#, r#"{"http.status","a.b"="c"}"#, "1");
+    // Commas between labels may be missing, quotes may hold line breaks, and a value need not be set apart.
+    check(r#"m{a="1"b="2" "c"="3"} 1"#, r#"m{a="1",b="2",c="3"}"#, "1");
+    check("m{a=\"x\ny\"} 1", r#"m{a="x\ny"}"#, "1");
+    check("m-1", "m", "-1");
+    check(r#"{a="b","m n"} 1"#, r#"{"m n",a="b"}"#, "1");
+    check(r#"{"m"} 1"#, "m", "1");
+    check(r#"{"m",} 1"#, "m", "1");
+    check(r#"{"a\"b\\","c\nd"="e"} 1"#, r#"{"a\"b\\","c\nd"="e"}"#, "1");
     check("m NaN", "m", "NaN");
     check("m +Inf", "m", "inf");
     check("m -inf", "m", "-inf");
@@ -112,6 +115,8 @@ fn refuses_what_prometheus_refuses() {
     refused("m 0x1p4", "\"0x1p4\" is not a decimal number");
     refused("m 1_000", "\"1_000\" is not a decimal number");
     refused("m 1e400", "\"1e400\" is not a decimal number");
+    refused("m -nan", "\"-nan\" is not a decimal number");
+    refused("m {count:1,sum:2} 1", "expected `=` after a label name, found ':'");
     refused("m +NaN", "\"+NaN\" is not a decimal number");
     refused("m", "expected a value, found the end of the line");
     refused("m 1 2 3", "expected the end of the line, found '3'");
@@ -119,7 +124,6 @@ fn refuses_what_prometheus_refuses() {
     refused("m{a=\"x} 1", "the value of label \"a\" has no closing quote");
     refused("m{a=x} 1", "expected a quoted label value, found 'x'");
     refused("m{a} 1", "expected `=` after a label name, found '}'");
-    refused("m{a=\"1\" b=\"2\"} 1", "expected `,` or `}`, found 'b'");
     refused("m{,} 1", "expected a label name or `}`, found ','");
     refused("m{a=\"1\"", "expected `,` or `}`, found the end of the line");
     refused("m{a=\"1\",a=\"2\"} 1", "the label \"a\" occurs twice");
@@ -127,9 +131,26 @@ fn refuses_what_prometheus_refuses() {
     refused("{a=\"1\"} 1", "the sample has no metric name");
     refused("m{\"n\"} 1", "a second metric name \"n\"");
     refused("{\"n 1", "a quoted name has no closing quote");
+    refused("{\"n\",\"o\"} 1", "a second metric name \"o\"");
+    refused("{\"\"} 1", "the sample has no metric name");
+    refused("m{\"\"=\"x\"} 1", "a label has an empty name");
+    refused("m{\"__name__\"=\"x\"} 1", "the label __name__ is reserved");
+    refused("{\"n\" a=\"1\"} 1", "expected `=` after a label name, found 'a'");
+    refused("m{a=\"1\",,b=\"2\"} 1", "expected a label name or `}`, found ','");
+    refused("m{a=\"1\"b} 1", "expected `=` after a label name, found '}'");
+    refused("m{a=\"x\\\ny\"} 1", "the value of label \"a\" has no closing quote");
+    refused("m{a='1'} 1", "expected a quoted label value, found '\\''");
+    refused("http.status 1", "\".status\" is not a decimal number");
+    refused("m 1 # {a=\"b\"} 1", "\"#\" is not a timestamp in whole milliseconds");
+    refused("m 1 +5", "\"+5\" is not a timestamp in whole milliseconds");
+    refused("m 1 99999999999999999999", "is not a timestamp in whole milliseconds");
     refused("1m 1", "expected a metric name, found '1'");
-    refused("m 1\r\n", "the line ends with a carriage return");
     refused("# TYPE m histogramm", "\"histogramm\" is not a metric type");
+    refused("# TYPE m  counter", "\" counter\" is not a metric type");
+    refused("# TYPE m counter ", "\"counter \" is not a metric type");
+    refused("# TYPE m info", "\"info\" is not a metric type (counter, gauge, histogram, summary, untyped)");
+    refused("# HELP \n", "expected a metric name, found the end of the line");
+    refused("# HELP mé", "expected a blank after the metric name");
     refused("# TYPE 1 counter", "expected a metric name, found '1'");
     refused("<html>", "expected a metric name, found '<'");
 }
@@ -161,64 +182,59 @@ fn every_limit_is_enforced_and_named() {
     }
 }
 
-prop_compose! {
-    fn any_sample()(
-        name in "[a-z:_][a-z0-9:_]{0,8}|\\PC{1,8}",
-        labels in prop::collection::btree_map("[a-z_][a-z0-9_]{0,6}|\\PC{1,6}", "(\\PC|\n|\"|\\\\){0,8}", 0..5),
-        value in prop::num::f64::ANY,
-        millis in prop::option::of(-1_000_000_000_000_i64..4_000_000_000_000),
-    ) -> Sample {
-        let pairs = labels.into_iter().filter(|(label, _)| label != Labels::NAME);
-        let labels = Labels::from_pairs(pairs.chain([(Labels::NAME.to_owned(), name)]));
-        Sample { labels, value, timestamp: millis.and_then(DateTime::from_timestamp_millis) }
+#[test]
+fn carriage_returns_are_refused_where_they_matter() {
+    for text in ["m 1\r\n", "m 1 5\r\n", "\r\n", "m\r\n", "m{a=\"1\"}\r\n", "# TYPE m counter\r\n"] {
+        refused(text, "the line ends with a carriage return");
     }
+    let page = parse("# comment\r\n# HELP m text\r\nm 1\n", &Limits::default()).unwrap();
+    assert_eq!(page.families[0].help, "text\r");
 }
 
-/// Bits, so that NaN equals NaN; all NaNs are one in this format.
-fn key(sample: &Sample) -> (Labels, u64, Option<i64>) {
-    let value = if sample.value.is_nan() { f64::NAN } else { sample.value };
-    (sample.labels.clone(), value.to_bits(), sample.timestamp.map(|time| time.timestamp_millis()))
+#[test]
+fn zero_bytes_are_text_in_quotes_help_and_comments_and_end_the_page_where_an_entry_would_begin() {
+    check("# c\0d\nm{a=\"b\0\"} 1", "m{a=\"b\0\"}", "1");
+    assert_eq!(parse("# HELP m a\0b", &Limits::default()).unwrap().families[0].help, "a\0b");
+    check("m 1\n\0n 2", "m", "1");
+    refused("m{a=\0\"x\"} 1", "expected a quoted label value, found '\\0'");
+    refused("m{a\0=\"x\"} 1", "expected `=` after a label name, found '\\0'");
+    refused("m\0{a=\"x\"} 1", "is not a decimal number");
+    refused("m 0 1\0", "is not a timestamp");
 }
 
-proptest! {
-    #[test]
-    fn any_text_is_read_or_refused(text in "(\\PC|[\n\t {}\"\\\\=,#0-9a-z]){0,120}") {
-        let _ = parse(&text, &Limits::default());
+#[test]
+fn a_page_begins_with_no_byte_order_mark_and_ends_as_it_likes() {
+    refused("\u{feff}m 1\n", "line 1: expected a metric name, found '\\u{feff}'");
+    for text in ["m 1", "m 1\n", "m 1\n\n \t\n", "m 1\n#", "m 1\n# HELP n"] {
+        check(text, "m", "1");
     }
+    assert_eq!(samples(""), []);
+}
 
-    #[test]
-    fn any_near_page_is_read_or_refused(
-        text in "(# (HELP|TYPE) [a-z\"]{0,3} ?(counter)?|[a-z:]{0,2} ?(\\{([a-z\"]{0,3}=?\"?(\\\\.|[^\"])?\"?,?){0,3}\\}?)? ?(1|NaN|-)? ?[0-9]{0,3}\n?){0,6}"
-    ) {
-        if let Ok(page) = parse(&text, &Limits::default()) {
-            let again = parse(&render(&page), &Limits::default()).unwrap();
-            prop_assert_eq!(
-                page.samples.iter().map(key).collect::<Vec<_>>(),
-                again.samples.iter().map(key).collect::<Vec<_>>()
-            );
-            prop_assert_eq!(page.families, again.families);
-        }
+#[test]
+fn bytes_that_are_not_utf_8_are_forgiven_in_plain_comments_only() {
+    let read =
+        |bytes: &[u8]| page_text(bytes, Format::Text, &Limits::default()).map(std::borrow::Cow::into_owned);
+    assert_eq!(
+        read(b"m 1\n # Caf\xe9\n#HELP \xff\n# HELPFUL \xff\nn 2").unwrap(),
+        "m 1\n # Caf\u{fffd}\n#HELP \u{fffd}\n# HELPFUL \u{fffd}\nn 2"
+    );
+    for bytes in
+        [&b"up 1\n# HELP m \xff"[..], b"up 1\n#\tTYPE \"\xff\" gauge", b"up 1\nm{a=\"\xff\"} 1", b"# x\n\xff"]
+    {
+        let error = parse_bytes(bytes, &Limits::default()).unwrap_err().to_string();
+        assert!(error.contains("line 2: the text is not UTF-8"), "{error}");
     }
+    let error = page_text(b"# Caf\xe9\n# EOF\n", Format::OpenMetrics, &Limits::default()).unwrap_err();
+    assert!(error.to_string().contains("line 1: the text is not UTF-8"), "{error}");
+    let error = page_text(b"\xff\xff\xff", Format::Text, &Limits::default().with_bytes_max(2)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
+}
 
-    #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        let _ = parse_bytes(&bytes, &Limits::default());
-    }
-
-    #[test]
-    fn what_is_written_is_read_back(
-        samples in prop::collection::vec(any_sample(), 0..12),
-        help in "(\\PC|\n|\\\\){0,12}",
-    ) {
-        let mut seen = std::collections::HashSet::new();
-        let samples = samples.into_iter().filter(|sample| seen.insert(sample.labels.clone())).collect();
-        let families = vec![Family { name: "m".to_owned(), kind: FamilyKind::Gauge, help }];
-        let page = Page { samples, families, duplicates: 0 };
-        let back = parse(&render(&page), &Limits::default()).unwrap();
-        prop_assert_eq!(&back.families, &page.families);
-        prop_assert_eq!(
-            back.samples.iter().map(key).collect::<Vec<_>>(),
-            page.samples.iter().map(key).collect::<Vec<_>>()
-        );
-    }
+#[test]
+fn errors_stay_short() {
+    let long = format!("m {}", "9".repeat(100_000));
+    let error = parse(&format!("{long}x"), &Limits::default()).unwrap_err().to_string();
+    assert!(error.len() < 600, "{}", error.len());
+    assert!(parse(&long, &Limits::default()).is_err(), "too large for a float");
 }
