@@ -131,6 +131,25 @@ postgres_folder() {
     echo "${TMPDIR:-/tmp}/alfred-ops-postgres-$1-$(id -u)"
 }
 
+# Prometheus 3 and promtool from Debian's unstable suite, unpacked beside the system's own packages: its stable suites
+# have Prometheus 2, which differs in ports, names and limits. Nothing is installed and no service is started.
+need_prometheus() {
+    local folder="${TMPDIR:-/tmp}/alfred-ops-prometheus-$(id -u)"
+    if [ ! -x "$folder/usr/bin/promtool" ]; then
+        say "unpacking Prometheus of Debian sid into $folder"
+        mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main" \
+            >"$folder/apt/sources.list"
+        printf 'Dir::Etc::SourceList "%s";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
+            "$folder/apt/sources.list" "$folder/apt/lists" "$folder/apt/cache" >"$folder/apt/conf"
+        as_root apt-get -c "$folder/apt/conf" update -qq
+        (cd "$folder" && apt-get -c apt/conf download -qq prometheus/sid promtool/sid &&
+            for package in prometheus_*.deb promtool_*.deb; do dpkg -x "$package" . || exit 1; done) || return 1
+        chmod -R a+rX "$folder"
+    fi
+    export ALFRED_OPS_PROMETHEUS_BIN="$folder/usr/bin"
+}
+
 # pgBackRest with block incrementals, from Debian's next suite, unpacked beside the system's own packages.
 need_pgbackrest() {
     local folder="${TMPDIR:-/tmp}/alfred-ops-pgbackrest-$(id -u)"

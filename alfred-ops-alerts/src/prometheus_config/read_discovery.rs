@@ -172,6 +172,10 @@ fn read_kubernetes(form: Form<'_>) -> KubernetesDiscoveryConfig {
     if let Some(namespaces) = form.form("namespaces") {
         config.own_namespace = namespaces.flag("own_namespace").unwrap_or(false);
         config.namespaces = namespaces.texts("names").into_iter().map(|(name, _)| name).collect();
+        if config.own_namespace && config.api_server.is_some() {
+            let what = "a server that is named may be another cluster's";
+            namespaces.refuse("own_namespace", what, "name the namespace, or remove `api_server`");
+        }
         namespaces.close();
     }
     let selectors = form.forms("selectors");

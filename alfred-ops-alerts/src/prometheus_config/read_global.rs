@@ -119,7 +119,11 @@ pub(super) fn read_protocols(form: &Form<'_>) -> Option<Vec<ScrapeProtocol>> {
 }
 
 pub(super) fn read_scheme(form: &Form<'_>) -> Option<NameScheme> {
-    form.ignore(&["metric_name_escaping_scheme"], "names are read as they come");
+    // An exporter that is not asked to escape names otherwise writes underscores.
+    let escaping = [("allow-utf-8", false), ("underscores", false), ("dots", true), ("values", true)];
+    if form.word("metric_name_escaping_scheme", &escaping) == Some(true) {
+        form.ignore(&["metric_name_escaping_scheme"], "names are read as they come");
+    }
     form.word("metric_name_validation_scheme", &[("utf8", NameScheme::Utf8), ("legacy", NameScheme::Legacy)])
 }
 

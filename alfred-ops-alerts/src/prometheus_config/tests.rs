@@ -45,7 +45,7 @@ fn fields_have_their_meaning() {
     assert_eq!((&*number.name, number.limits.samples_max), ("1e3", Some(9000)));
     assert_eq!(everything.limits.body_bytes_max, Some(10 << 20));
     assert_eq!(everything.relabel_rules[1].spec().action, RelabelAction::HashMod);
-    assert_eq!(everything.discoveries.len(), 6);
+    assert_eq!(everything.discoveries.len(), 7);
     assert!(matches!(&everything.discoveries[1], DiscoveryConfig::File(file) if file.files.len() == 2));
     assert!(matches!(&legacy.http.authentication, Authentication::Header { kind, .. } if kind == "Bearer"));
     assert!(!legacy.name_scheme.allows_label("a.b"));
@@ -108,6 +108,10 @@ fn what_prometheus_refuses_is_refused() {
     check_field(
         "kubernetes_sd_configs: [{role: pod, basic_auth: {username: u}}]",
         "need to know of which server",
+    );
+    check_field(
+        "kubernetes_sd_configs: [{role: pod, api_server: 'http://a', namespaces: {own_namespace: true}}]",
+        "may be another cluster's",
     );
     check_field("consul_sd_configs: [{server: a}]", "the field is not supported");
     check_field("oauth2: {client_id: a}", "the field is not supported");

@@ -35,6 +35,11 @@ pub(super) fn write_job(job: &ScrapeJob) -> Node {
             "metric_name_validation_scheme",
             (job.name_scheme != NameScheme::Utf8).then(|| Node::text(job.name_scheme.name())),
         ),
+        // Prometheus' default for all jobs does not go with such names.
+        (
+            "metric_name_escaping_scheme",
+            (job.name_scheme != NameScheme::Utf8).then(|| Node::text("underscores")),
+        ),
     ];
     entries.extend(limit_entries(&job.limits));
     entries.extend(http_entries(&job.http));

@@ -14,7 +14,7 @@ use crate::targets::ResolvedTarget;
 pub struct ScrapedSamples {
     /// What is stored: all or nothing. After an error the scrape has failed.
     pub outcome: Result<Vec<Sample>>,
-    /// How many samples the page had.
+    /// How many samples the page had, counted up to one that breaks a limit of labels.
     pub scraped: usize,
     /// How many of them the job's rules left.
     pub kept: usize,
@@ -27,10 +27,11 @@ pub struct ScrapedSamples {
 /// not count. Where one sample breaks a limit, none is stored and the scrape counts as failed.
 #[must_use]
 pub fn process_samples(job: &ScrapeJob, target: &ResolvedTarget, samples: Vec<Sample>) -> ScrapedSamples {
-    let scraped = samples.len();
-    let mut kept = Vec::with_capacity(scraped);
+    let mut scraped = 0;
+    let mut kept = Vec::with_capacity(samples.len());
     let mut failure: Option<Error> = None;
     for mut sample in samples {
+        scraped += 1;
         let labels = merge(&sample.labels, &target.labels, job.honor_labels);
         let Some(labels) = apply(&job.metric_relabel_rules, labels).filter(|labels| !labels.is_empty())
         else {

@@ -128,7 +128,7 @@ fn one_sample_over_a_limit_fails_the_scrape() {
     let labels = limited(|job| job.limits.labels_max = Some(4));
     check_failed(
         &labels,
-        "a{x=\"1\"} 1\nb{x=\"1\",y=\"2\"} 1\n",
+        "a{x=\"1\"} 1\nb{x=\"1\",y=\"2\"} 1\nc 1\n",
         "scrape: b has 5 labels, more than 4; raise label_limit or correct the exporter",
         (2, 1),
     );

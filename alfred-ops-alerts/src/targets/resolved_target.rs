@@ -29,7 +29,7 @@ impl ResolvedTarget {
     #[must_use]
     pub fn url(&self) -> String {
         let part = |name| self.internal.get(name).unwrap_or_default();
-        let (path, address) = (part("__metrics_path__"), part("__address__"));
+        let (path, address) = (part("__metrics_path__"), url_text::host(part("__address__")));
         let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
         let mut url = format!("{}://{address}{slash}{}", part("__scheme__"), url_text::path(path));
         let query = url_text::query(&self.params);

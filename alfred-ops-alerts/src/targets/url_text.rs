@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// Host and port. What stands in no real address still gives the URL that Go would print.
+pub(super) fn host(text: &str) -> String {
+    escaped(text, b"-_.~!$&'()*+,;=:[]<>\"", false)
+}
+
 /// A path: what it holds of `?`, `#` and `%` is part of it.
 pub(super) fn path(text: &str) -> String {
     escaped(text, b"-_.~$&+,/:;=@", false)

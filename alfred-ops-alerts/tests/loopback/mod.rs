@@ -1,5 +1,7 @@
 //! Servers on free loopback ports, stopped when dropped.
 
+#![allow(dead_code, reason = "each test that shares it uses its own part")]
+
 use std::sync::{Arc, Mutex};
 
 use alfred_ops_core::TaskSet;
