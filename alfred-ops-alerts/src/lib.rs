@@ -51,6 +51,7 @@
 
 mod alert;
 mod discovery;
+pub mod doctor;
 mod engine;
 mod evaluation;
 mod expr;

@@ -25,7 +25,7 @@ pub struct QueryPlan {
 }
 
 impl QueryPlan {
-    pub(in crate::promql) fn new(text: Arc<str>, root: &Node) -> Self {
+    pub(crate) fn new(text: Arc<str>, root: &Node) -> Self {
         Self { text, root: Plan::new(root), names: RowMemo::default() }
     }
 
