@@ -36,7 +36,10 @@
 //!
 //! | from | to | by |
 //! |---|---|---|
-//! | targets | samples | [`Target`], [`ScrapeConfig`], core's `MetricSource`; [`TargetStatus`] |
+//! | a configuration file | jobs | `PrometheusConfig`; [`ScrapeJob`] by hand |
+//! | jobs | targets | [`Discovery`], [`JobTargets`]; [`resolve`] and [`relabel`](relabel()) are pure |
+//! | targets | samples | `HttpScraper`; [`process_samples`] is pure; [`ScrapeFigures`] |
+//! | typed targets | samples | [`Target`], [`ScrapeConfig`], core's `MetricSource`; [`TargetStatus`] |
 //! | samples | series | [`SampleStore`], [`Interest`], [`StoreLimits`] |
 //! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
 //! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
@@ -46,8 +49,10 @@
 //!
 //! # Features
 //!
-//! - `http`: scrapes over HTTP and delivers to webhooks.
-//! - `testing`: the mock of [`AlertSink`] and the suite that every sink passes.
+//! - `config`: reads and writes Prometheus' configuration files, and files that list targets.
+//! - `dns`, `kubernetes`: find targets by the domain name system and among a cluster's pods.
+//! - `http`: scrapes over HTTP, asks services for targets, delivers to webhooks.
+//! - `testing`: the mocks of [`AlertSink`] and [`Discovery`], and the suites that all of them pass.
 
 mod alert;
 mod discovery;
@@ -112,6 +117,8 @@ pub use rule::{
 };
 #[cfg(feature = "config")]
 pub use rule_file::{RuleFile, RuleTests, TestOutcome};
+#[cfg(feature = "http")]
+pub use scrape::scrape_jobs;
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};
 pub use scraped::{ScrapeFigures, ScrapedSamples, process_samples};
 #[cfg(feature = "http")]

@@ -8,10 +8,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use alfred_ops_alerts::testing::conformance;
 use alfred_ops_alerts::{
     Authentication, Credential, Discovery, DiscoveryConfig, DnsDiscovery, DnsDiscoveryConfig, DnsRecord,
-    HttpDiscovery, HttpDiscoveryConfig, JobTargets, KubernetesDiscovery, KubernetesDiscoveryConfig,
-    ScrapeJob,
+    FileDiscovery, FileDiscoveryConfig, HttpDiscovery, HttpDiscoveryConfig, JobTargets, KubernetesDiscovery,
+    KubernetesDiscoveryConfig, ScrapeJob, StaticDiscovery, TargetGroup,
 };
 use alfred_ops_core::{ErrorKind, Secret, SystemClock, TaskSet};
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
@@ -38,6 +39,11 @@ async fn a_service_names_targets() {
         let discovery = HttpDiscovery::new(HttpDiscoveryConfig::new(url), SystemClock::shared()).unwrap();
         async move { discovery.find().await }
     };
+    let url = format!("http://{}/targets?token=hunter2", server.address);
+    conformance::discovery(
+        &HttpDiscovery::new(HttpDiscoveryConfig::new(url), SystemClock::shared()).unwrap(),
+    )
+    .await;
     let groups = find("/targets?token=hunter2").await.unwrap().groups;
     assert_eq!(groups[0].labels["x"], "y");
     assert_eq!(groups[0].labels["__meta_url"], format!("http://{}/targets?token=hunter2", server.address));
@@ -187,6 +193,7 @@ async fn a_name_server_names_targets() {
     )
     .await;
     check("nobody.internal.", DnsRecord::A, &[]).await;
+    conformance::discovery(&server.discovery(&["db.internal.", "nobody.internal."], DnsRecord::A)).await;
 }
 
 #[tokio::test]
@@ -241,6 +248,8 @@ async fn an_api_server_names_pods_page_by_page() {
     let credentials = Some(Credential::Inline(Secret::new("hunter2")));
     config.http.authentication = Authentication::Header { kind: "Bearer".to_owned(), credentials };
     let discovery = KubernetesDiscovery::new(&config, SystemClock::shared()).unwrap();
+    conformance::discovery(&discovery).await;
+    queries.lock().unwrap().clear();
     let groups = discovery.find().await.unwrap().groups;
     let sources: Vec<&str> = groups.iter().map(|group| &*group.source).collect();
     assert_eq!(sources, ["pod/agents/a", "pod/agents/b", "pod/tools/c"]);
@@ -252,6 +261,16 @@ async fn an_api_server_names_pods_page_by_page() {
     config.namespaces = vec!["nowhere".to_owned()];
     let error = KubernetesDiscovery::new(&config, SystemClock::shared()).unwrap().find().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+}
+
+#[tokio::test]
+async fn written_targets_keep_the_contract_too() {
+    let groups = ["a:1", "b:1"].map(|address| TargetGroup::of_addresses(address, [address]));
+    conformance::discovery(&StaticDiscovery::new(groups.to_vec())).await;
+    let file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+    std::fs::write(file.path(), "- targets: ['a:1']\n- targets: ['b:1']\n").unwrap();
+    let config = FileDiscoveryConfig::new([file.path()]);
+    conformance::discovery(&FileDiscovery::new(config, SystemClock::shared())).await;
 }
 
 #[test]

@@ -59,7 +59,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn start(config: &PrometheusConfig, arguments: &[&str]) -> Self {
+    fn start(config: &PrometheusConfig, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("prometheus.yml");
         std::fs::write(&path, config.to_yaml().expose()).unwrap();
@@ -183,7 +183,7 @@ async fn check_targets(config: PrometheusConfig, as_found: bool) {
         sorted(lines)
     };
     let expected = reduced(ours(&config.jobs).await);
-    let prometheus = Prometheus::start(&config, &[]).await;
+    let prometheus = Prometheus::start(&config, &[]);
     let all = count(&expected);
     let data =
         prometheus.ask("/api/v1/targets?state=any", |data| data.is_object() && count(&theirs(data)) >= all);
@@ -326,7 +326,7 @@ fn random_rule(chance: &SeededEntropy) -> Option<RelabelRule> {
         }
         RelabelAction::LabelKeep => spec = spec.with_regex(*any(chance, &["__.*|a|b", "__.*", "__.*|[^c]"])),
         RelabelAction::LabelDrop => {
-            spec = spec.with_regex(*any(chance, &["a|b", r"d\..*", "__meta_.*|c", "[a-c]"]))
+            spec = spec.with_regex(*any(chance, &["a|b", r"d\..*", "__meta_.*|c", "[a-c]"]));
         }
         RelabelAction::HashMod => spec = spec.with_modulus(1 + chance.below(4)),
         RelabelAction::Replace => {
@@ -404,7 +404,7 @@ async fn samples_are_those_of_prometheus() {
     ];
     let config = PrometheusConfig::of_jobs(jobs);
     check_accepted(&config, &[]);
-    let prometheus = Prometheus::start(&config, &["--enable-feature=extra-scrape-metrics"]).await;
+    let prometheus = Prometheus::start(&config, &["--enable-feature=extra-scrape-metrics"]);
     for job in &config.jobs {
         let mut job = job.clone();
         job.extra_scrape_metrics = true;

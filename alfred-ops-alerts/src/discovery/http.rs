@@ -75,7 +75,7 @@ impl Discovery for HttpDiscovery {
             endpoint: &self.endpoint,
             headers: &headers,
             bytes_max: ANSWER_BYTES_MAX,
-            limit_name: "nothing: the limit is fixed",
+            limit_name: None,
             compressed: true,
         };
         // An answer that comes after the next question is due helps nobody.

@@ -26,8 +26,8 @@ pub(crate) struct Question<'a> {
     pub(crate) headers: &'a [(HeaderName, String)],
     /// How many bytes the answer may have, unpacked.
     pub(crate) bytes_max: usize,
-    /// The option that sets this limit.
-    pub(crate) limit_name: &'static str,
+    /// The option that sets this limit, if one does.
+    pub(crate) limit_name: Option<&'static str>,
     /// Whether the answer may come packed.
     pub(crate) compressed: bool,
 }
@@ -141,7 +141,10 @@ fn failed_body(question: &Question<'_>, fault: BodyFault) -> Error {
             let message = format!("the answer is longer than {} bytes", question.bytes_max);
             Error::new(ErrorKind::ResourceExhausted, question.operation, message)
                 .with_target(shown)
-                .with_remedy(format!("make it smaller or raise {}", question.limit_name))
+                .with_remedy(match question.limit_name {
+                    Some(name) => format!("make it smaller or raise {name}"),
+                    None => "make it smaller".to_owned(),
+                })
         }
         BodyFault::Malformed(source) => {
             Error::new(ErrorKind::InvalidInput, question.operation, "the answer cannot be unpacked")

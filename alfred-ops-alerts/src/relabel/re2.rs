@@ -142,13 +142,15 @@ impl Translator<'_> {
     }
 
     fn hexadecimal(&mut self) -> Result<u32, String> {
-        let digits: String = if self.rest.next_if_eq(&'{').is_some() {
-            let digits = self.rest.by_ref().take_while(|c| *c != '}').collect();
-            digits
+        let mut digits = String::new();
+        if self.rest.next_if_eq(&'{').is_some() {
+            digits.extend(self.rest.by_ref().take_while(|c| *c != '}'));
         } else {
-            self.rest.by_ref().take(2).collect()
-        };
-        u32::from_str_radix(&digits, 16).map_err(|_| format!("`\\x{digits}` is no character"))
+            digits.extend(self.rest.by_ref().take(2));
+        }
+        // The standard library would take a sign too.
+        let code = u32::from_str_radix(&digits, 16).ok().filter(|_| !digits.starts_with('+'));
+        code.ok_or_else(|| format!("`\\x{digits}` is no character"))
     }
 
     fn property(&mut self, letter: char) -> Result<(), String> {
@@ -191,7 +193,8 @@ impl Translator<'_> {
         }
         let named = matches!(self.rest.peek(), Some('<')) && matches!(&*flags, "" | "P");
         let known = flags.chars().all(|c| "imsU-".contains(c));
-        if !named && !(known && matches!(self.rest.peek(), Some(':' | ')'))) {
+        let flagged = known && matches!(self.rest.peek(), Some(':' | ')'));
+        if !named && !flagged {
             return Err(format!("`(?{flags}` begins no group"));
         }
         self.out.push_str(&flags);

@@ -8,11 +8,15 @@ mod connector;
 #[path = "connector/disabled.rs"]
 mod connector;
 mod intake;
+#[cfg(feature = "http")]
+mod prometheus_jobs;
 mod schedule;
 mod status;
 mod target;
 
 pub use config::ScrapeConfig;
+#[cfg(feature = "http")]
+pub use prometheus_jobs::scrape_jobs;
 pub use status::{TargetHealth, TargetStatus};
 pub use target::Target;
 

@@ -88,7 +88,7 @@ impl HttpScraper {
             endpoint,
             headers: &headers,
             bytes_max: self.limits.bytes_max,
-            limit_name: "body_size_limit",
+            limit_name: Some("body_size_limit"),
             compressed: self.job.enable_compression,
         };
         let asked = self.clock.timeout(target.timeout, OPERATION, self.requester.get(&question));

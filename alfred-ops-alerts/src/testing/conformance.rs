@@ -3,8 +3,43 @@
 use alfred_ops_core::{Labels, Result};
 use chrono::{DateTime, TimeDelta};
 
+use crate::discovery::{Discovery, Found};
 use crate::notify::{Notification, NotificationStatus, NotifiedAlert};
 use crate::sink::{AlertSink, Receipt};
+
+/// Checks what [`Discovery`] promises on one whose far side is up and whose targets do not change meanwhile.
+///
+/// # Panics
+/// If a promise is broken.
+pub async fn discovery(discovery: &dyn Discovery) {
+    let name = discovery.name().to_owned();
+    assert!(!name.is_empty() && !name.contains('@'), "a discovery has a name without credentials: {name}");
+    assert!(!discovery.poll_interval().is_zero(), "a discovery is not asked without end");
+    let groups = |found: Result<Found>, what: &str| match found {
+        Ok(found) => found.groups,
+        Err(error) => panic!("{what} must be answered: {}", error.full()),
+    };
+    let first = groups(discovery.find().await, "a first question");
+    assert!(!first.is_empty(), "a discovery whose far side has targets finds them");
+    let mut sources: Vec<&str> = first.iter().map(|group| &*group.source).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    assert_eq!(sources.len(), first.len(), "groups differ in their sources: {first:?}");
+    for target in first.iter().flat_map(|group| &group.targets) {
+        assert!(target.get("__address__").is_some_and(|text| !text.is_empty()), "a target has an address");
+    }
+    // Not polled at all, and dropped in the middle.
+    drop(discovery.find());
+    tokio::select! {
+        biased;
+        _ = discovery.find() => {}
+        () = tokio::task::yield_now() => {}
+    }
+    let (one, other) = tokio::join!(discovery.find(), discovery.find());
+    assert_eq!(groups(one, "one of two questions at once"), first, "every answer is the full list");
+    assert_eq!(groups(other, "the other of two questions at once"), first, "every answer is the full list");
+    assert_eq!(discovery.name(), name, "a discovery keeps its name");
+}
 
 /// Checks what [`AlertSink`] promises on a sink whose far side is up and accepts.
 ///

@@ -54,9 +54,10 @@ impl KubernetesDiscovery {
         if paths.is_empty() {
             paths.push("/api/v1/pods".to_owned());
         }
-        let lists = paths.iter().map(|path| list(&server.url, path, config)).collect::<Result<_>>()?;
+        let lists = paths.iter().map(|path| list(&server.url, path, config)).collect::<Result<Vec<_>>>()?;
         let requester = Requester::new(&server.http)?;
-        Ok(Self { lists, name: server.url, requester, clock })
+        let name = lists.first().map_or_else(String::new, |list| list.shown().to_owned());
+        Ok(Self { lists, name, requester, clock })
     }
 
     async fn pods(&self, list: &Endpoint) -> Result<Vec<Pod>> {
@@ -87,7 +88,7 @@ impl KubernetesDiscovery {
             endpoint: page,
             headers: &headers,
             bytes_max: PAGE_BYTES_MAX,
-            limit_name: "nothing: the limit is fixed",
+            limit_name: None,
             compressed: true,
         };
         let answer = self.requester.get(&question).await?;
