@@ -64,6 +64,7 @@ mod expr;
 mod http;
 mod job;
 mod notify;
+mod page;
 #[cfg(feature = "config")]
 mod prometheus_config;
 pub mod promql;
@@ -109,6 +110,7 @@ pub use notify::{
     Delivery, Due, Ledger, Notification, NotificationStatus, NotifiedAlert, NotifyPolicy, Outbox,
     OutboxCounters, Planned, Verdict, plan_notifications,
 };
+pub use page::{PageIntake, TakenPage};
 #[cfg(feature = "config")]
 pub use prometheus_config::{FileProblem, FileProblems, GlobalConfig, PrometheusConfig, ReadOptions};
 pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use alfred_ops_core::Labels;
 
-use crate::promql::{SampleValue, SeriesId};
-use crate::store::SampleStore;
+use crate::promql::SampleValue;
+use crate::store::{Place, SampleStore};
 
 /// The series that a rule wrote at its last evaluation, so that those it writes no more are ended.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     /// The store's own places of the series that it keeps.
-    places: HashMap<Labels, SeriesId>,
+    places: HashMap<Labels, Place>,
 }
 
 impl Outputs {
@@ -19,17 +19,17 @@ impl Outputs {
     pub(super) fn write(&mut self, store: &mut SampleStore, millis: i64, samples: Vec<(Labels, SampleValue)>) {
         let mut before = std::mem::take(&mut self.places);
         for (labels, value) in samples {
-            let known = before.remove(&labels).filter(|place| store.is(*place, &labels));
-            // What no rule looks at is not kept, and needs no end.
-            if let Some(place) = known.or_else(|| store.find_or_make(&labels).ok()) {
+            let known = before.remove(&labels).filter(|place| store.push(*place, millis, &value).is_some());
+            if let Some(place) = known {
+                self.places.insert(labels, place);
+            } else if let Ok(place) = store.find_or_make(&labels) {
+                // What no rule looks at is not kept, and needs no end.
                 store.push(place, millis, &value);
                 self.places.insert(labels, place);
             }
         }
-        for (labels, place) in before {
-            if store.is(place, &labels) {
-                store.end(place, millis);
-            }
+        for place in before.into_values() {
+            store.end(place, millis);
         }
     }
 }

@@ -13,4 +13,5 @@ pub use interest::Interest;
 pub use limits::StoreLimits;
 pub use sample_store::{Appended, SampleStore};
 
+pub(crate) use sample_store::Place;
 pub(crate) use series::Series;

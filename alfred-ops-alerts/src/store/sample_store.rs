@@ -17,7 +17,10 @@ use crate::promql::{Growth, SampleValue, SeriesId, SeriesSource, Window, next_ge
 pub struct SampleStore {
     limits: StoreLimits,
     interest: Interest,
+    interest_changes: u64,
     slots: Vec<Option<Series>>,
+    /// How often each slot has been given to a series, so that a place tells whether it still is the same one.
+    births: Vec<u32>,
     free: Vec<u32>,
     by_labels: HashMap<Labels, u32>,
     by_name: HashMap<String, Postings>,
@@ -30,6 +33,13 @@ pub struct SampleStore {
 struct Postings {
     slots: Vec<u32>,
     generation: u64,
+}
+
+/// Where a series is within its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    slot: u32,
+    birth: u32,
 }
 
 /// What became of an appended sample.
@@ -59,6 +69,8 @@ impl SampleStore {
             limits,
             interest,
             slots: Vec::new(),
+            births: Vec::new(),
+            interest_changes: 0,
             free: Vec::new(),
             by_labels: HashMap::new(),
             by_name: HashMap::new(),
@@ -96,6 +108,12 @@ impl SampleStore {
             }
         }
         self.interest = interest;
+        self.interest_changes += 1;
+    }
+
+    /// How often the interest has changed: what was of none may be now.
+    pub(crate) const fn interest_changes(&self) -> u64 {
+        self.interest_changes
     }
 
     /// Adds a number to its series, which is made if it is new and of interest.
@@ -106,16 +124,16 @@ impl SampleStore {
     /// Adds a sample to its series, which is made if it is new and of interest.
     pub fn append_value(&mut self, labels: &Labels, millis: i64, value: &SampleValue) -> Appended {
         match self.find_or_make(labels) {
-            Ok(series) => self.push(series, millis, value),
+            Ok(place) => self.push(place, millis, value).unwrap_or(Appended::Ignored),
             Err(refused) => refused,
         }
     }
 
-    /// The series with these labels, which is made if it is new and of interest: whoever appends often keeps it.
-    /// It is the same series until [`expire`](Self::expire) gives it up, as [`is`](Self::is) tells.
-    pub(crate) fn find_or_make(&mut self, labels: &Labels) -> Result<SeriesId, Appended> {
+    /// The place of the series with these labels, which is made if it is new and of interest: whoever appends often keeps
+    /// it.
+    pub(crate) fn find_or_make(&mut self, labels: &Labels) -> Result<Place, Appended> {
         if let Some(slot) = self.by_labels.get(labels) {
-            return Ok(SeriesId(*slot));
+            return Ok(self.place(*slot));
         }
         let Some(keep) = self.interest.keep_millis(labels) else { return Err(Appended::Ignored) };
         let full = self.by_labels.len() >= self.limits.series_max || self.counters.bytes >= self.limits.bytes_max;
@@ -130,8 +148,10 @@ impl SampleStore {
         let place = index(slot);
         if place == self.slots.len() {
             self.slots.push(Some(series));
+            self.births.push(0);
         } else {
             self.slots[place] = Some(series);
+            self.births[place] = self.births[place].wrapping_add(1);
         }
         self.by_labels.insert(labels.clone(), slot);
         self.generation = next_generation();
@@ -143,47 +163,69 @@ impl SampleStore {
         } else {
             self.by_name.insert(name.to_owned(), Postings { slots: vec![slot], generation });
         }
-        Ok(SeriesId(slot))
+        Ok(self.place(slot))
     }
 
-    /// Whether `series` is still the one with these labels.
-    pub(crate) fn is(&self, series: SeriesId, labels: &Labels) -> bool {
-        self.series(series).is_some_and(|series| series.labels() == labels)
+    fn place(&self, slot: u32) -> Place {
+        Place { slot, birth: self.births.get(index(slot)).copied().unwrap_or(0) }
     }
 
-    /// Adds a sample to a series of this store.
-    pub(crate) fn push(&mut self, series: SeriesId, millis: i64, value: &SampleValue) -> Appended {
-        let Some(slot) = self.slots.get_mut(index(series.0)).and_then(Option::as_mut) else {
-            return Appended::Ignored;
-        };
+    fn at(&mut self, place: Place) -> Option<&mut Series> {
+        let slot = index(place.slot);
+        let same = self.births.get(slot) == Some(&place.birth);
+        self.slots.get_mut(slot).filter(|_| same)?.as_mut()
+    }
+
+    /// Adds a sample to the series at `place`; `None` if that series has been given up since.
+    pub(crate) fn push(&mut self, place: Place, millis: i64, value: &SampleValue) -> Option<Appended> {
+        match value {
+            SampleValue::Float(value) => self.push_float(place, millis, *value),
+            SampleValue::Histogram(_) => self.push_with(place, millis, None, |series| series.push(millis, value)),
+        }
+    }
+
+    /// The same of a number.
+    pub(crate) fn push_float(&mut self, place: Place, millis: i64, value: f64) -> Option<Appended> {
+        self.push_with(place, millis, Some(value), |series| series.push_float(millis, value))
+    }
+
+    fn push_with(
+        &mut self,
+        place: Place,
+        millis: i64,
+        float: Option<f64>,
+        push: impl FnOnce(&mut Series),
+    ) -> Option<Appended> {
+        let slot = self.at(place)?;
         if slot.last_time().is_some_and(|last| last >= millis) {
             // The same sample once more is not a fault.
-            let same = slot.last_float().zip(value.float()).is_some_and(|((last, known), value)| {
+            let same = slot.last_float().zip(float).is_some_and(|((last, known), value)| {
                 last == millis && known.to_bits() == value.to_bits()
             });
             if same {
-                return Appended::Stored;
+                return Some(Appended::Stored);
             }
             self.counters.out_of_order += 1;
-            return Appended::OutOfOrder;
+            return Some(Appended::OutOfOrder);
         }
         let before = slot.bytes();
-        slot.push(millis, value);
+        push(slot);
+        let after = slot.bytes();
         self.counters.samples += 1;
-        self.counters.bytes = (self.counters.bytes + slot.bytes()).saturating_sub(before);
-        Appended::Stored
+        self.counters.bytes = (self.counters.bytes + after).saturating_sub(before);
+        Some(Appended::Stored)
     }
 
     /// Notes that a series ended at `at`: it is not present from then on, until it is appended to again.
     pub fn mark_stale(&mut self, labels: &Labels, at: DateTime<Utc>) {
         if let Some(slot) = self.by_labels.get(labels).copied() {
-            self.end(SeriesId(slot), at.timestamp_millis());
+            self.end(self.place(slot), at.timestamp_millis());
         }
     }
 
-    /// Notes that a series of this store ended.
-    pub(crate) fn end(&mut self, series: SeriesId, millis: i64) {
-        let Some(slot) = self.slots.get_mut(index(series.0)).and_then(Option::as_mut) else { return };
+    /// Notes that the series at `place` ended.
+    pub(crate) fn end(&mut self, place: Place, millis: i64) {
+        let Some(slot) = self.at(place) else { return };
         if slot.last_time().is_some_and(|last| last < millis) {
             slot.end(millis);
         }
