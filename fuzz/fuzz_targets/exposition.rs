@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 
-use alfred_ops_core::exposition::{Entries, Entry, Format, LabelReader, Limits, Page, page_text, render};
+use alfred_ops_core::exposition::{
+    Entries, Entry, ExemplarEntry, Format, LabelReader, Limits, Page, page_text, render,
+};
 use alfred_ops_core::{Labels, Result};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
@@ -37,10 +39,9 @@ fn stream(text: &str, format: Format, limits: &Limits) -> Result<Samples> {
             assert!(text.contains(sample.series.text()));
             let labels = reader.read(&sample.series)?;
             assert_eq!(sample.series.labels()?, labels);
-            let exemplar = match sample.exemplar {
-                Some(e) => Some((reader.read(&e.labels)?, (e.value.to_bits(), e.timestamp_ms))),
-                None => None,
-            };
+            let decoded =
+                |e: ExemplarEntry<'_>| Some((e.labels.labels().ok()?, (e.value.to_bits(), e.timestamp_ms)));
+            let exemplar = sample.exemplar.and_then(decoded);
             if seen.insert(labels.clone()) {
                 samples.push((labels, (sample.value.to_bits(), sample.timestamp_ms), exemplar));
             }

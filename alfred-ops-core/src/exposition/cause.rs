@@ -72,6 +72,8 @@ pub(super) enum Problem {
     Unclosed { label: String },
     #[error("a quoted name has no closing quote")]
     UnclosedName,
+    #[error("a quoted name holds a zero byte")]
+    ZeroByte,
     #[error("{text:?} is not a decimal number, NaN or an infinity")]
     Value { text: String },
     #[error("{text:?} is not a timestamp in {unit}")]

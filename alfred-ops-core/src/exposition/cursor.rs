@@ -167,6 +167,12 @@ impl<'t> Cursor<'t> {
         Some(raw)
     }
 
+    /// A name whose opening quote has been taken, up to and with its closing quote, escapes left in.
+    pub(super) fn quoted_name(&mut self, format: Format) -> Result<&'t str, Problem> {
+        let name = self.quoted(format).ok_or(Problem::UnclosedName)?;
+        if memchr(0, name.as_bytes()).is_some() { Err(Problem::ZeroByte) } else { Ok(name) }
+    }
+
     /// Goes over the usual label, `name="value"` without blanks and escapes, and tells where both lie; stays
     /// where it is if something else stands here, which may be a label all the same.
     #[inline]

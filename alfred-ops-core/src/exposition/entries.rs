@@ -78,18 +78,14 @@ impl<'t> Entries<'t> {
             }
             match cursor.peek() {
                 Some(b'#') => {
-                    let ends = match self.format {
-                        Format::Text => match text_comment(&mut cursor)? {
-                            Some(entry) => break Some(entry),
-                            None => false,
-                        },
-                        Format::OpenMetrics => match open_metrics_comment(&mut cursor)? {
-                            Some(entry) => break Some(entry),
-                            None => true,
-                        },
+                    let comment = match self.format {
+                        Format::Text => text_comment(&mut cursor)?,
+                        Format::OpenMetrics => open_metrics_comment(&mut cursor)?,
                     };
-                    if ends {
-                        break None;
+                    match comment {
+                        Comment::Entry(entry) => break Some(entry),
+                        Comment::Plain => {}
+                        Comment::End => break None,
                     }
                 }
                 Some(b'\n') if self.format == Format::Text => cursor.skip(1),
@@ -161,8 +157,15 @@ fn exemplar<'t>(
     Ok(ExemplarEntry { labels, value, timestamp_ms })
 }
 
-/// A line that starts with `#`; nothing if it is a plain comment.
-fn text_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>, Problem> {
+/// What a line that starts with `#` is.
+enum Comment<'t> {
+    Entry(Entry<'t>),
+    Plain,
+    /// The end of the page.
+    End,
+}
+
+fn text_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Comment<'t>, Problem> {
     cursor.skip(1);
     let after_mark = cursor.at();
     cursor.skip_blanks();
@@ -170,9 +173,11 @@ fn text_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>, Proble
     let keyword = if cursor.at() > after_mark { cursor.word() } else { "" };
     let is_known = matches!(keyword, "HELP" | "TYPE") && matches!(cursor.peek(), Some(b' ' | b'\t'));
     if !is_known {
-        cursor.line();
+        let line = cursor.line();
         cursor.take(b'\n');
-        return Ok(None);
+        // Without a blank after the mark a zero byte ends the page, as it does where an entry could begin.
+        let ends = keyword.is_empty() && memchr::memchr(0, line.as_bytes()).is_some();
+        return Ok(if ends { Comment::End } else { Comment::Plain });
     }
     cursor.skip_blanks();
     let name = family_name(cursor, Format::Text)?;
@@ -181,17 +186,16 @@ fn text_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>, Proble
     let text = if rest.is_empty() { Some("") } else { rest.get(1..) };
     let text = text.ok_or_else(|| cursor.expected("a blank after the metric name"))?;
     cursor.take(b'\n');
-    Ok(Some(match keyword {
+    Ok(Comment::Entry(match keyword {
         "HELP" => Entry::Help { name, help: unescape(text, false) },
         _ => Entry::Kind { name, kind: family_kind(text, Format::Text)? },
     }))
 }
 
-/// A line that starts with `#`; nothing if it is the page's end.
-fn open_metrics_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>, Problem> {
+fn open_metrics_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Comment<'t>, Problem> {
     if cursor.take_text("# EOF") {
         cursor.take(b'\n');
-        return if cursor.peek().is_none() { Ok(None) } else { Err(Problem::AfterEof) };
+        return if cursor.peek().is_none() { Ok(Comment::End) } else { Err(Problem::AfterEof) };
     }
     let keyword = ["# HELP ", "# TYPE ", "# UNIT "].into_iter().find(|keyword| cursor.take_text(keyword));
     let Some(keyword) = keyword else {
@@ -205,7 +209,7 @@ fn open_metrics_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>
     if !cursor.take(b'\n') {
         return Err(Problem::NoEof);
     }
-    Ok(Some(match keyword {
+    Ok(Comment::Entry(match keyword {
         "# HELP " => Entry::Help { name, help: unescape(text, true) },
         "# TYPE " => Entry::Kind { name, kind: family_kind(text, Format::OpenMetrics)? },
         _ => {
@@ -220,7 +224,7 @@ fn open_metrics_comment<'t>(cursor: &mut Cursor<'t>) -> Result<Option<Entry<'t>>
 
 fn family_name<'t>(cursor: &mut Cursor<'t>, format: Format) -> Result<Cow<'t, str>, Problem> {
     if cursor.take(b'"') {
-        return cursor.quoted(format).map(|raw| unescape(raw, true)).ok_or(Problem::UnclosedName);
+        return cursor.quoted_name(format).map(|raw| unescape(raw, true));
     }
     cursor.name(METRIC).map(Cow::Borrowed).ok_or_else(|| cursor.expected("a metric name"))
 }

@@ -95,7 +95,7 @@ impl Grammar<'_> {
             }
             let is_quoted = cursor.take(b'"');
             let name = match is_quoted {
-                true => cursor.quoted(self.format).ok_or(Problem::UnclosedName)?,
+                true => cursor.quoted_name(self.format)?,
                 false => cursor.name(LABEL).ok_or_else(|| cursor.expected("a label name or `}`"))?,
             };
             self.check_bytes(unescaped_bytes(name))?;

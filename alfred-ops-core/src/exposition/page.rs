@@ -16,7 +16,8 @@ pub struct Page {
     pub format: Format,
     /// The samples in the page's order, each series once.
     pub samples: Vec<Sample>,
-    /// Examples of what was counted, in the order of their samples.
+    /// Examples of what was counted, in the order of their samples; one with a label named twice is left out, since it
+    /// says nothing against its sample.
     pub exemplars: Vec<Exemplar>,
     /// The metrics that the page explains, in the order of their first mention.
     pub families: Vec<Family>,
@@ -73,23 +74,22 @@ struct Builder {
 impl Builder {
     fn sample(&mut self, entry: &SampleEntry<'_>) -> Result<()> {
         let labels = self.reader.read(&entry.series)?;
-        // An exemplar is right or wrong, whether it is kept or not.
-        let exemplar = match &entry.exemplar {
-            Some(exemplar) => Some(Exemplar {
-                sample: self.page.samples.len(),
-                labels: self.reader.read(&exemplar.labels)?,
-                value: exemplar.value,
-                timestamp: exemplar.timestamp_ms.and_then(DateTime::from_timestamp_millis),
-            }),
-            None => None,
-        };
         if !self.seen.insert(labels.clone()) {
             self.page.duplicates += 1;
             return Ok(());
         }
         let timestamp = entry.timestamp_ms.and_then(DateTime::from_timestamp_millis);
         self.page.samples.push(Sample { labels, value: entry.value, timestamp });
-        self.page.exemplars.extend(exemplar);
+        if let Some(exemplar) = &entry.exemplar
+            && let Ok(labels) = self.reader.read(&exemplar.labels)
+        {
+            self.page.exemplars.push(Exemplar {
+                sample: self.page.samples.len() - 1,
+                labels,
+                value: exemplar.value,
+                timestamp: exemplar.timestamp_ms.and_then(DateTime::from_timestamp_millis),
+            });
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod entries;
 mod open_metrics;
+mod prometheus;
 mod round_trip;
 mod text;
 

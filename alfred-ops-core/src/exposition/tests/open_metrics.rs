@@ -172,8 +172,14 @@ fn refuses_malformed_exemplars() {
     refused("m 1 # {\"n\"} 1", "expected `=` after a label name, found '}'");
     refused("m 1 # {a=\"b\",,c=\"d\"} 1", "expected a label name or `}`, found ','");
     refused("m 1 # {a=\"b\"} 1 2 # {} 1", "expected the end of the line, found ' '");
-    refused("m 1 # {a=\"b\",a=\"c\"} 1", "line 1: the label \"a\" occurs twice");
-    refused("m 1 # {__name__=\"b\"} 1", "the label __name__ is reserved");
+}
+
+#[test]
+fn an_exemplar_that_cannot_be_decoded_says_nothing_against_its_sample() {
+    for exemplar in ["{a=\"b\",a=\"c\"}", "{__name__=\"b\"}"] {
+        let page = page(&format!("m 1 # {exemplar} 1"));
+        assert_eq!((page.samples.len(), page.exemplars.len()), (1, 0), "{exemplar}");
+    }
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn refuses_what_prometheus_refuses() {
     refused("m{,} 1", "expected a label name or `}`, found ','");
     refused("m{a=\"1\"", "expected `,` or `}`, found the end of the line");
     refused("m{a=\"1\",a=\"2\"} 1", "the label \"a\" occurs twice");
+    refused("m{a=\"\",a=\"2\"} 1", "the label \"a\" occurs twice");
     refused("m{__name__=\"n\"} 1", "the label __name__ is reserved");
     refused("{a=\"1\"} 1", "the sample has no metric name");
     refused("m{\"n\"} 1", "a second metric name \"n\"");
@@ -196,6 +197,9 @@ fn zero_bytes_are_text_in_quotes_help_and_comments_and_end_the_page_where_an_ent
     check("# c\0d\nm{a=\"b\0\"} 1", "m{a=\"b\0\"}", "1");
     assert_eq!(parse("# HELP m a\0b", &Limits::default()).unwrap().families[0].help, "a\0b");
     check("m 1\n\0n 2", "m", "1");
+    check("m 1\n#c\0\nn 2", "m", "1");
+    refused("{\"m\0\"} 1", "a quoted name holds a zero byte");
+    refused("# TYPE \"m\0\" gauge", "a quoted name holds a zero byte");
     refused("m{a=\0\"x\"} 1", "expected a quoted label value, found '\\0'");
     refused("m{a\0=\"x\"} 1", "expected `=` after a label name, found '\\0'");
     refused("m\0{a=\"x\"} 1", "is not a decimal number");
