@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use super::jobs::Jobs;
 use super::probe::Probe;
 use super::{AlertEngineBuilder, EngineStatus, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
@@ -37,6 +38,7 @@ pub struct AlertEngine {
 pub(super) struct Parts {
     pub(super) clock: SharedClock,
     pub(super) probes: Vec<Probe>,
+    pub(super) jobs: Jobs,
     pub(super) groups: Vec<Group>,
     pub(super) store: RwLock<SampleStore>,
     pub(super) dispatches: Vec<Dispatch>,
@@ -102,7 +104,8 @@ impl AlertEngine {
     /// A target that fails shows in the [status](Self::status) and as `up` being 0.
     pub async fn scrape_once(&self, now: DateTime<Utc>) {
         let scrapes = futures::stream::iter(&self.parts().probes);
-        scrapes.for_each_concurrent(SCRAPES_AT_ONCE_MAX, |probe| self.scrape(probe, now)).await;
+        let probes = scrapes.for_each_concurrent(SCRAPES_AT_ONCE_MAX, |probe| self.scrape(probe, now));
+        futures::future::join(probes, self.parts().jobs.scrape_once(now, self.store())).await;
     }
 
     pub(super) async fn scrape(&self, probe: &Probe, now: DateTime<Utc>) {
@@ -200,12 +203,20 @@ impl AlertEngine {
         let rules = groups.flat_map(|group| group.evaluator().reports().cloned().collect::<Vec<_>>()).collect();
         let desk = self.desk();
         EngineStatus {
-            targets: self.parts().probes.iter().map(Probe::status).collect(),
+            targets: self.parts().probes.iter().map(Probe::status).chain(self.parts().jobs.status()).collect(),
             rules,
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
             samples,
             last_evaluation: desk.last_evaluation,
         }
+    }
+
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.parts().jobs
+    }
+
+    pub(super) fn store(&self) -> &RwLock<SampleStore> {
+        &self.parts().store
     }
 
     pub(super) fn parts(&self) -> &Parts {

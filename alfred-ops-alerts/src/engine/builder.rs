@@ -8,8 +8,10 @@ use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, SystemClock};
 
 use super::alert_engine::{AlertEngine, Group, Parts};
 use super::dispatch::Dispatch;
+use super::jobs::Jobs;
 use super::probe::Probe;
 use crate::evaluation::GroupEvaluator;
+use crate::job::ScrapeJob;
 use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
 use crate::rule::{Rule, RuleGroup, RuleSet};
@@ -24,6 +26,7 @@ const EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub struct AlertEngineBuilder {
     targets: Vec<Target>,
+    jobs: Vec<ScrapeJob>,
     rules: Vec<Rule>,
     groups: Vec<RuleGroup>,
     keep_all: Option<Duration>,
@@ -46,6 +49,13 @@ impl AlertEngineBuilder {
     #[must_use]
     pub fn targets(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
         self.targets.extend(targets);
+        self
+    }
+
+    /// Adds jobs whose targets are found, come and go, as in Prometheus' `scrape_configs`. Needs the feature `http`.
+    #[must_use]
+    pub fn jobs(mut self, jobs: impl IntoIterator<Item = ScrapeJob>) -> Self {
+        self.jobs.extend(jobs);
         self
     }
 
@@ -145,8 +155,10 @@ impl AlertEngineBuilder {
             let interval = checked.group.interval.unwrap_or(evaluation_interval);
             Group::new(interval, GroupEvaluator::new(checked.clone(), options.clone()))
         });
+        let clock = self.clock.unwrap_or_else(SystemClock::shared);
         Ok(AlertEngine::new(Parts {
-            clock: self.clock.unwrap_or_else(SystemClock::shared),
+            jobs: Jobs::new(&self.jobs, &clock)?,
+            clock,
             probes,
             groups: groups.collect(),
             store: RwLock::new(SampleStore::new(self.limits, interest)),

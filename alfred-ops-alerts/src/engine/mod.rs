@@ -4,6 +4,7 @@ mod alert_engine;
 mod builder;
 mod dispatch;
 mod job;
+mod jobs;
 mod probe;
 mod run;
 mod status;

@@ -9,6 +9,7 @@ use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::AlertEngine;
+use super::jobs::Jobs;
 use crate::scrape::next_run;
 
 /// How long the last attempts may take once the engine is told to stop; orchestrators kill after 10 s.
@@ -46,6 +47,7 @@ fn start(
     for index in 0..engine.parts().probes.len() {
         handles.push(readers.spawn(scrape_loop(engine.clone(), index, readers.cancel_token().clone())));
     }
+    handles.extend(Jobs::start(engine, readers));
     for index in 0..engine.parts().groups.len() {
         handles.push(readers.spawn(evaluate_loop(engine.clone(), index, readers.cancel_token().clone())));
     }

@@ -1,11 +1,14 @@
 //! Scrapes the targets of a job.
 
-use alfred_ops_core::exposition::{Limits, parse_bytes};
+use std::borrow::Cow;
+use std::time::Duration;
+
+use alfred_ops_core::exposition::{Format, Limits, Page, accept, page_text};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, Sample, SharedClock};
 use chrono::{DateTime, Utc};
-use reqwest::header::ACCEPT;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
-use super::{ACCEPTED_FORMATS, TIMEOUT_HEADER};
+use super::TIMEOUT_HEADER;
 use crate::http::{Endpoint, Question, Requester};
 use crate::job::ScrapeJob;
 use crate::scraped::{ScrapeFigures, process_samples};
@@ -34,6 +37,30 @@ pub struct HttpScrape {
     pub figures: ScrapeFigures,
     /// When it began: the time of samples that bring none.
     pub started_at: DateTime<Utc>,
+}
+
+/// The page of a target as it came.
+#[derive(Debug)]
+pub(crate) struct FetchedPage {
+    body: Vec<u8>,
+    pub(crate) format: Format,
+}
+
+/// What came of asking for a page.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) page: Result<FetchedPage>,
+    /// Where it was asked for, without credentials.
+    pub(crate) address: String,
+    /// How many bytes it has, uncompressed; nothing if it is longer than allowed.
+    pub(crate) body_bytes: Option<usize>,
+    pub(crate) duration: Duration,
+}
+
+impl FetchedPage {
+    pub(crate) fn text(&self, limits: &Limits) -> Result<Cow<'_, str>> {
+        page_text(&self.body, self.format, limits)
+    }
 }
 
 impl HttpScraper {
@@ -67,6 +94,36 @@ impl HttpScraper {
         HttpScrape { outcome, figures, started_at }
     }
 
+    /// The job.
+    pub(crate) const fn job(&self) -> &ScrapeJob {
+        &self.job
+    }
+
+    /// What a page may be.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Reads the page of one target, and leaves it to the caller to take it in.
+    pub(crate) async fn fetch(&self, target: &ResolvedTarget) -> Fetched {
+        let begun = self.clock.monotonic();
+        let url = target.url();
+        let (mut address, mut body_bytes) = (url.clone(), Some(0));
+        let page = match Endpoint::public(&url, OPERATION) {
+            Err(error) => Err(error),
+            Ok(endpoint) => {
+                endpoint.shown().clone_into(&mut address);
+                self.page(target, &endpoint).await
+            }
+        };
+        match &page {
+            Ok(page) => body_bytes = Some(page.body.len()),
+            Err(error) if error.kind() == ErrorKind::ResourceExhausted => body_bytes = None,
+            Err(_) => {}
+        }
+        Fetched { page, address, body_bytes, duration: self.clock.monotonic().saturating_sub(begun) }
+    }
+
     async fn read(&self, target: &ResolvedTarget, figures: &mut ScrapeFigures) -> Result<Vec<Sample>> {
         let endpoint = Endpoint::public(&target.url(), OPERATION)?;
         let page = self.page(target, &endpoint).await.inspect_err(|error| {
@@ -74,13 +131,13 @@ impl HttpScraper {
                 figures.body_bytes = None;
             }
         })?;
-        figures.body_bytes = Some(page.len());
+        figures.body_bytes = Some(page.body.len());
         self.samples(target, endpoint.shown(), &page, figures)
     }
 
-    async fn page(&self, target: &ResolvedTarget, endpoint: &Endpoint) -> Result<Vec<u8>> {
+    async fn page(&self, target: &ResolvedTarget, endpoint: &Endpoint) -> Result<FetchedPage> {
         let headers = [
-            (ACCEPT, ACCEPTED_FORMATS.to_owned()),
+            (ACCEPT, accept(&[Format::OpenMetrics, Format::Text])),
             (TIMEOUT_HEADER, target.timeout.as_secs_f64().to_string()),
         ];
         let question = Question {
@@ -93,18 +150,21 @@ impl HttpScraper {
         };
         let asked = self.clock.timeout(target.timeout, OPERATION, self.requester.get(&question));
         let answer = asked.await.map_err(|error| error.with_target(endpoint.shown()))??;
-        Ok(answer.body)
+        let header = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let format = Format::from_content_type(header, Some(Format::Text))
+            .map_err(|error| error.with_target(endpoint.shown()))?;
+        Ok(FetchedPage { body: answer.body, format })
     }
 
     fn samples(
         &self,
         target: &ResolvedTarget,
         shown: &str,
-        page: &[u8],
+        page: &FetchedPage,
         figures: &mut ScrapeFigures,
     ) -> Result<Vec<Sample>> {
         let named = |error: Error| error.with_target(shown);
-        let page = parse_bytes(page, &self.limits).map_err(named)?;
+        let page = Page::read_bytes(&page.body, page.format, &self.limits).map_err(named)?;
         let processed = process_samples(&self.job, target, page.samples);
         figures.scraped = processed.scraped;
         figures.kept = processed.kept;

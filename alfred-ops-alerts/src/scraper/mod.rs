@@ -5,4 +5,4 @@ mod request_headers;
 
 pub use http_scraper::{HttpScrape, HttpScraper};
 
-pub(crate) use request_headers::{ACCEPTED_FORMATS, TIMEOUT_HEADER};
+pub(crate) use request_headers::TIMEOUT_HEADER;

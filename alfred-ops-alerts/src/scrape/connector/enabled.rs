@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::exposition::{Limits, parse_bytes};
+use alfred_ops_core::exposition::{Format, Limits, Page, accept};
 use alfred_ops_core::{Error, ErrorKind, MetricSource, Result, Sample};
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use reqwest::header::ACCEPT;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::http::{Endpoint, client, failed_request, failed_status};
 use crate::scrape::{Origin, Target};
-use crate::scraper::{ACCEPTED_FORMATS, TIMEOUT_HEADER};
+use crate::scraper::TIMEOUT_HEADER;
 
 const OPERATION: &str = "scrape";
 
@@ -52,19 +52,21 @@ struct HttpSource {
 }
 
 impl HttpSource {
-    async fn page(&self) -> Result<Vec<u8>> {
+    async fn page(&self) -> Result<(Vec<u8>, Format)> {
         let shown = self.endpoint.shown();
         let failed = |error| failed_request(OPERATION, shown, error);
         let request = self
             .client
             .get(self.endpoint.url())
             .timeout(self.timeout)
-            .header(ACCEPT, ACCEPTED_FORMATS)
+            .header(ACCEPT, accept(&[Format::OpenMetrics, Format::Text]))
             .header(TIMEOUT_HEADER, self.timeout.as_secs_f64().to_string());
         let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != StatusCode::OK {
             return Err(failed_status(OPERATION, shown, answer.status(), answer.headers()));
         }
+        let header = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let format = Format::from_content_type(header, Some(Format::Text)).map_err(|error| error.with_target(shown))?;
         let bytes_max = self.limits.bytes_max;
         let mut page = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
@@ -77,7 +79,7 @@ impl HttpSource {
             }
             page.extend_from_slice(&chunk);
         }
-        Ok(page)
+        Ok((page, format))
     }
 }
 
@@ -88,9 +90,9 @@ impl MetricSource for HttpSource {
     }
 
     async fn collect(&self) -> Result<Vec<Sample>> {
-        let page = self.page().await?;
-        let page =
-            parse_bytes(&page, &self.limits).map_err(|error| error.with_target(self.endpoint.shown()))?;
+        let (page, format) = self.page().await?;
+        let page = Page::read_bytes(&page, format, &self.limits)
+            .map_err(|error| error.with_target(self.endpoint.shown()))?;
         Ok(page.samples)
     }
 }
