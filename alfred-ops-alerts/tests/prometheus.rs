@@ -26,6 +26,8 @@ const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How many jobs with rules by chance are compared.
 const RANDOM_JOBS: u64 = 150;
+/// How many regular expressions by chance are compared. Each costs a run of Prometheus' tool.
+const RANDOM_PATTERNS: usize = 150;
 
 fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("ALFRED_OPS_PROMETHEUS_BIN").expect(
@@ -281,6 +283,13 @@ async fn targets_are_those_of_prometheus() {
     check_targets(PrometheusConfig::of_jobs(jobs), true).await;
 }
 
+/// What the chance of a test begins with.
+fn seed() -> u64 {
+    let seed = std::env::var("ALFRED_OPS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    println!("seed {seed}; replay with ALFRED_OPS_SEED={seed}");
+    seed
+}
+
 /// One of several, by chance.
 fn any<'a, T>(chance: &SeededEntropy, of: &'a [T]) -> &'a T {
     let index = usize::try_from(chance.below(of.len() as u64)).unwrap();
@@ -362,11 +371,120 @@ fn random_job(index: u64, chance: &SeededEntropy) -> ScrapeJob {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_by_chance_do_what_they_do_in_prometheus() {
-    let seed = std::env::var("ALFRED_OPS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
-    println!("seed {seed}; replay with ALFRED_OPS_SEED={seed}");
-    let chance = SeededEntropy::new(seed);
+    let chance = SeededEntropy::new(seed());
     let jobs = (0..RANDOM_JOBS).map(|index| random_job(index, &chance));
     check_targets(PrometheusConfig::of_jobs(jobs), false).await;
+}
+
+/// A pattern by chance, of the pieces in which RE2 and other engines differ.
+fn random_pattern(chance: &SeededEntropy) -> String {
+    const PIECES: [&str; 66] = [
+        "a",
+        "b",
+        "é",
+        "ab",
+        ".",
+        "-",
+        "&",
+        "~",
+        "#",
+        " ",
+        ":",
+        "*",
+        "+",
+        "?",
+        "??",
+        "*?",
+        "{2}",
+        "{1,3}",
+        "{0,}",
+        "{,2}",
+        "{",
+        "}",
+        "]",
+        "[a-c]",
+        "[^a]",
+        "[[:alpha:]]",
+        "[[:^digit:]x]",
+        "[]a]",
+        "[^]a]",
+        "[a-]",
+        "[-a]",
+        r"[\d-]",
+        r"[\W]",
+        r"[^\S]",
+        "[a&&b]",
+        "[a--b]",
+        "[[a]",
+        r"[\]\[]",
+        "(a|b)",
+        "(?:",
+        "(",
+        "(?i)",
+        "(?s-i:",
+        "(?U)",
+        "(?P<x>",
+        "(?<y>",
+        ")",
+        "|",
+        "^",
+        "$",
+        r"\b",
+        r"\B",
+        r"\d",
+        r"\W",
+        r"\s",
+        r"\pL",
+        r"\p{Greek}",
+        r"\PN",
+        r"\p{^Lu}",
+        r"\Qa.\E",
+        r"\x41",
+        r"\x{e9}",
+        r"\101",
+        r"\_",
+        r"\<",
+        r"\z",
+    ];
+    (0..1 + chance.below(6)).map(|_| *any(chance, &PIECES)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_by_chance_mean_what_they_mean_in_prometheus() {
+    const VALUES: [&str; 16] =
+        ["a", "b", "ab", "aab", "abab", "A", "é", "É", "a-b", "a&b", "[a]", "α", "1", " ", "a\nb", "{,2}"];
+    let seed = seed();
+    let chance = SeededEntropy::new(seed);
+    let (mut patterns, mut refused) = (Vec::new(), 0_u32);
+    for _ in 0..RANDOM_PATTERNS {
+        let pattern = random_pattern(&chance);
+        // What we refuse is written as text, for it is no rule of ours.
+        let yaml = format!(
+            "scrape_configs: [{{job_name: j, relabel_configs: [{{action: keep, source_labels: [a], regex: {}}}]}}]",
+            serde_json::to_string(&pattern).unwrap()
+        );
+        let ours = PrometheusConfig::from_yaml(&yaml, &ReadOptions::new("p.yml")).map(|_| ());
+        let theirs = accepts(&yaml);
+        assert_eq!(ours.is_ok(), theirs, "{pattern:?}, seed {seed}: {ours:?}");
+        if theirs { patterns.push(pattern) } else { refused += 1 }
+    }
+    println!("{} patterns accepted by both, {refused} refused by both", patterns.len());
+    let jobs = patterns.iter().enumerate().map(|(index, pattern)| {
+        let groups =
+            VALUES.iter().map(|value| TargetGroup::of_addresses("", ["x:1"]).with_label("a", *value));
+        ScrapeJob::new(format!("pattern-{index} {pattern}"))
+            .with_discovery(DiscoveryConfig::Static(groups.collect()))
+            .with_relabel_rule(replace(&["a"], pattern, "hit", "<$0|$1|$x|$y>"))
+    });
+    check_targets(PrometheusConfig::of_jobs(jobs), true).await;
+}
+
+fn accepts(yaml: &str) -> bool {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), yaml).unwrap();
+    let mut tool = Command::new(binary("promtool"));
+    tool.args(["check", "config", "--syntax-only"]).arg(file.path());
+    tool.output().unwrap().status.success()
 }
 
 /// A page whose labels meet those of its target, and a job for each way to treat them.

@@ -9,6 +9,9 @@ use super::re2;
 /// How much memory a compiled expression may take: a configuration may come from many hands.
 const SIZE_BYTES_MAX: usize = 4 << 20;
 
+/// How long a pattern may be: some thousand names of hosts, one beside the other.
+const PATTERN_BYTES_MAX: usize = 128 << 10;
+
 /// A regular expression in RE2's syntax that must match all of a text, line breaks included.
 #[derive(Clone)]
 pub(crate) struct AnchoredRegex {
@@ -19,6 +22,9 @@ pub(crate) struct AnchoredRegex {
 impl AnchoredRegex {
     /// Compiles `pattern`; the error says what is wrong with it.
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(format!("it is longer than {PATTERN_BYTES_MAX} bytes"));
+        }
         let translated = re2::translate(pattern)?;
         let regex = RegexBuilder::new(&format!("^(?s:{translated})$"))
             .size_limit(SIZE_BYTES_MAX)

@@ -269,6 +269,9 @@ fn expressions_mean_what_they_mean_in_re2() {
     matches(r"\x41\x{42}\103\0", &["ABC\0"], &[]);
     matches(r"\pL\p{Greek}\P{Greek}\p{^Greek}", &["aαaa"], &["aaaa"]);
     matches("(?i)ab(?-i)c", &["ABc", "abc"], &["ABC"]);
+    // Flags are looked through for what is repeated.
+    matches("a(?i)*B", &["aab", "B"], &["AB"]);
+    matches("a(?i)(?s)*?B", &["aab", "B"], &["AB"]);
     matches("(?i:ſ)", &["s", "S"], &[]);
     matches("a.c", &["a\nc", "aéc"], &["ac"]);
     matches("^a$", &["a"], &["a\n"]);
@@ -311,6 +314,8 @@ fn expressions_mean_what_they_mean_in_re2() {
 fn what_a_pattern_may_cost_is_bounded() {
     let error = AnchoredRegex::new("((((a{100}){100}){100}){100})").unwrap_err();
     assert!(error.contains("size limit"), "{error}");
+    let error = AnchoredRegex::new(&"[:".repeat(100_000)).unwrap_err();
+    assert!(error.contains("longer than 131072 bytes"), "{error}");
 }
 
 #[test]
