@@ -44,6 +44,8 @@
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
 //!
+//! Queries of PromQL are in [`promql`], texts for people in [`template`].
+//!
 //! # Features
 //!
 //! - `http`: scrapes over HTTP and delivers to webhooks.
@@ -60,6 +62,7 @@ mod rule;
 mod scrape;
 mod sink;
 mod store;
+pub mod template;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -22,4 +22,5 @@ pub use position::{Position, Span};
 pub use query::Query;
 pub use recorded::RecordedSeries;
 pub use source::{SeriesId, SeriesSource, Window};
+pub(crate) use syntax::unquote;
 pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};
