@@ -32,8 +32,8 @@
 //! # What differs from Go
 //!
 //! Texts are UTF-8: a byte that is not becomes U+FFFD. Whole numbers have 64 bits with a sign, and there are no
-//! complex numbers. Regular expressions are those of the `regex` crate, where `\d`, `\w` and `\s` know all of Unicode.
-//! `Local` times are UTC. `call` and `printf`'s `%p` are missing. Months and weekdays are texts.
+//! complex numbers. `sortByLabel` sorts a copy, and a sample prints without the `&` of a pointer. `Local` times are UTC.
+//! Months and weekdays are texts. `call` and `printf`'s `%p` are missing.
 
 mod environment;
 mod error;

@@ -1,7 +1,7 @@
 //! Functions that make text safe to stand in something else.
 
 use super::url::{path, query_escape};
-use super::{Arguments as _, Dialect, Function, Outcome, Scope};
+use super::{Arguments as _, Dialect, Failure, Function, Outcome, Scope};
 use crate::template::Value;
 use crate::template::printf::is_printable;
 
@@ -24,13 +24,19 @@ fn link(arguments: &[Value], tab: u8) -> Outcome {
     Ok(Value::from(format!("/graph?g0.expr={expression}&g0.tab={tab}")))
 }
 
+/// The arguments in one text; nil as it appears in a text by itself.
+fn joined(scope: &Scope<'_>, arguments: &[Value]) -> Result<String, Failure> {
+    let shown = |value: &Value| if matches!(value, Value::Nil) { Value::from("<no value>") } else { value.clone() };
+    arguments.iter().map(shown).collect::<Vec<_>>().joined(scope.bytes_max)
+}
+
 fn urlquery(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
-    Ok(Value::from(query_escape(&arguments.joined(scope.bytes_max)?)))
+    Ok(Value::from(query_escape(&joined(scope, arguments)?)))
 }
 
 fn html(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
     let mut escaped = String::new();
-    for c in arguments.joined(scope.bytes_max)?.chars() {
+    for c in joined(scope, arguments)?.chars() {
         match c {
             '\0' => escaped.push('\u{fffd}'),
             '"' => escaped.push_str("&#34;"),
@@ -46,7 +52,7 @@ fn html(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
 
 fn js(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
     let mut escaped = String::new();
-    for c in arguments.joined(scope.bytes_max)?.chars() {
+    for c in joined(scope, arguments)?.chars() {
         match c {
             '\\' | '\'' | '"' => escaped.extend(['\\', c]),
             '<' | '>' | '&' | '=' => escaped.push_str(&format!("\\u{:04X}", u32::from(c))),

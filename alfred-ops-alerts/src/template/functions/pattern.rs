@@ -15,12 +15,71 @@ pub(super) const FUNCTIONS: &[Function] =
     &[Function::exact("match", 2, matches).taking(STEPS), Function::exact("reReplaceAll", 3, replace_all).taking(STEPS)];
 
 fn compiled(pattern: &str) -> Result<Regex, Failure> {
-    RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build().map_err(|error| {
+    RegexBuilder::new(&translated(pattern)).size_limit(PATTERN_BYTES_MAX).build().map_err(|error| {
         // The library draws a picture over several lines; its last line says what is wrong.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
         Failure::Message(format!("the pattern {pattern:?} cannot be used: {reason}"))
     })
+}
+
+/// The pattern as this library has it: Go's `\\d`, `\\w` and `\\s` are ASCII, `[` is itself within brackets, and
+/// `\\Q…\\E` quotes.
+fn translated(pattern: &str) -> String {
+    let mut ours = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match c {
+            '\\' => {
+                let escaped = rest[1..].chars().next();
+                taken += escaped.map_or(0, char::len_utf8);
+                match escaped {
+                    Some('d') => ours.push_str("[0-9]"),
+                    Some('D') => ours.push_str("[^0-9]"),
+                    Some('w') => ours.push_str("[0-9A-Za-z_]"),
+                    Some('W') => ours.push_str("[^0-9A-Za-z_]"),
+                    Some('s') => ours.push_str(r"[\t\n\f\r ]"),
+                    Some('S') => ours.push_str(r"[^\t\n\f\r ]"),
+                    Some('b') if !in_class => ours.push_str(r"(?-u:\b)"),
+                    Some('Q') if !in_class => {
+                        let quoted = rest[2..].split(r"\E").next().unwrap_or_default();
+                        ours.push_str(&regex::escape(quoted));
+                        taken = (2 + quoted.len() + 2).min(rest.len());
+                    }
+                    _ => ours.push_str(&rest[..taken]),
+                }
+            }
+            '[' if in_class && !rest.starts_with("[:") => ours.push_str(r"\["),
+            '[' if in_class => {
+                taken = rest.find(":]").map_or(1, |end| end + 2);
+                ours.push_str(&rest[..taken]);
+            }
+            '[' => {
+                in_class = true;
+                ours.push('[');
+                // A bracket at the start does not close.
+                let start = &rest[1..];
+                let negates = usize::from(start.starts_with('^'));
+                ours.push_str(&start[..negates]);
+                if start[negates..].starts_with(']') {
+                    ours.push_str(r"\]");
+                    taken += 1;
+                }
+                taken += negates;
+            }
+            ']' => {
+                in_class = false;
+                ours.push(']');
+            }
+            // Doubled, they are operators in ours.
+            '&' | '~' if in_class => ours.extend(['\\', c]),
+            c => ours.push(c),
+        }
+        rest = &rest[taken..];
+    }
+    ours
 }
 
 /// Whether a part of the text matches.

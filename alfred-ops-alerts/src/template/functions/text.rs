@@ -6,8 +6,8 @@ use crate::template::Value;
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::exact("toUpper", 1, |_, arguments| Ok(Value::from(map_chars(arguments.text(0)?, upper)))),
     Function::exact("toLower", 1, |_, arguments| Ok(Value::from(map_chars(arguments.text(0)?, lower)))),
-    Function::exact("title", 1, title).only_in(Dialect::Rule),
-    Function::exact("title", 1, capitalised).only_in(Dialect::Notification),
+    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, false)))).only_in(Dialect::Rule),
+    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, true)))).only_in(Dialect::Notification),
     Function::exact("safeHtml", 1, same_text),
     Function::exact("safeUrl", 1, same_text).only_in(Dialect::Notification),
     Function::exact("trimSpace", 1, |_, arguments| Ok(Value::from(arguments.text(0)?.trim())))
@@ -36,30 +36,43 @@ fn lower(c: char) -> char {
     changed.next().unwrap_or(c)
 }
 
-/// Words begin with capitals; the rest stays.
-fn title(_: &Scope<'_>, arguments: &[Value]) -> Outcome {
-    let separates = |c: char| {
-        if c.is_ascii() { !c.is_ascii_alphanumeric() && c != '_' } else { !c.is_alphanumeric() && c.is_whitespace() }
-    };
-    let mut before = ' ';
-    let changed = arguments.text(0)?.chars().map(|c| {
-        let changed = if separates(before) { upper(c) } else { c };
+/// Words begin with capitals; the rest stays, or with `lowers` becomes small.
+fn title(text: &str, lowers: bool) -> String {
+    let mut titled = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    let (mut before, mut begun) = (' ', false);
+    while let Some(c) = chars.next() {
+        if !(is_of_word(c) || joins(before, c, chars.peek().copied())) {
+            begun = false;
+        }
+        // The first letter counts, not a digit before it.
+        match (c.is_alphabetic(), begun) {
+            (true, false) => push_capital(&mut titled, c),
+            (true, true) if lowers => titled.push(lower(c)),
+            _ => titled.push(c),
+        }
+        begun |= c.is_alphabetic();
         before = c;
-        changed
-    });
-    Ok(Value::from(changed.collect::<String>()))
+    }
+    titled
 }
 
-/// Words begin with capitals and go on in small letters.
-fn capitalised(_: &Scope<'_>, arguments: &[Value]) -> Outcome {
-    let mut inside = false;
-    let changed = arguments.text(0)?.chars().map(|c| {
-        let changed = if inside { lower(c) } else { upper(c) };
-        // An apostrophe does not end a word, nor does a dot or an underscore between letters.
-        inside = c.is_alphanumeric() || (inside && matches!(c, '\'' | '’' | '_' | '.' | ':'));
-        changed
-    });
-    Ok(Value::from(changed.collect::<String>()))
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether a sign between two letters, or between two digits, leaves them in one word.
+fn joins(before: char, c: char, after: Option<char>) -> bool {
+    let both = |is: fn(char) -> bool| is(before) && after.is_some_and(is);
+    (matches!(c, '\'' | '’' | '.' | ':' | '·') && both(char::is_alphabetic))
+        || (matches!(c, '\'' | '’' | '.' | ',' | ';') && both(char::is_numeric))
+}
+
+/// A capital that stands at the start of a word: of `ß` it is `Ss`.
+fn push_capital(text: &mut String, c: char) {
+    let mut capitals = c.to_uppercase();
+    text.extend(capitals.next());
+    text.extend(capitals.flat_map(char::to_lowercase));
 }
 
 fn same_text(_: &Scope<'_>, arguments: &[Value]) -> Outcome {

@@ -15,12 +15,9 @@ impl Directive {
             }
             'o' | 'O' => {
                 let digits = format!("{:o}", value.unsigned_abs());
-                let prefix = match verb {
-                    'O' => "0o",
-                    _ if self.sharp && !digits.starts_with('0') => "0",
-                    _ => "",
-                };
-                self.digits(value, digits, prefix, to)
+                let zero = if self.sharp && !digits.starts_with('0') { "0" } else { "" };
+                let prefix = format!("{}{zero}", if verb == 'O' { "0o" } else { "" });
+                self.digits(value, digits, &prefix, to)
             }
             'x' => {
                 self.digits(value, format!("{:x}", value.unsigned_abs()), if self.sharp { "0x" } else { "" }, to)

@@ -16,7 +16,7 @@ use super::Value;
 use super::value::{Bounded, Overflow};
 use directive::Directive;
 
-/// Widths and precisions beyond it are not taken for numbers.
+/// No width, precision or place may be larger.
 const NUMBER_MAX: usize = 1_000_000;
 
 /// Writes the format with its directives filled in from `arguments`. What cannot be filled in is told in the text,
@@ -133,8 +133,13 @@ impl Reader<'_> {
         let mut number = None;
         while let Some(digit) = self.rest.peek().and_then(|c| c.to_digit(10)) {
             self.rest.next();
-            let larger = number.unwrap_or(0_usize).saturating_mul(10) + digit as usize;
-            number = Some(larger.min(NUMBER_MAX));
+            let larger = number.unwrap_or(0_usize) * 10 + digit as usize;
+            if larger > NUMBER_MAX {
+                // Go gives up on the format here.
+                self.rest.by_ref().for_each(drop);
+                return None;
+            }
+            number = Some(larger);
         }
         number
     }
