@@ -32,7 +32,8 @@
 //! # What differs from Go
 //!
 //! Texts are UTF-8: a byte that is not becomes U+FFFD. Whole numbers have 64 bits with a sign, and there are no
-//! complex numbers. `sortByLabel` sorts a copy, and a sample prints without the `&` of a pointer. `Local` times are UTC.
+//! complex numbers. `sortByLabel` sorts a copy, and a sample prints without the `&` of a pointer. What
+//! `safeHtml` returns is an ordinary text. `Local` times are UTC.
 //! Months and weekdays are texts. `call` and `printf`'s `%p` are missing.
 
 mod environment;

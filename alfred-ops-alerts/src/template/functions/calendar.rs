@@ -15,7 +15,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .only_in(Dialect::Rule),
     Function::exact("now", 0, now_in_seconds).only_in(Dialect::Rule),
-    Function::exact("now", 0, |scope, _| Ok(Value::from(scope.environment.now()))).only_in(Dialect::Notification),
+    Function::exact("now", 0, |scope, _| Ok(Value::from(scope.environment.now())))
+        .only_in(Dialect::Notification),
     Function::exact("parseDuration", 1, parse_duration).only_in(Dialect::Rule),
     Function::exact("date", 2, |_, arguments| Ok(Value::from(arguments.time(1)?.format(arguments.text(0)?))))
         .only_in(Dialect::Notification),

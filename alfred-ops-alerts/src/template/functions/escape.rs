@@ -26,7 +26,8 @@ fn link(arguments: &[Value], tab: u8) -> Outcome {
 
 /// The arguments in one text; nil as it appears in a text by itself.
 fn joined(scope: &Scope<'_>, arguments: &[Value]) -> Result<String, Failure> {
-    let shown = |value: &Value| if matches!(value, Value::Nil) { Value::from("<no value>") } else { value.clone() };
+    let shown =
+        |value: &Value| if matches!(value, Value::Nil) { Value::from("<no value>") } else { value.clone() };
     arguments.iter().map(shown).collect::<Vec<_>>().joined(scope.bytes_max)
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::value::Overflow;
 use super::super::{Environment, Value};
+use super::Patterns;
 
 /// Whose templates a text is written for: some functions are there, or behave, in one of them only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,7 @@ pub(in crate::template) struct Scope<'s> {
     pub(in crate::template) environment: &'s Environment<'s>,
     /// The longest text that a function may make.
     pub(in crate::template) bytes_max: usize,
+    pub(in crate::template) patterns: &'s Patterns,
 }
 
 pub(in crate::template) type Outcome = Result<Value, Failure>;
@@ -63,6 +65,7 @@ pub(in crate::template) type Outcome = Result<Value, Failure>;
 pub(in crate::template) enum Failure {
     Message(String),
     TooLong,
+    TooManyPatterns(usize),
 }
 
 impl From<String> for Failure {
@@ -90,7 +93,14 @@ impl Function {
         arguments: usize,
         call: fn(&Scope<'_>, &[Value]) -> Outcome,
     ) -> Self {
-        Self { name, arguments_min: arguments, arguments_max: arguments, call: Call::Plain(call), steps: 1, dialect: None }
+        Self {
+            name,
+            arguments_min: arguments,
+            arguments_max: arguments,
+            call: Call::Plain(call),
+            steps: 1,
+            dialect: None,
+        }
     }
 
     /// A function with at least so many arguments.
@@ -99,7 +109,14 @@ impl Function {
         arguments_min: usize,
         call: fn(&Scope<'_>, &[Value]) -> Outcome,
     ) -> Self {
-        Self { name, arguments_min, arguments_max: usize::MAX, call: Call::Plain(call), steps: 1, dialect: None }
+        Self {
+            name,
+            arguments_min,
+            arguments_max: usize::MAX,
+            call: Call::Plain(call),
+            steps: 1,
+            dialect: None,
+        }
     }
 
     /// The function in this dialect only.
@@ -117,7 +134,7 @@ impl Function {
     }
 
     /// Fails unless it can be called with so many arguments.
-    pub(in crate::template) fn check_count(&self, count: usize) -> Result<(), Failure> {
+    pub(in crate::template) fn check_count(&self, count: usize) -> Result<(), String> {
         if (self.arguments_min..=self.arguments_max).contains(&count) {
             return Ok(());
         }
@@ -126,14 +143,28 @@ impl Function {
             (min, usize::MAX) => format!("at least {min}"),
             (min, max) => format!("{min} to {max}"),
         };
-        Err(Failure::Message(format!("{} takes {wanted} arguments, not {count}", self.name)))
+        Err(format!("{} takes {wanted} arguments, not {count}", self.name))
     }
 }
 
 /// Those that the renderer runs itself.
 pub(super) const CONTROL: &[Function] = &[
-    Function { name: "and", arguments_min: 1, arguments_max: usize::MAX, call: Call::And, steps: 1, dialect: None },
-    Function { name: "or", arguments_min: 1, arguments_max: usize::MAX, call: Call::Or, steps: 1, dialect: None },
+    Function {
+        name: "and",
+        arguments_min: 1,
+        arguments_max: usize::MAX,
+        call: Call::And,
+        steps: 1,
+        dialect: None,
+    },
+    Function {
+        name: "or",
+        arguments_min: 1,
+        arguments_max: usize::MAX,
+        call: Call::Or,
+        steps: 1,
+        dialect: None,
+    },
     Function {
         name: "tmpl",
         arguments_min: 2,

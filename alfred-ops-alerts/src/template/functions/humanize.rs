@@ -1,8 +1,8 @@
 //! Numbers for people.
 
 use super::super::printf::format_general;
-use super::{Arguments as _, Dialect, Function, Outcome, Scope};
 use super::calendar::time_of;
+use super::{Arguments as _, Dialect, Function, Outcome, Scope};
 use crate::template::Value;
 
 const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
@@ -14,7 +14,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .only_in(Dialect::Rule),
     Function::exact("humanize1024", 1, |_, arguments| Ok(Value::from(humanize_1024(arguments.number(0)?))))
         .only_in(Dialect::Rule),
-    Function::exact("humanizeDuration", 1, |_, arguments| Ok(Value::from(humanize_seconds(arguments.number(0)?)))),
+    Function::exact("humanizeDuration", 1, |_, arguments| {
+        Ok(Value::from(humanize_seconds(arguments.number(0)?)))
+    }),
     Function::exact("humanizePercentage", 1, |_, arguments| {
         Ok(Value::from(format!("{}%", four_digits(arguments.number(0)? * 100.0))))
     })

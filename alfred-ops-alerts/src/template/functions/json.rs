@@ -7,7 +7,8 @@ use super::{Dialect, Failure, Function, Outcome, Scope};
 use crate::template::Value;
 use crate::template::value::Bounded;
 
-pub(super) const FUNCTIONS: &[Function] = &[Function::exact("toJson", 1, to_json).only_in(Dialect::Notification)];
+pub(super) const FUNCTIONS: &[Function] =
+    &[Function::exact("toJson", 1, to_json).only_in(Dialect::Notification)];
 
 fn to_json(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
     let mut text = Bounded::new(scope.bytes_max);
@@ -44,7 +45,9 @@ fn write(value: &Value, to: &mut Bounded) -> Result<(), Failure> {
             to.push("}")?;
         }
         Value::Record(record) => {
-            return Err(format!("{} has no form in JSON; write its fields one by one", record.type_name()).into());
+            return Err(
+                format!("{} has no form in JSON; write its fields one by one", record.type_name()).into()
+            );
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ use arguments::Arguments;
 pub use function::Dialect;
 pub(super) use function::{Call, Failure, Function, Outcome, Scope};
 pub(super) use nearest::nearest;
+pub(super) use pattern::Patterns;
 
 /// All functions, a table for each file.
 const TABLES: [&[Function]; 11] = [

@@ -1,18 +1,44 @@
 //! Functions with regular expressions.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use regex::{Regex, RegexBuilder};
 
 use super::{Arguments as _, Failure, Function, Outcome, Scope};
 use crate::template::Value;
 use crate::template::value::Bounded;
 
-/// A pattern is compiled at each call.
-const STEPS: u64 = 50;
+/// A match is more work than a look at a value.
+const STEPS: u64 = 10;
+/// So many patterns can be compiled in one rendering; each takes up to some milliseconds.
+const COMPILED_MAX: usize = 100;
 /// The most memory that one compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+const PATTERN_BYTES_MAX: usize = 256 << 10;
 
-pub(super) const FUNCTIONS: &[Function] =
-    &[Function::exact("match", 2, matches).taking(STEPS), Function::exact("reReplaceAll", 3, replace_all).taking(STEPS)];
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::exact("match", 2, matches).taking(STEPS),
+    Function::exact("reReplaceAll", 3, replace_all).taking(STEPS),
+];
+
+/// The patterns of one rendering, compiled once each.
+#[derive(Debug, Default)]
+pub(in crate::template) struct Patterns(RefCell<HashMap<String, Regex>>);
+
+impl Patterns {
+    fn get(&self, pattern: &str) -> Result<Regex, Failure> {
+        let mut known = self.0.borrow_mut();
+        if let Some(regex) = known.get(pattern) {
+            return Ok(regex.clone());
+        }
+        if known.len() >= COMPILED_MAX {
+            return Err(Failure::TooManyPatterns(COMPILED_MAX));
+        }
+        let regex = compiled(pattern)?;
+        known.insert(pattern.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
 
 fn compiled(pattern: &str) -> Result<Regex, Failure> {
     RegexBuilder::new(&translated(pattern)).size_limit(PATTERN_BYTES_MAX).build().map_err(|error| {
@@ -83,12 +109,13 @@ fn translated(pattern: &str) -> String {
 }
 
 /// Whether a part of the text matches.
-fn matches(_: &Scope<'_>, arguments: &[Value]) -> Outcome {
-    Ok(Value::Bool(compiled(arguments.text(0)?)?.is_match(arguments.text(1)?)))
+fn matches(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
+    Ok(Value::Bool(scope.patterns.get(arguments.text(0)?)?.is_match(arguments.text(1)?)))
 }
 
 fn replace_all(scope: &Scope<'_>, arguments: &[Value]) -> Outcome {
-    let (pattern, replacement, text) = (compiled(arguments.text(0)?)?, arguments.text(1)?, arguments.text(2)?);
+    let (pattern, replacement, text) =
+        (scope.patterns.get(arguments.text(0)?)?, arguments.text(1)?, arguments.text(2)?);
     let mut replaced = Bounded::new(scope.bytes_max);
     let mut done = 0;
     let mut expanded = String::new();

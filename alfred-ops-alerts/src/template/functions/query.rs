@@ -13,8 +13,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::exact("query", 1, query).taking(QUERY_STEPS).only_in(Dialect::Rule),
     Function::exact("first", 1, first).only_in(Dialect::Rule),
     Function::exact("value", 1, |_, arguments| field(&arguments[0], "Value")).only_in(Dialect::Rule),
-    Function::exact("label", 2, |_, arguments| label_of(&arguments[1], arguments.text(0)?)).only_in(Dialect::Rule),
-    Function::exact("strvalue", 1, |_, arguments| label_of(&arguments[0], "__value__")).only_in(Dialect::Rule),
+    Function::exact("label", 2, |_, arguments| label_of(&arguments[1], arguments.text(0)?))
+        .only_in(Dialect::Rule),
+    Function::exact("strvalue", 1, |_, arguments| label_of(&arguments[0], "__value__"))
+        .only_in(Dialect::Rule),
     Function::exact("sortByLabel", 2, sort_by_label).only_in(Dialect::Rule),
 ];
 
@@ -56,11 +58,8 @@ fn label_of(sample: &Value, name: &str) -> Outcome {
 /// The samples by the value of a label; those with equal ones keep their order.
 fn sort_by_label(_: &Scope<'_>, arguments: &[Value]) -> Outcome {
     let name = arguments.text(0)?;
-    let keyed: Result<Vec<(Value, Value)>, Failure> = arguments
-        .list(1)?
-        .iter()
-        .map(|sample| Ok((label_of(sample, name)?, sample.clone())))
-        .collect();
+    let keyed: Result<Vec<(Value, Value)>, Failure> =
+        arguments.list(1)?.iter().map(|sample| Ok((label_of(sample, name)?, sample.clone()))).collect();
     let mut keyed = keyed?;
     keyed.sort_by(|(left, _), (right, _)| left.as_text().cmp(&right.as_text()));
     Ok(Value::from(keyed.into_iter().map(|(_, sample)| sample).collect::<Vec<_>>()))

@@ -6,8 +6,10 @@ use crate::template::Value;
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::exact("toUpper", 1, |_, arguments| Ok(Value::from(map_chars(arguments.text(0)?, upper)))),
     Function::exact("toLower", 1, |_, arguments| Ok(Value::from(map_chars(arguments.text(0)?, lower)))),
-    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, false)))).only_in(Dialect::Rule),
-    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, true)))).only_in(Dialect::Notification),
+    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, false))))
+        .only_in(Dialect::Rule),
+    Function::exact("title", 1, |_, arguments| Ok(Value::from(title(arguments.text(0)?, true))))
+        .only_in(Dialect::Notification),
     Function::exact("safeHtml", 1, same_text),
     Function::exact("safeUrl", 1, same_text).only_in(Dialect::Notification),
     Function::exact("trimSpace", 1, |_, arguments| Ok(Value::from(arguments.text(0)?.trim())))

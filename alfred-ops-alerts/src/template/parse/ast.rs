@@ -18,7 +18,11 @@ pub(in crate::template) enum Node {
     With(Branch),
     Range(Branch),
     /// Renders another template over the pipeline's value, or over nil.
-    Template { name: Arc<str>, argument: Option<Pipeline>, at: Position },
+    Template {
+        name: Arc<str>,
+        argument: Option<Pipeline>,
+        at: Position,
+    },
     Break,
     Continue,
 }
@@ -63,9 +67,15 @@ pub(in crate::template) enum OperandKind {
     Literal(Value),
     /// Fields of dot, at least one.
     Fields(Vec<Arc<str>>),
-    Variable { name: Arc<str>, fields: Vec<Arc<str>> },
+    Variable {
+        name: Arc<str>,
+        fields: Vec<Arc<str>>,
+    },
     Function(&'static Function),
     Pipeline(Box<Pipeline>),
     /// Fields of something else, at least one.
-    Chain { of: Box<Operand>, fields: Vec<Arc<str>> },
+    Chain {
+        of: Box<Operand>,
+        fields: Vec<Arc<str>>,
+    },
 }

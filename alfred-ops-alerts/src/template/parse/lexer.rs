@@ -75,8 +75,7 @@ impl<'t> Lexer<'t> {
                 self.place += 1;
             }
             self.push_text(text, start);
-            trim_start =
-                if self.at_comment() { self.comment(opened)? } else { self.inside(opened)? };
+            trim_start = if self.at_comment() { self.comment(opened)? } else { self.inside(opened)? };
         }
     }
 
@@ -204,9 +203,9 @@ impl<'t> Lexer<'t> {
             Some(' ' | '\t' | '\r' | '\n' | '.' | ',' | '|' | ':' | '(' | ')') => Ok(()),
             Some(c) => {
                 let word = &self.text[start..self.place];
-                Err(self
-                    .error(self.place, format!("unexpected {c:?} behind `{word}`"))
-                    .with_hint("names are letters, digits and `_`; use `index` for others, and spaces between words"))
+                Err(self.error(self.place, format!("unexpected {c:?} behind `{word}`")).with_hint(
+                    "names are letters, digits and `_`; use `index` for others, and spaces between words",
+                ))
             }
         }
     }
@@ -214,7 +213,10 @@ impl<'t> Lexer<'t> {
     fn number(&mut self) -> Result<TokenKind, TemplateError> {
         let start = self.place;
         let rest = self.rest();
-        let hexadecimal = rest.trim_start_matches(['+', '-']).to_ascii_lowercase().starts_with("0x");
+        let hexadecimal = rest
+            .trim_start_matches(['+', '-'])
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("0x"));
         let mut before = ' ';
         let end = rest
             .find(|c: char| {

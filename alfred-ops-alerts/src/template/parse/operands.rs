@@ -17,13 +17,21 @@ impl Parser {
         loop {
             let token = self.peek().clone();
             let ends = std::mem::discriminant(&token.kind) == std::mem::discriminant(end);
+            if ends && !commands.is_empty() {
+                // A pipe at the end leads nowhere, which Go takes for none.
+                self.next();
+                break;
+            }
             if ends || matches!(token.kind, TokenKind::Pipe) {
                 return Err(TemplateError::syntax(format!("missing value for {context}"), token.at));
             }
             let command = self.command(context)?;
             if !commands.is_empty() && !can_take_a_value(&command.first.kind) {
-                return Err(TemplateError::syntax("a value is piped into what is no function", command.first.at)
-                    .with_hint("behind `|` stands a function, which gets the value as its last argument"));
+                return Err(TemplateError::syntax(
+                    "a value is piped into what is no function",
+                    command.first.at,
+                )
+                .with_hint("behind `|` stands a function, which gets the value as its last argument"));
             }
             commands.push(command);
             let token = self.next();
@@ -49,7 +57,9 @@ impl Parser {
                 if targets.is_empty() {
                     return Ok((targets, false));
                 }
-                return Err(self.unexpected(&token, context).with_hint("a range can set two variables, no more"));
+                return Err(self
+                    .unexpected(&token, context)
+                    .with_hint("a range can set two variables, no more"));
             };
             let assigns = match self.peek_second().kind {
                 TokenKind::Declare => false,
@@ -90,7 +100,9 @@ impl Parser {
         let known = self.variables.iter().map(String::as_str);
         Err(match functions::nearest(name, known) {
             Some(near) => error.with_hint(format!("did you mean {near}?")),
-            None => error.with_hint(format!("set it before, `{{{{ {name} := … }}}}`; it ends with its block")),
+            None => {
+                error.with_hint(format!("set it before, `{{{{ {name} := … }}}}`; it ends with its block"))
+            }
         })
     }
 
@@ -110,9 +122,6 @@ impl Parser {
                     return Err(self.unexpected(&token, context).with_hint("put a space between the words"));
                 }
             }
-        }
-        if matches!(first.kind, OperandKind::Nil) && arguments.is_empty() {
-            return Err(TemplateError::syntax("nil is not a command", first.at));
         }
         Ok(Command { first, arguments })
     }
@@ -141,9 +150,9 @@ impl Parser {
                 "false" => OperandKind::Literal(Value::Bool(false)),
                 "nil" => OperandKind::Nil,
                 name => {
-                    let function = functions::find(name, self.dialect)
-                        .map_err(|hint| TemplateError::syntax(format!("function {name:?} is not defined"), at)
-                            .with_hint(hint))?;
+                    let function = functions::find(name, self.dialect).map_err(|hint| {
+                        TemplateError::syntax(format!("function {name:?} is not defined"), at).with_hint(hint)
+                    })?;
                     self.chain(Operand { at, kind: OperandKind::Function(function) })
                 }
             },
@@ -151,7 +160,9 @@ impl Parser {
         };
         let fixed = matches!(kind, OperandKind::Literal(_) | OperandKind::Dot | OperandKind::Nil);
         if fixed && !self.peek().spaced && matches!(self.peek().kind, TokenKind::Field(_)) {
-            return Err(self.unexpected(&self.peek().clone(), context).with_hint("only records and maps have fields"));
+            return Err(self
+                .unexpected(&self.peek().clone(), context)
+                .with_hint("only records and maps have fields"));
         }
         Ok(Operand { at, kind })
     }

@@ -17,8 +17,8 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 const NESTING_MAX: usize = 100;
 
 /// The words that begin or end something and are no functions.
-const KEYWORDS: [&str; 11] =
-    ["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
+const KEYWORDS: [&str; 10] =
+    ["block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"];
 
 /// A text with the templates that it defines.
 #[derive(Debug)]
@@ -129,9 +129,6 @@ impl Parser {
                         }
                     };
                     let at = self.peek().at;
-                    if word == "nil" {
-                        return Err(TemplateError::syntax("nil is not a command", at));
-                    }
                     self.place += 1;
                     match word.as_str() {
                         "end" => {
@@ -252,7 +249,9 @@ impl Parser {
         match ending {
             Ending::End(_) => define(&mut self.defined, name, body),
             Ending::Text => return Err(Self::unclosed(keyword, at)),
-            Ending::Else(at) => return Err(TemplateError::syntax(format!("unexpected else in {keyword}"), at)),
+            Ending::Else(at) => {
+                return Err(TemplateError::syntax(format!("unexpected else in {keyword}"), at));
+            }
         }
         Ok(())
     }

@@ -87,42 +87,92 @@ fn scientific(value: f64, precision: usize) -> String {
     format!("{mantissa}{zeros}{}", exponent_text(exponent.parse().unwrap_or(0)))
 }
 
-/// Go's `%x`, without sign and in the shortest form.
-fn hexadecimal(value: f64) -> String {
+/// The 53 bits of a number and the power of two by which they count.
+fn parts(value: f64) -> (u64, i32) {
     let bits = value.to_bits();
-    let (exponent, mut fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
-    let mut exponent = i32::try_from(exponent).unwrap_or(0) - 1023;
-    if exponent == -1023 {
-        if fraction == 0 {
-            return "0x0p+00".to_owned();
-        }
-        // Without the leading one: move the first bit there.
-        let shift = fraction.leading_zeros() - 11;
-        fraction = (fraction << shift) & ((1 << 52) - 1);
-        exponent = -1022 - i32::try_from(shift).unwrap_or(0);
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    match i32::try_from(exponent).unwrap_or(0) {
+        0 => (fraction, -1074),
+        exponent => (fraction | 1 << 52, exponent - 1075),
     }
-    let digits = format!("{fraction:013x}");
-    let digits = digits.trim_end_matches('0');
+}
+
+/// Go's `%b`, without sign.
+fn binary(value: f64) -> String {
+    let (mantissa, exponent) = parts(value);
+    format!("{mantissa}p{exponent:+}")
+}
+
+/// Go's `%x`, without sign.
+fn hexadecimal(value: f64, precision: Option<usize>) -> String {
+    let (mut mantissa, mut exponent) = parts(value);
+    if mantissa == 0 {
+        exponent = -52;
+    } else {
+        // The first bit becomes the digit before the point.
+        let shift = mantissa.leading_zeros() - 11;
+        mantissa <<= shift;
+        exponent -= i32::try_from(shift).unwrap_or(0);
+    }
+    if let Some(dropped) = precision.filter(|precision| *precision < 13).map(|precision| 52 - 4 * precision) {
+        let (rest, half) = (mantissa & ((1 << dropped) - 1), 1 << (dropped - 1));
+        mantissa >>= dropped;
+        // Halves go to the even neighbour.
+        mantissa += u64::from(rest > half || (rest == half && mantissa & 1 == 1));
+        mantissa <<= dropped;
+        if mantissa >> 53 == 1 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let digits = format!("{:013x}", mantissa & ((1 << 52) - 1));
+    let digits = match precision {
+        None => digits.trim_end_matches('0').to_owned(),
+        Some(precision) if precision < 13 => digits[..precision].to_owned(),
+        Some(precision) => format!("{digits}{}", "0".repeat(precision - 13)),
+    };
     let point = if digits.is_empty() { "" } else { "." };
+    let exponent = exponent + 52;
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!("0x1{point}{digits}p{sign}{:02}", exponent.unsigned_abs())
+    format!("0x{}{point}{digits}p{sign}{:02}", mantissa >> 52, exponent.unsigned_abs())
+}
+
+/// The number with a point in any case and, if `digits` asks for them, zeros behind it.
+fn with_point(text: &str, mut digits: usize) -> String {
+    let (number, tail) = text.find(['e', 'p']).map_or((text, ""), |place| text.split_at(place));
+    let significant = number.trim_start_matches(['0', '.']).chars().filter(|c| *c != '.').count();
+    digits = digits.saturating_sub(significant);
+    let mut shown = number.to_owned();
+    if !number.contains('.') {
+        if number == "0" {
+            digits = digits.saturating_sub(1);
+        }
+        shown.push('.');
+    }
+    format!("{shown}{}{tail}", "0".repeat(digits))
 }
 
 impl Directive {
     /// Writes a number with a fraction; `None` for a verb that it has not.
     pub(super) fn float(&self, value: f64, verb: char, to: &mut Bounded) -> Option<Result<(), Overflow>> {
-        let too_long = self.precision.is_some_and(|precision| precision > to.bytes_left());
+        if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'f' | 'F' | 'e' | 'E' | 'x' | 'X') {
+            return None;
+        }
+        if self.precision.is_some_and(|precision| precision > to.bytes_left()) {
+            return Some(Err(Overflow));
+        }
         let text = match verb.to_ascii_lowercase() {
-            'v' | 'g' | 'f' | 'e' | 'x' if verb != 'V' && too_long => return Some(Err(Overflow)),
-            _ if !value.is_finite() && matches!(verb, 'v' | 'g' | 'G' | 'f' | 'F' | 'e' | 'E' | 'x' | 'X') => {
-                not_finite(value.abs()).trim_start_matches('+').to_owned()
-            }
-            'v' if verb == 'v' => format_general(value.abs(), self.precision),
-            'g' => format_general(value.abs(), self.precision),
+            _ if !value.is_finite() => not_finite(value.abs()).trim_start_matches('+').to_owned(),
+            'b' => binary(value.abs()),
             'f' => fixed(value, self.precision.unwrap_or(6)),
             'e' => scientific(value, self.precision.unwrap_or(6)),
-            'x' => hexadecimal(value),
-            _ => return None,
+            'x' => hexadecimal(value.abs(), self.precision),
+            _ => format_general(value.abs(), self.precision),
+        };
+        let text = match verb {
+            _ if !self.sharp || verb == 'b' || !value.is_finite() => text,
+            'v' | 'g' | 'G' => with_point(&text, self.precision.unwrap_or(6)),
+            _ => with_point(&text, 0),
         };
         let text = if matches!(verb, 'G' | 'E' | 'X') { text.to_ascii_uppercase() } else { text };
         // Infinity always shows its sign, NaN never has one of its own.

@@ -2,7 +2,7 @@
 
 use super::super::value::{Bounded, Overflow};
 use super::directive::Directive;
-use super::quote::quote_char;
+use super::quote::{is_printable, quote_char};
 
 impl Directive {
     /// Writes a whole number; `None` for a verb that it has not.
@@ -10,26 +10,48 @@ impl Directive {
         let character = || u32::try_from(value).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
         Some(match verb {
             'v' | 'd' => self.digits(value, format!("{}", value.unsigned_abs()), "", to),
-            'b' => {
-                self.digits(value, format!("{:b}", value.unsigned_abs()), if self.sharp { "0b" } else { "" }, to)
-            }
+            'b' => self.digits(
+                value,
+                format!("{:b}", value.unsigned_abs()),
+                if self.sharp { "0b" } else { "" },
+                to,
+            ),
             'o' | 'O' => {
-                let digits = format!("{:o}", value.unsigned_abs());
-                let zero = if self.sharp && !digits.starts_with('0') { "0" } else { "" };
-                let prefix = format!("{}{zero}", if verb == 'O' { "0o" } else { "" });
-                self.digits(value, digits, &prefix, to)
+                let mut digits = format!("{:o}", value.unsigned_abs());
+                // The sharp flag asks for a zero in front, which the precision may have brought already.
+                let padded = self.precision.is_some_and(|precision| precision > digits.len());
+                if self.sharp && !padded && !digits.starts_with('0') {
+                    digits.insert(0, '0');
+                }
+                self.digits(value, digits, if verb == 'O' { "0o" } else { "" }, to)
             }
-            'x' => {
-                self.digits(value, format!("{:x}", value.unsigned_abs()), if self.sharp { "0x" } else { "" }, to)
-            }
-            'X' => {
-                self.digits(value, format!("{:X}", value.unsigned_abs()), if self.sharp { "0X" } else { "" }, to)
-            }
+            'x' => self.digits(
+                value,
+                format!("{:x}", value.unsigned_abs()),
+                if self.sharp { "0x" } else { "" },
+                to,
+            ),
+            'X' => self.digits(
+                value,
+                format!("{:X}", value.unsigned_abs()),
+                if self.sharp { "0X" } else { "" },
+                to,
+            ),
             'c' => self.pad(character().encode_utf8(&mut [0; 4]), self.zero, to),
             'q' => self.pad(&quote_char(character(), self.plus), self.zero, to),
             'U' => {
-                let shown = if self.sharp { format!(" '{}'", character()) } else { String::new() };
-                self.pad(&format!("U+{value:04X}{shown}"), false, to)
+                let c = u32::try_from(value)
+                    .ok()
+                    .and_then(char::from_u32)
+                    .filter(|c| self.sharp && is_printable(*c));
+                let shown = c.map_or_else(String::new, |c| format!(" '{c}'"));
+                let width = self.precision.unwrap_or(0).max(4);
+                let digits = format!("{value:X}");
+                if width > to.bytes_left() {
+                    return Some(Err(Overflow));
+                }
+                let zeros = "0".repeat(width.saturating_sub(digits.len()));
+                self.pad(&format!("U+{zeros}{digits}{shown}"), false, to)
             }
             _ => return None,
         })

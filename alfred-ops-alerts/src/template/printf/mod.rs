@@ -22,7 +22,8 @@ const NUMBER_MAX: usize = 1_000_000;
 /// Writes the format with its directives filled in from `arguments`. What cannot be filled in is told in the text,
 /// as in Go: `%!d(string=hi)`, `%!s(MISSING)`, `%!(EXTRA int=1)`.
 pub(super) fn print(format: &str, arguments: &[Value], to: &mut Bounded) -> Result<(), Overflow> {
-    let mut reader = Reader { rest: format.chars().peekable(), arguments, next: 0, reordered: false, bad_index: false };
+    let mut reader =
+        Reader { rest: format.chars().peekable(), arguments, next: 0, reordered: false, bad_index: false };
     while let Some(c) = reader.rest.next() {
         if c == '%' { reader.directive(to)? } else { to.push_char(c)? }
     }

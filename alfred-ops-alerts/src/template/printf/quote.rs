@@ -51,5 +51,5 @@ pub(super) fn quote_char(c: char, ascii: bool) -> String {
 
 /// Whether text can stand in back quotes.
 pub(super) fn can_be_raw(text: &str) -> bool {
-    text.chars().all(|c| c == '\t' || !(c == '`' || c == '\u{feff}' || c.is_control()))
+    text.chars().all(|c| c == '\t' || (!c.is_control() && c != '`' && c != '\u{feff}'))
 }

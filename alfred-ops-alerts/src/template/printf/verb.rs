@@ -8,11 +8,11 @@ use super::quote::{can_be_raw, quote};
 impl Directive {
     /// Writes a value as the verb asks for, or tells in the text that the two do not go together.
     pub(super) fn print(&self, value: &Value, verb: char, to: &mut Bounded) -> Result<(), Overflow> {
-        if verb == 'T' {
-            return self.pad(&value.type_name(), false, to);
+        if verb == 'T' && !matches!(value, Value::Nil) {
+            return self.text(&value.type_name(), 's', to).unwrap_or(Ok(()));
         }
         let written = match value {
-            Value::Nil if verb == 'v' => Some(self.pad("<nil>", false, to)),
+            Value::Nil if matches!(verb, 'v' | 'T') => Some(self.pad("<nil>", false, to)),
             Value::Nil => None,
             Value::Bool(value) if matches!(verb, 't' | 'v') => {
                 Some(self.pad(if *value { "true" } else { "false" }, false, to))
@@ -21,20 +21,17 @@ impl Directive {
             Value::Int(value) => self.integer(*value, verb, to),
             Value::Float(value) => self.float(*value, verb, to),
             Value::Text(text) => self.text(text, verb, to),
-            Value::List(list) => return self.items(list.items(), verb, to),
+            Value::List(list) => {
+                let items = list.items().iter().map(|item| (None, item));
+                return self.items(value, "[", items, "]", verb, to);
+            }
             Value::Map(map) => {
-                to.push("map[")?;
-                for (place, (name, value)) in map.iter().enumerate() {
-                    to.push(if place == 0 { "" } else { " " })?;
-                    self.print(&Value::from(name), verb, to)?;
-                    to.push(":")?;
-                    self.print(value, verb, to)?;
-                }
-                return to.push("]");
+                let items = map.iter().map(|(name, item)| (Some(name), item));
+                return self.items(value, "map[", items, "]", verb, to);
             }
             Value::Time(time) => self.text(&time.to_string(), verb, to),
             Value::Span(span) => match verb {
-                'v' | 's' | 'q' | 'x' | 'X' => self.text(&span.to_string(), verb, to),
+                'v' | 's' | 'q' | 'x' | 'X' if !self.source => self.text(&span.to_string(), verb, to),
                 _ => self.integer(span.nanos(), verb, to),
             },
             Value::Record(record) => {
@@ -43,16 +40,34 @@ impl Directive {
                 self.text(&text.into_text(), verb, to)
             }
         };
-        written.unwrap_or_else(|| bad_verb(value, verb, to))
+        written.unwrap_or_else(|| self.bad_verb(value, verb, to))
     }
 
-    fn items(&self, items: &[Value], verb: char, to: &mut Bounded) -> Result<(), Overflow> {
-        to.push("[")?;
-        for (place, item) in items.iter().enumerate() {
-            to.push(if place == 0 { "" } else { " " })?;
+    /// Writes values one by one, between brackets or as Go's source has them.
+    fn items<'v>(
+        &self,
+        of: &Value,
+        open: &str,
+        items: impl Iterator<Item = (Option<&'v str>, &'v Value)>,
+        close: &str,
+        verb: char,
+        to: &mut Bounded,
+    ) -> Result<(), Overflow> {
+        let source = self.source && verb == 'v';
+        let (separator, close) = if source { (", ", "}") } else { (" ", close) };
+        if source {
+            to.push(&of.type_name())?;
+        }
+        to.push(if source { "{" } else { open })?;
+        for (place, (name, item)) in items.enumerate() {
+            to.push(if place == 0 { "" } else { separator })?;
+            if let Some(name) = name {
+                self.print(&Value::from(name), verb, to)?;
+                to.push(":")?;
+            }
             self.print(item, verb, to)?;
         }
-        to.push("]")
+        to.push(close)
     }
 
     fn text(&self, text: &str, verb: char, to: &mut Bounded) -> Option<Result<(), Overflow>> {
@@ -83,16 +98,29 @@ impl Directive {
         }
         shown
     }
-}
 
-fn bad_verb(value: &Value, verb: char, to: &mut Bounded) -> Result<(), Overflow> {
-    to.push("%!")?;
-    to.push_char(verb)?;
-    to.push("(")?;
-    if !matches!(value, Value::Nil) {
-        to.push(&value.type_name())?;
-        to.push("=")?;
+    /// Tells that the value has no such verb; width and precision hold for it all the same.
+    fn bad_verb(&self, value: &Value, verb: char, to: &mut Bounded) -> Result<(), Overflow> {
+        to.push("%!")?;
+        to.push_char(verb)?;
+        to.push("(")?;
+        match value {
+            Value::Nil => to.push("<nil>")?,
+            Value::Time(_) | Value::Record(_) => {
+                to.push(&value.type_name())?;
+                to.push("=")?;
+                value.print(to)?;
+            }
+            _ => {
+                to.push(&value.type_name())?;
+                to.push("=")?;
+                let plain = match value {
+                    Value::Span(span) => Value::Int(span.nanos()),
+                    _ => value.clone(),
+                };
+                self.print(&plain, 'v', to)?;
+            }
+        }
+        to.push(")")
     }
-    value.print(to)?;
-    to.push(")")
 }

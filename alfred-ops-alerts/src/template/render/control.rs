@@ -10,7 +10,12 @@ use super::renderer::{Flow, Renderer};
 
 impl Renderer<'_> {
     /// Runs an if, with or range; its variables end with it.
-    pub(super) fn branch(&mut self, node: &Node, branch: &Branch, dot: &Value) -> Result<Flow, TemplateError> {
+    pub(super) fn branch(
+        &mut self,
+        node: &Node,
+        branch: &Branch,
+        dot: &Value,
+    ) -> Result<Flow, TemplateError> {
         let scope = self.variables.len();
         let value = self.pipeline(&branch.pipeline, dot)?;
         let flow = match node {
@@ -80,7 +85,12 @@ impl Renderer<'_> {
     }
 
     /// Gives the innermost variable of this name a value.
-    pub(super) fn assign(&mut self, name: &Arc<str>, value: Value, at: Position) -> Result<(), TemplateError> {
+    pub(super) fn assign(
+        &mut self,
+        name: &Arc<str>,
+        value: Value,
+        at: Position,
+    ) -> Result<(), TemplateError> {
         match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
             Some((_, place)) => {
                 *place = value;

@@ -10,7 +10,7 @@ use super::super::{TemplateError, Value};
 use super::renderer::Renderer;
 
 /// So many bytes of text count as one step of a function.
-const BYTES_PER_STEP: usize = 64;
+const BYTES_PER_STEP: usize = 32;
 
 impl Renderer<'_> {
     /// The pipeline's value, which its variables hold from here on.
@@ -31,7 +31,12 @@ impl Renderer<'_> {
     }
 
     /// The command's value; `last` is what was piped into it.
-    fn command(&mut self, command: &Command, dot: &Value, last: Option<Value>) -> Result<Value, TemplateError> {
+    fn command(
+        &mut self,
+        command: &Command,
+        dot: &Value,
+        last: Option<Value>,
+    ) -> Result<Value, TemplateError> {
         let at = command.first.at;
         self.step(1, at)?;
         let of = match &command.first.kind {
@@ -39,8 +44,11 @@ impl Renderer<'_> {
                 return self.call_function(function, &command.arguments, dot, last, at);
             }
             OperandKind::Fields(fields) => Some((dot.clone(), fields)),
-            OperandKind::Variable { name, fields } if !fields.is_empty() => Some((self.variable(name, at)?, fields)),
+            OperandKind::Variable { name, fields } if !fields.is_empty() => {
+                Some((self.variable(name, at)?, fields))
+            }
             OperandKind::Chain { of, fields } => Some((self.operand(of, dot)?, fields)),
+            OperandKind::Nil => return Err(TemplateError::execution("nil is not a command", at)),
             _ => None,
         };
         if let Some((of, fields)) = of {
@@ -104,7 +112,7 @@ impl Renderer<'_> {
         at: Position,
     ) -> Result<Value, TemplateError> {
         let count = operands.len() + usize::from(last.is_some());
-        function.check_count(count).map_err(|failure| self.miscounted(failure, at))?;
+        function.check_count(count).map_err(|message| TemplateError::execution(message, at))?;
         match function.call {
             Call::And => self.until(false, operands, dot, last),
             Call::Or => self.until(true, operands, dot, last),
@@ -115,18 +123,12 @@ impl Renderer<'_> {
             Call::Plain(call) => {
                 let arguments = self.arguments(operands, dot, last)?;
                 self.step(function.steps + arguments.iter().map(size).sum::<u64>(), at)?;
-                let value = call(&self.scope, &arguments).map_err(|failure| self.failed(function, failure, at))?;
+                let value =
+                    call(&self.scope, &arguments).map_err(|failure| self.failed(function, failure, at))?;
                 self.step(size(&value), at)?;
                 let too_long = value.as_text().is_some_and(|text| text.len() > self.scope.bytes_max);
                 if too_long { Err(self.failed(function, Failure::TooLong, at)) } else { Ok(value) }
             }
-        }
-    }
-
-    fn miscounted(&self, failure: Failure, at: Position) -> TemplateError {
-        match failure {
-            Failure::Message(message) => TemplateError::execution(message, at),
-            Failure::TooLong => TemplateError::execution("wrong number of arguments", at),
         }
     }
 

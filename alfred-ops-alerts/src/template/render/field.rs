@@ -33,7 +33,9 @@ impl Renderer<'_> {
         at: Position,
     ) -> Result<Value, TemplateError> {
         let answer = match of {
-            Value::Map(_) if !arguments.is_empty() => Answer::Failed(format!("{name} is no method and takes no arguments")),
+            Value::Map(_) if !arguments.is_empty() => {
+                Answer::Failed(format!("{name} is no method and takes no arguments"))
+            }
             Value::Map(map) => match (map.get(name), self.template.missing_key) {
                 (Some(value), _) => Answer::Value(value.clone()),
                 (None, MissingKey::Zero) => Answer::Value(map.zero()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::promql::Position;
 
-use super::super::functions::{Failure, Function, Scope};
+use super::super::functions::{Failure, Function, Patterns, Scope};
 use super::super::parse::{Body, Node, Pipeline};
 use super::super::template_set::RULE_VARIABLES;
 use super::super::value::Bounded;
@@ -17,9 +17,10 @@ pub(in crate::template) fn render(
     environment: &Environment<'_>,
 ) -> Result<String, TemplateError> {
     let bytes_max = template.limits.output_bytes_max;
+    let patterns = Patterns::default();
     let mut renderer = Renderer {
         template,
-        scope: Scope { environment, bytes_max },
+        scope: Scope { environment, bytes_max, patterns: &patterns },
         output: Bounded::new(bytes_max),
         steps_left: template.limits.steps_max,
         depth: 0,
@@ -77,7 +78,8 @@ impl Renderer<'_> {
                     self.call(name, argument, *at)?;
                 }
                 Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
-                    let flow = self.nested(branch.pipeline.at, |renderer| renderer.branch(node, branch, dot))?;
+                    let flow =
+                        self.nested(branch.pipeline.at, |renderer| renderer.branch(node, branch, dot))?;
                     if flow != Flow::Next {
                         return Ok(flow);
                     }
@@ -166,6 +168,9 @@ impl Renderer<'_> {
                 TemplateError::execution(format!("{}: {message}", function.name), at)
             }
             Failure::TooLong => self.too_long(at),
+            Failure::TooManyPatterns(max) => {
+                TemplateError::limit(format!("{}: more than {max} different patterns", function.name), at)
+            }
         }
     }
 }

@@ -26,7 +26,8 @@ fn data() -> Value {
 fn check(text: &str, expected: &str) {
     let mut set = TemplateSet::new(Dialect::Notification);
     set.add(r#"{{ define "title" }}[{{ .Status | toUpper }}]{{ end }} left out"#).unwrap();
-    let text_or_error = set.parse(text).and_then(|template| template.render(&data(), &Environment::new(now())));
+    let text_or_error =
+        set.parse(text).and_then(|template| template.render(&data(), &Environment::new(now())));
     assert_eq!(text_or_error.as_deref().map_err(ToString::to_string), Ok(expected), "{text}");
 }
 
@@ -34,12 +35,24 @@ fn check(text: &str, expected: &str) {
 fn labels_have_the_methods_of_alertmanager() {
     check("{{ .CommonLabels }}", "alertname=Slow, job=agents, zone=a");
     check("{{ .CommonLabels.job }}{{ .CommonLabels.nope }}", "agents");
-    check("{{ .CommonLabels.SortedPairs.Names }} {{ .CommonLabels.Values }}", "[alertname job zone] [Slow agents a]");
-    check("{{ range .CommonLabels.SortedPairs }}{{ .Name }}={{ .Value }};{{ end }}", "alertname=Slow;job=agents;zone=a;");
+    check(
+        "{{ .CommonLabels.SortedPairs.Names }} {{ .CommonLabels.Values }}",
+        "[alertname job zone] [Slow agents a]",
+    );
+    check(
+        "{{ range .CommonLabels.SortedPairs }}{{ .Name }}={{ .Value }};{{ end }}",
+        "alertname=Slow;job=agents;zone=a;",
+    );
     check("{{ (.CommonLabels.Remove (stringSlice `job` `zone`)).Names | join `,` }}", "alertname");
-    check("{{ range $k, $v := .CommonLabels }}{{ $k }}:{{ $v }} {{ end }}", "alertname:Slow job:agents zone:a ");
+    check(
+        "{{ range $k, $v := .CommonLabels }}{{ $k }}:{{ $v }} {{ end }}",
+        "alertname:Slow job:agents zone:a ",
+    );
     check("{{ index .CommonLabels `job` }} {{ len .CommonLabels }}", "agents 3");
-    check("{{ if .CommonLabels.Remove (stringSlice `job` `zone` `alertname`) }}some{{ else }}none{{ end }}", "none");
+    check(
+        "{{ if .CommonLabels.Remove (stringSlice `job` `zone` `alertname`) }}some{{ else }}none{{ end }}",
+        "none",
+    );
 }
 
 #[test]
@@ -54,8 +67,14 @@ fn alerts_are_ranged_over() {
 #[test]
 fn times_are_shown_in_zones() {
     check("{{ with index .Alerts 0 }}{{ .StartsAt }}{{ end }}", "2024-03-07 04:06:09 +0000 UTC");
-    check("{{ range slice .Alerts 0 1 }}{{ .StartsAt | tz `Europe/Vienna` | date `15:04 MST` }}{{ end }}", "05:06 CET");
-    check("{{ range slice .Alerts 0 1 }}{{ .StartsAt.Format `Jan 2` }} {{ .StartsAt | since }}{{ end }}", "Mar 7 1h0m0.12s");
+    check(
+        "{{ range slice .Alerts 0 1 }}{{ .StartsAt | tz `Europe/Vienna` | date `15:04 MST` }}{{ end }}",
+        "05:06 CET",
+    );
+    check(
+        "{{ range slice .Alerts 0 1 }}{{ .StartsAt.Format `Jan 2` }} {{ .StartsAt | since }}{{ end }}",
+        "Mar 7 1h0m0.12s",
+    );
     check("{{ range slice .Alerts 0 1 }}{{ .StartsAt | since | humanizeDuration }}{{ end }}", "1h 0m 0s");
     check("{{ now | date `2006` }}", "2024");
 }

@@ -2,7 +2,7 @@
 
 use alfred_ops_core::{Classify as _, ErrorKind, Labels};
 
-use super::agreed::{AGREED, FAILING, UNREADABLE};
+use super::agreed::{AGREED, DRAWN, FAILING, UNREADABLE};
 use super::{check, expand, now};
 use crate::promql::Position;
 use crate::template::{Environment, MissingKey, Structure, Template, TemplateSet, Value};
@@ -11,7 +11,10 @@ use crate::template::{Environment, MissingKey, Structure, Template, TemplateSet,
 fn texts_are_those_of_prometheus() {
     let differing: Vec<_> = AGREED
         .iter()
-        .map(|(text, expected)| (*text, *expected, expand(text).unwrap_or_else(|error| format!("error: {error}"))))
+        .chain(DRAWN)
+        .map(|(text, expected)| {
+            (*text, *expected, expand(text).unwrap_or_else(|error| format!("error: {error}")))
+        })
         .filter(|(_, expected, ours)| expected != ours)
         .collect();
     assert!(differing.is_empty(), "template, Prometheus', ours: {differing:#?}");
@@ -19,7 +22,8 @@ fn texts_are_those_of_prometheus() {
 
 #[test]
 fn what_prometheus_cannot_render_fails() {
-    let rendered: Vec<_> = FAILING.iter().filter_map(|text| expand(text).ok().map(|ours| (*text, ours))).collect();
+    let rendered: Vec<_> =
+        FAILING.iter().filter_map(|text| expand(text).ok().map(|ours| (*text, ours))).collect();
     assert!(rendered.is_empty(), "{rendered:#?}");
 }
 
@@ -64,10 +68,28 @@ fn errors_say_where_and_what_to_write() {
         ("a\n {{ humanise 1 }}", 2, 5, "function \"humanise\" is not defined", "did you mean humanize?"),
         ("{{ $label.job }}", 1, 4, "the variable $label is not defined", "did you mean $labels?"),
         ("{{ if true }}x", 1, 4, "the if is not closed", "close it with `{{end}}`"),
-        ("é {{ trimSpace `x` }}", 1, 7, "function \"trimSpace\" is not defined", "trimSpace is there in notification templates only"),
+        (
+            "é {{ trimSpace `x` }}",
+            1,
+            7,
+            "function \"trimSpace\" is not defined",
+            "trimSpace is there in notification templates only",
+        ),
         ("{{ \n$value", 1, 1, "the action is not closed", "end it with `}}`"),
-        ("{{ gt $value 80 }}", 1, 4, "gt: cannot compare float64 with int; write the whole number with a fraction, such as 80.0", ""),
-        ("{{ template `heade` }}{{ define `header` }}x{{ end }}", 1, 4, "template \"heade\" is not defined", "did you mean \"header\"?"),
+        (
+            "{{ gt $value 80 }}",
+            1,
+            4,
+            "gt: cannot compare float64 with int; write the whole number with a fraction, such as 80.0",
+            "",
+        ),
+        (
+            "{{ template `heade` }}{{ define `header` }}x{{ end }}",
+            1,
+            4,
+            "template \"heade\" is not defined",
+            "did you mean \"header\"?",
+        ),
         ("{{ with $x := .Lables }}{{ end }}", 1, 15, "template.AlertData has no field or method Lables", ""),
         ("{{ query `up{` }}", 1, 4, "query: parse query: unexpected end", ""),
     ] {
@@ -83,9 +105,11 @@ fn errors_say_where_and_what_to_write() {
 #[test]
 fn a_missing_name_means_what_was_chosen() {
     let labels = Labels::from_pairs([("job", "agents")]);
-    for (missing_key, expected) in
-        [(MissingKey::Zero, Some("<>")), (MissingKey::NoValue, Some("<<no value>>")), (MissingKey::Error, None)]
-    {
+    for (missing_key, expected) in [
+        (MissingKey::Zero, Some("<>")),
+        (MissingKey::NoValue, Some("<<no value>>")),
+        (MissingKey::Error, None),
+    ] {
         let set = TemplateSet::new(Default::default()).with_missing_key(missing_key);
         let text = set.parse("<{{ $labels.nope }}>").unwrap().expand(&labels, 1.0, &Environment::new(now()));
         assert_eq!(text.ok().as_deref(), expected);

@@ -40,7 +40,9 @@ impl KeyValues {
 
     fn remove(&self, arguments: &[Value]) -> Answer {
         let [Value::List(names)] = arguments else {
-            return Answer::Failed("Remove takes one list of names; write `Remove (stringSlice \"a\" \"b\")`".to_owned());
+            return Answer::Failed(
+                "Remove takes one list of names; write `Remove (stringSlice \"a\" \"b\")`".to_owned(),
+            );
         };
         let removed = |name: &str| names.items().iter().any(|item| item.as_text() == Some(name));
         let kept = self.pairs.iter().filter(|(name, _)| !removed(name));
@@ -85,7 +87,9 @@ impl Record for KeyValues {
             "Values" => Self::texts(self.pairs.iter().map(|(_, value)| value)),
             label => {
                 let found = self.pairs.iter().find(|(name, _)| &**name == label);
-                Answer::Value(found.map_or_else(|| Value::from(""), |(_, value)| Value::Text(Arc::clone(value))))
+                Answer::Value(
+                    found.map_or_else(|| Value::from(""), |(_, value)| Value::Text(Arc::clone(value))),
+                )
             }
         }
     }
@@ -121,7 +125,9 @@ impl Record for Pairs {
 
     fn ask(&self, name: &str, arguments: &[Value]) -> Answer {
         match name {
-            "Names" | "Values" if !arguments.is_empty() => Answer::Failed(format!("{name} takes no arguments")),
+            "Names" | "Values" if !arguments.is_empty() => {
+                Answer::Failed(format!("{name} takes no arguments"))
+            }
             "Names" => KeyValues::texts(self.texts.iter().map(|(name, _)| name)),
             "Values" => KeyValues::texts(self.texts.iter().map(|(_, value)| value)),
             _ => Answer::Unknown,

@@ -15,12 +15,12 @@ mod value;
 mod zoned_time;
 
 pub(super) use bounded::{Bounded, Overflow};
-pub use span::Span;
 pub use key_values::KeyValues;
 pub use list::List;
 pub use map::Map;
 pub use record::{Answer, Record};
 pub(super) use sample::QuerySample;
+pub use span::Span;
 pub use structure::Structure;
 pub use value::Value;
 pub use zoned_time::ZonedTime;

@@ -116,7 +116,9 @@ mod tests {
     #[test]
     fn spans_are_rounded_away_from_zero_at_the_half() {
         let second = Span::from_nanos(1_000_000_000);
-        for (nanos, nearest, truncated) in [(1_500_000_000, 2, 1), (-1_500_000_000, -2, -1), (1_400_000_000, 1, 1)] {
+        for (nanos, nearest, truncated) in
+            [(1_500_000_000, 2, 1), (-1_500_000_000, -2, -1), (1_400_000_000, 1, 1)]
+        {
             let span = Span::from_nanos(nanos);
             assert_eq!(span.to_multiple(second, true).nanos(), nearest * 1_000_000_000);
             assert_eq!(span.to_multiple(second, false).nanos(), truncated * 1_000_000_000);

@@ -87,7 +87,11 @@ impl ZonedTime {
             "String" => return Answer::Value(Value::from(self.to_string())),
             // The machine's zone is nothing that a text may depend on.
             "UTC" | "Local" => return Answer::Value(Value::from(self.utc())),
-            "IsZero" => return Answer::Value(Value::Bool(self.format("2006-01-02 15:04:05") == "0001-01-01 00:00:00")),
+            "IsZero" => {
+                return Answer::Value(Value::Bool(
+                    self.format("2006-01-02 15:04:05") == "0001-01-01 00:00:00",
+                ));
+            }
             _ => return Answer::Unknown,
         };
         Answer::Value(Value::Int(number))
