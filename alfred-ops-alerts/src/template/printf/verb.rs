@@ -12,10 +12,10 @@ impl Directive {
             return self.text(&value.type_name(), 's', to).unwrap_or(Ok(()));
         }
         let written = match value {
-            Value::Nil if matches!(verb, 'v' | 'T') => Some(self.pad("<nil>", false, to)),
+            Value::Nil if matches!(verb, 'v' | 'T') => Some(self.pad("<nil>", self.zero, to)),
             Value::Nil => None,
             Value::Bool(value) if matches!(verb, 't' | 'v') => {
-                Some(self.pad(if *value { "true" } else { "false" }, false, to))
+                Some(self.pad(if *value { "true" } else { "false" }, self.zero, to))
             }
             Value::Bool(_) => None,
             Value::Int(value) => self.integer(*value, verb, to),

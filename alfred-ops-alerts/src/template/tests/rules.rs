@@ -47,6 +47,11 @@ fn functions_of_the_environment() {
 }
 
 #[test]
+fn zeros_pad_all_but_what_stands_left() {
+    check("{{ printf `%07t|%-07t|%07v|%07s` true true nil `a` }}", "000true|true   |00<nil>|000000a");
+}
+
+#[test]
 fn patterns_are_read_as_in_go() {
     check(r"{{ reReplaceAll `[[]x[]]` `y` `a[x]` }}", "ay");
     check(r"{{ reReplaceAll `[\w.]+@` `@` `a.é.b@c` }}", "a.é@c");
