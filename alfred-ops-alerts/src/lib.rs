@@ -47,6 +47,8 @@
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
 //!
+//! Queries of PromQL are in [`promql`], texts for people in [`template`].
+//!
 //! # Features
 //!
 //! - `config`: reads and writes Prometheus' configuration files, and files that list targets.
@@ -79,6 +81,7 @@ mod scraper;
 mod sink;
 mod store;
 mod targets;
+pub mod template;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(feature = "config")]

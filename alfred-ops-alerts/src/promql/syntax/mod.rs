@@ -22,7 +22,7 @@ use super::QueryError;
 use super::ast::Node;
 
 pub(crate) use labels::read_labels;
-pub(crate) use unquote::quote;
+pub(crate) use unquote::{quote, unquote};
 
 /// Nesting beyond this is not what somebody wrote, and would exhaust the stack.
 const DEPTH_MAX: usize = 100;

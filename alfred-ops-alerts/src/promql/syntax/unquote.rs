@@ -1,7 +1,7 @@
 //! Quoted strings.
 
 /// Undoes the escapes of a string in double or single quotes, as Go does. The result need not be UTF-8.
-pub(super) fn unquote(inner: &str, quote: char) -> Option<Vec<u8>> {
+pub(crate) fn unquote(inner: &str, quote: char) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
