@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use alfred_ops_core::{Error, ErrorKind, Labels, Result};
+use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Evaluation;
 use super::outputs::Outputs;
 use crate::alert::{AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
-use crate::promql::{Answer, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
+use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
 use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
 use crate::store::SampleStore;
+use crate::template::Environment;
 
 /// A rule with more alerts than this is wrong about its labels, and would bury whoever is on call.
 const ALERTS_PER_RULE_MAX: usize = 10_000;
@@ -155,7 +156,8 @@ impl Run<'_> {
         self.check_limit(samples.len(), "series")?;
         let mut outputs = HashMap::with_capacity(samples.len());
         for sample in samples {
-            let labels = self.set_labels(&sample, |text| text).with(Labels::NAME, &self.rule.name);
+            let environment = Environment::new(self.now);
+            let labels = self.set_labels(&sample, Labels::clone, &environment).with(Labels::NAME, &self.rule.name);
             if outputs.insert(labels, sample.value).is_some() {
                 return Err(duplicate("vector contains metrics with the same labelset after applying rule labels"));
             }
@@ -171,11 +173,15 @@ impl Run<'_> {
         transitions: &mut Vec<Transition>,
     ) -> Result<(usize, Written)> {
         let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
+        let ask = |text: &str| self.ask_for_template(text);
+        let environment = Environment::new(self.now).with_query(&ask);
         for sample in samples {
-            let labels = self.alert_labels(&sample);
+            let labels = self.alert_labels(&sample, &environment);
             let value = number(&sample.value);
             let annotations = part.annotations.iter();
-            let fill = |(name, template): &(String, Template)| (name.clone(), template.render(&sample.labels, value));
+            let fill = |(name, template): &(String, Template)| {
+                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
+            };
             let annotations = annotations.map(fill).collect();
             if held.insert(labels, Held { value, annotations }).is_some() {
                 return Err(duplicate("vector contains metrics with the same labelset after applying alert labels"));
@@ -190,7 +196,7 @@ impl Run<'_> {
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
             Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
-                samples.iter().map(|sample| self.alert_labels(sample)).collect::<HashSet<Labels>>()
+                samples.iter().map(|sample| self.alert_labels(sample, &environment)).collect::<HashSet<Labels>>()
             }
             _ => HashSet::new(),
         };
@@ -199,16 +205,36 @@ impl Run<'_> {
         Ok((count, alert_series(&state.alerts)))
     }
 
-    fn alert_labels(&self, sample: &VectorSample) -> Labels {
-        self.set_labels(sample, |labels| labels.without(|name| name == Labels::NAME)).with(ALERT_NAME, &self.rule.name)
+    fn alert_labels(&self, sample: &VectorSample, environment: &Environment<'_>) -> Labels {
+        let nameless = |labels: &Labels| labels.without(|name| name == Labels::NAME);
+        self.set_labels(sample, nameless, environment).with(ALERT_NAME, &self.rule.name)
     }
 
     /// The sample's labels with those that the rule sets.
-    fn set_labels(&self, sample: &VectorSample, of: impl Fn(Labels) -> Labels) -> Labels {
-        let value = number(&sample.value);
-        self.rule.labels.iter().fold(of(sample.labels.clone()), |labels, (name, template)| {
-            labels.with(name, &template.render(&sample.labels, value))
+    fn set_labels(
+        &self,
+        sample: &VectorSample,
+        of: impl Fn(&Labels) -> Labels,
+        environment: &Environment<'_>,
+    ) -> Labels {
+        self.rule.labels.iter().fold(of(&sample.labels), |labels, (name, template)| {
+            labels.with(name, &template.render(&sample.labels, &sample.value, environment))
         })
+    }
+
+    /// What a template's `query` comes to, as of the rule's own time.
+    fn ask_for_template(&self, text: &str) -> Result<Vec<Sample>> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let query = Query::parse(text)?;
+        match query.instant(&*store, self.millis, self.options)?.value {
+            Value::Scalar(value) => Ok(vec![Sample::new(Labels::empty(), value)]),
+            Value::Vector(samples) => {
+                Ok(samples.into_iter().map(|sample| Sample::new(sample.labels, number(&sample.value))).collect())
+            }
+            Value::Text(_) | Value::Matrix(_) => {
+                Err(Error::new(ErrorKind::InvalidInput, "evaluate query", "query result is not a vector or scalar"))
+            }
+        }
     }
 }
 

@@ -55,7 +55,8 @@ impl CheckedRule {
         let mut read = |what: &str, name: &str, text: &str| match Template::parse(text) {
             Ok(template) => Some((name.to_owned(), template)),
             Err(problem) => {
-                problems.push(format!("{what} {name:?}: {problem}"));
+                let hint = problem.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                problems.push(format!("{what} {name:?}: {problem}{hint}"));
                 None
             }
         };

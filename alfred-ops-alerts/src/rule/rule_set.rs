@@ -121,7 +121,7 @@ mod tests {
         for part in [
             "rule \"A\": expression 1:",
             "rule \"A\": \"alertname\" cannot be the name of a label of an alert",
-            "rule \"A\": annotation \"summary\": `{{` has no `}}`",
+            "rule \"A\": annotation \"summary\": 1:4: the action is not closed; end it with `}}`",
             "rule \"\": the name is empty",
             "rule \"\": expression 1:8: \"(\" is never closed",
         ] {

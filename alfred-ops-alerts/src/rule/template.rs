@@ -1,113 +1,36 @@
-//! The text of an annotation.
+//! The text of a label or an annotation.
 
 use alfred_ops_core::Labels;
 
-/// The text of an annotation with places for an alert's labels and value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+use crate::promql::SampleValue;
+use crate::template::{self, Environment, TemplateError};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Label(String),
-    Value,
-    Percentage,
+/// The text of a label or an annotation, with places for an alert's labels and value.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    text: String,
+    compiled: template::Template,
 }
 
 impl Template {
-    /// Reads a template, or says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, action_and_rest)) = rest.split_once("{{") {
-            let (action, after) =
-                action_and_rest.split_once("}}").ok_or_else(|| "`{{` has no `}}`".to_owned())?;
-            parts.push(Part::Text(before.to_owned()));
-            parts.push(Part::parse(action.trim())?);
-            rest = after;
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        Ok(Self(parts))
+    /// Reads a template.
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+        Ok(Self { text: text.to_owned(), compiled: template::Template::parse(text)? })
     }
 
-    /// Fills in an alert's labels and value; a missing label is empty.
-    pub(crate) fn render(&self, labels: &Labels, value: f64) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Label(name) => labels.get(name).unwrap_or_default().to_owned(),
-            Part::Value => number(value),
-            Part::Percentage => percentage(value),
+    /// Fills in an alert's labels and value. As in Prometheus, what fails is told in place of the text: an alert with a
+    /// broken annotation is better than none.
+    pub(crate) fn render(&self, labels: &Labels, value: &SampleValue, environment: &Environment<'_>) -> String {
+        let rendered = match value {
+            SampleValue::Float(value) => self.compiled.expand(labels, *value, environment),
+            SampleValue::Histogram(histogram) => self.compiled.expand(labels, histogram.to_string(), environment),
         };
-        self.0.iter().map(part).collect()
+        rendered.unwrap_or_else(|error| format!("<error expanding template: {error}>"))
     }
 }
 
-impl Part {
-    fn parse(action: &str) -> Result<Self, String> {
-        let pieces: Vec<&str> = action.split('|').map(str::trim).collect();
-        match pieces.as_slice() {
-            ["$value"] => Ok(Self::Value),
-            ["$value", "humanizePercentage"] => Ok(Self::Percentage),
-            [label] if label.strip_prefix("$labels.").is_some_and(|name| !name.is_empty()) => {
-                Ok(Self::Label(label.trim_start_matches("$labels.").to_owned()))
-            }
-            _ => Err(format!("`{action}` is not $labels.NAME, $value or $value | humanizePercentage")),
-        }
-    }
-}
-
-/// A number as the text format writes it.
-fn number(value: f64) -> String {
-    if value == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if value == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        value.to_string()
-    }
-}
-
-/// Four significant digits of a hundredfold, as Prometheus' `humanizePercentage`.
-fn percentage(value: f64) -> String {
-    let hundredfold = value * 100.0;
-    if !hundredfold.is_finite() {
-        return format!("{}%", number(hundredfold));
-    }
-    let digits_before_point =
-        [1000.0, 100.0, 10.0].iter().filter(|bound| hundredfold.abs() >= **bound).count();
-    let decimals = 3_usize.saturating_sub(digits_before_point);
-    let text = format!("{hundredfold:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}%")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(template: &str, value: f64, expected: &str) {
-        let labels = Labels::from_pairs([("job", "agents"), ("instance", "alfred-bot:8011")]);
-        assert_eq!(Template::parse(template).unwrap().render(&labels, value), expected);
-    }
-
-    #[test]
-    fn labels_and_values_are_filled_in() {
-        check(
-            "{{ $labels.job }} on {{$labels.instance}}: {{ $value }}",
-            0.25,
-            "agents on alfred-bot:8011: 0.25",
-        );
-        check("{{ $labels.missing }}.", 1.0, ".");
-        check("{{ $value | humanizePercentage }}", 0.123_456, "12.35%");
-        check("{{ $value | humanizePercentage }}", 0.9, "90%");
-        check("{{ $value | humanizePercentage }}", f64::INFINITY, "+Inf%");
-        check("no action } {", 1.0, "no action } {");
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        assert!(Template::parse("{{ $labels. }}").is_err());
-        assert!(Template::parse("{{ $value | humanize1024 }}").unwrap_err().contains("humanize1024"));
-        assert!(Template::parse("{{ $value").is_err());
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }

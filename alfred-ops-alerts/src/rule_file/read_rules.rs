@@ -162,7 +162,9 @@ impl<'a> Reader<'a> {
                 self.report.refuse(node.place, &path, what, "choose another name");
             }
             if let Some(Err(problem)) = texts.get(&name).map(|text| Template::parse(text)) {
-                self.report.refuse(node.place, &path, problem, "correct the template");
+                let position = problem.position().unwrap_or(Position { line: 1, column: 1 });
+                let place = place_within(self.text, node.place, position);
+                self.report.refuse(place, &path, problem.message(), problem.hint().unwrap_or_default());
             }
         }
         texts

@@ -47,7 +47,7 @@ fn all_mistakes_are_reported_with_their_places() {
             "r.yml:14:5: groups[0].rules[2].alert: the rule has neither `alert` nor `record` (add one of them)",
             "r.yml:16:13: groups[0].rules[3].record: the rule has both `alert` and `record` (make two rules of it)",
             "r.yml:17:11: groups[0].rules[3].expr: the expression is a range vector, not a vector (put a function around it)",
-            "r.yml:21:16: groups[0].rules[3].annotations.summary: `{{` has no `}}` (correct the template)",
+            "r.yml:21:17: groups[0].rules[3].annotations.summary: the action is not closed (end it with `}}`)",
             "r.yml:22:9: groups[1].name: two groups are named \"a\" (give each a name of its own)",
             "r.yml:23:3: groups[1].rulez: the field is unknown (did you mean `rules`?)",
         ]
