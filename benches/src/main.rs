@@ -10,6 +10,7 @@ mod pgbackrest;
 mod relations;
 mod restore;
 mod rpo;
+mod rules;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ enum Benchmark {
     Relations,
     Restore,
     Rpo,
+    Rules,
 }
 
 #[tokio::main]
@@ -51,6 +53,7 @@ async fn main() -> ExitCode {
             Benchmark::Relations => relations::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
             Benchmark::Rpo => rpo::measure(arguments.quick).await,
+            Benchmark::Rules => rules::measure(arguments.quick).await,
         }
     };
     match measured.await {

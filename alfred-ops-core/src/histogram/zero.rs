@@ -12,7 +12,7 @@ impl Histogram {
             // A bucket is swallowed as a whole or not at all.
             super::bounds::bound(schema, bounds, index) > threshold
         };
-        let (schema, bounds) = (self.schema, self.custom_bounds.clone());
+        let (schema, bounds) = (self.schema, std::sync::Arc::clone(&self.custom_bounds));
         self.positive.retain(|(index, _)| kept(schema, &bounds, *index));
         self.negative.retain(|(index, _)| kept(schema, &bounds, *index));
     }
