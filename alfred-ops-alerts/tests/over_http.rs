@@ -192,7 +192,7 @@ async fn a_target_that_recovers_is_up_again() {
 async fn burning(sink: Arc<dyn AlertSink>) -> (AlertEngine, SimulatedClock) {
     let clock = SimulatedClock::starting_at(start());
     let engine = AlertEngine::builder()
-        .rules([Rule::new("Burning", 1.0.into())
+        .rules([Rule::new("Burning", "1")
             .with_label("severity", "critical")
             .with_annotation("summary", "it is {{ $value }}")])
         .sink(sink)
@@ -333,7 +333,7 @@ async fn a_dead_webhook_does_not_hold_up_another_sink() {
     let dead = WebhookSink::new(format!("http://{}/", nobody().await)).unwrap();
     let clock = SimulatedClock::starting_at(start());
     let engine = AlertEngine::builder()
-        .rules([Rule::new("Burning", 1.0.into())])
+        .rules([Rule::new("Burning", "1")])
         .sink(Arc::new(dead))
         .sink(Arc::<MemorySink>::clone(&memory))
         .clock(clock.shared())

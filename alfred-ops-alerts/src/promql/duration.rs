@@ -50,7 +50,7 @@ pub fn format_duration(millis: i64) -> String {
     for (unit, size) in UNITS {
         let size = size.unsigned_abs();
         let exact_only = matches!(unit, "y" | "w");
-        if rest < size || (exact_only && rest % size != 0) {
+        if rest < size || (exact_only && !rest.is_multiple_of(size)) {
             continue;
         }
         // A String takes all that is written.

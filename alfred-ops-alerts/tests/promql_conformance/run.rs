@@ -16,6 +16,8 @@ use crate::script::Command;
 
 type Series = BTreeMap<Labels, Vec<(i64, SampleValue)>>;
 type Outcome = Result<(), String>;
+/// A series and its points.
+type Points = (Labels, Vec<(i64, SampleValue)>);
 
 pub(crate) struct Runner {
     series: RecordedSeries,
@@ -271,7 +273,7 @@ impl Expectations {
     }
 
     /// The expected series, with their points at the steps of `range`.
-    fn expected(&self, range: (i64, i64, i64), many: bool) -> Result<Vec<(Labels, Vec<(i64, SampleValue)>)>, String> {
+    fn expected(&self, range: (i64, i64, i64), many: bool) -> Result<Vec<Points>, String> {
         let mut expected = Vec::new();
         for line in &self.lines {
             let bare = line.parse::<f64>().is_ok() || (many && parse_values(line).is_ok());

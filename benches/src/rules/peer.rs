@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alfred_ops_alerts::{RuleFile, RuleGroup};
-use alfred_ops_core::testing::servers::free_port;
 use alfred_ops_core::{Clock as _, Error, ErrorKind, Result, SystemClock, TaskSet};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -62,7 +61,8 @@ async fn run(groups: &[RuleGroup], length: Duration) -> Result<Run> {
     let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).map_err(io("write"));
     write("prometheus.yml", config)?;
     write("rules.yml", RuleFile::of_groups(groups.iter().cloned()).to_yaml())?;
-    let port = free_port()?;
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let port = free.map_err(io("find a port"))?.port();
     let child = Command::new(binary("prometheus"))
         .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
         .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))

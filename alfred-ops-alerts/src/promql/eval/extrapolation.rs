@@ -209,7 +209,8 @@ pub(super) fn instant(
             if rate && (gauge(before) || gauge(now)) {
                 context.warn(arguments.span, format!("this native histogram metric is not a counter: {name}"));
             }
-            if !rate && !(gauge(before) && gauge(now)) {
+            let both = gauge(before) && gauge(now);
+            if !rate && !both {
                 context.warn(arguments.span, format!("this native histogram metric is not a gauge: {name}"));
             }
             let mut difference = Histogram::clone(now);
