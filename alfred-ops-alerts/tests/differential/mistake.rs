@@ -10,6 +10,7 @@ impl Generator<'_> {
         let scalar = self.scalar(1);
         let forms = [
             "1_000".to_owned(),
+            "up[5]".to_owned(),
             "up{job='api', \"instance\"=\"h0:80\"}".to_owned(),
             format!("rate({vector})"),
             format!("sum({scalar})"),
@@ -72,11 +73,10 @@ impl Generator<'_> {
             "up{job=\"\\q\"}".to_owned(),
             "up[5m".to_owned(),
             "up[1h30m5s]".to_owned(),
-            "up[5]".to_owned(),
             "up[1m5h]".to_owned(),
         ];
         // The first ones are right in later versions.
-        let forms = if self.era == Era::Two { &forms[2..] } else { &forms };
+        let forms = if self.era == Era::Two { &forms[3..] } else { &forms };
         let place = usize::try_from(self.chance.below(u32::try_from(forms.len()).unwrap())).unwrap();
         forms[place].clone()
     }

@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use alfred_ops_alerts::promql::{Answer, QueryError, SampleValue, Value};
 use alfred_ops_core::Labels;
 
+use crate::annotations::same_annotations;
 use crate::expression::{Expression, Shape};
 
 /// What answers may differ by: the order in which numbers are added is not the same.
 const TOLERANCE: f64 = 1e-9;
 /// What small differences of greater numbers may differ by.
 const TOLERANCE_ABSOLUTE: f64 = 1e-11;
-/// The end of what the server tells where it tells not everything.
-const OMITTED: &str = "annotations omitted";
-
 /// A sample's value.
 #[derive(Debug, Clone)]
 pub(crate) enum Point {
@@ -47,7 +45,9 @@ pub(crate) fn ours(answer: Result<Answer, QueryError>, at: i64) -> Outcome {
             ("vector", series, String::new())
         }
         Value::Matrix(series) => {
-            let points = |points: Vec<(i64, SampleValue)>| points.iter().map(|(at, value)| (*at, point(value))).collect();
+            let points = |points: Vec<(i64, SampleValue)>| {
+                points.iter().map(|(at, value)| (*at, point(value))).collect()
+            };
             let series = series.into_iter().map(|series| (series.labels, points(series.points))).collect();
             ("matrix", series, String::new())
         }
@@ -64,7 +64,11 @@ fn point(value: &SampleValue) -> Point {
         SampleValue::Histogram(histogram) => Point::Histogram {
             count: histogram.count,
             sum: histogram.sum,
-            buckets: histogram.buckets().iter().map(|bucket| [bucket.lower, bucket.upper, bucket.count]).collect(),
+            buckets: histogram
+                .buckets()
+                .iter()
+                .map(|bucket| [bucket.lower, bucket.upper, bucket.count])
+                .collect(),
         },
     }
 }
@@ -81,8 +85,13 @@ pub(crate) fn theirs(answer: &serde_json::Value) -> Outcome {
         let all = answer[name].as_array().into_iter().flatten();
         all.map(|text| text.as_str().unwrap().to_owned()).collect()
     };
-    let mut reply =
-        Reply { kind, text: String::new(), series: Vec::new(), warnings: texts("warnings"), infos: texts("infos") };
+    let mut reply = Reply {
+        kind,
+        text: String::new(),
+        series: Vec::new(),
+        warnings: texts("warnings"),
+        infos: texts("infos"),
+    };
     match kind {
         "scalar" => reply.series.push((Labels::empty(), vec![sample(result)])),
         "string" => result[1].as_str().unwrap().clone_into(&mut reply.text),
@@ -114,7 +123,14 @@ fn sample(pair: &serde_json::Value) -> (i64, Point) {
     }
     let buckets = value["buckets"].as_array().into_iter().flatten();
     let buckets = buckets.map(|bucket| [number(&bucket[1]), number(&bucket[2]), number(&bucket[3])]);
-    (at, Point::Histogram { count: number(&value["count"]), sum: number(&value["sum"]), buckets: buckets.collect() })
+    (
+        at,
+        Point::Histogram {
+            count: number(&value["count"]),
+            sum: number(&value["sum"]),
+            buckets: buckets.collect(),
+        },
+    )
 }
 
 fn same_float(left: f64, right: f64) -> bool {
@@ -131,9 +147,10 @@ fn same_point(left: &Point, right: &Point) -> bool {
             Point::Histogram { count, sum, buckets },
             Point::Histogram { count: other_count, sum: other_sum, buckets: other_buckets },
         ) => {
-            // Which empty buckets the server keeps, to become NaN, depends on the samples before.
+            // Which empty buckets the server keeps, to become NaN, depends on the samples before; and what adds up to
+            // nothing may be off by a last digit.
             let counting = |buckets: &[[f64; 3]]| -> Vec<[f64; 3]> {
-                buckets.iter().filter(|bucket| !bucket[2].is_nan()).copied().collect()
+                buckets.iter().filter(|bucket| bucket[2].abs() > TOLERANCE_ABSOLUTE).copied().collect()
             };
             let (left, right) = (counting(buckets), counting(other_buckets));
             let mut pairs = left.iter().flatten().zip(right.iter().flatten());
@@ -172,71 +189,31 @@ fn same_series(shape: Shape, instant: bool, ours: &Series, theirs: &Series) -> b
             let (ours, theirs) = (by_time(ours), by_time(theirs));
             return ours.len() == theirs.len()
                 && ours.iter().zip(&theirs).all(|(left, right)| {
-                    let same_values = || left.1.iter().zip(right.1).all(|(left, right)| same_float(*left, *right));
+                    let same_values =
+                        || left.1.iter().zip(right.1).all(|(left, right)| same_float(*left, *right));
                     left.0 == right.0 && left.1.len() == right.1.len() && (!by_value || same_values())
                 });
         }
         Shape::SortedByValue if instant => {
-            let in_order = ours.iter().zip(theirs).all(|(left, right)| match (left.1.first(), right.1.first()) {
-                (Some(left), Some(right)) => same_point(&left.1, &right.1),
-                _ => false,
-            });
+            let in_order =
+                ours.iter().zip(theirs).all(|(left, right)| match (left.1.first(), right.1.first()) {
+                    (Some(left), Some(right)) => same_point(&left.1, &right.1),
+                    _ => false,
+                });
             if !in_order {
                 return false;
             }
         }
-        Shape::SortedByLabel if instant && ours.iter().zip(theirs).any(|(left, right)| left.0 != right.0) => return false,
+        Shape::SortedByLabel if instant && ours.iter().zip(theirs).any(|(left, right)| left.0 != right.0) => {
+            return false;
+        }
         _ => {}
     }
-    let own: BTreeMap<&Labels, &Vec<(i64, Point)>> = ours.iter().map(|(labels, points)| (labels, points)).collect();
+    let own: BTreeMap<&Labels, &Vec<(i64, Point)>> =
+        ours.iter().map(|(labels, points)| (labels, points)).collect();
     ours.len() == theirs.len()
         && own.len() == ours.len()
         && theirs.iter().all(|(labels, points)| own.get(labels).is_some_and(|own| same_points(own, points)))
-}
-
-/// Equal texts, and each place of theirs is one of ours: of equal texts 3.5 keeps one place only, and the place of what
-/// concerns a subquery it has forgotten. With `more` they may tell more than we.
-fn same_annotations(more: bool, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> bool {
-    if theirs.iter().any(|text| text.ends_with(OMITTED)) {
-        return !ours.is_empty();
-    }
-    let without_place = |text: &String| text.rsplit_once(" (").map_or_else(|| text.clone(), |(text, _)| text.to_owned());
-    let texts = |all: &BTreeSet<String>| -> BTreeSet<String> { all.iter().map(without_place).collect() };
-    let known = |text: &String| text.ends_with(" (1:1)") || ours.iter().any(|own| same_but_parentheses(own, text));
-    if more {
-        return texts(ours).is_subset(&texts(theirs));
-    }
-    texts(ours) == texts(theirs) && theirs.iter().all(known)
-}
-
-/// Whether the same is told of the same place, or of the parentheses around it: to which of them it belongs depends on
-/// what the server has worked out beforehand.
-fn same_but_parentheses(ours: &str, theirs: &str) -> bool {
-    let parts = |text: &str| -> Option<(String, u32)> {
-        let (text, column) = text.strip_suffix(')')?.rsplit_once(':')?;
-        Some((text.to_owned(), column.parse().ok()?))
-    };
-    match (parts(ours), parts(theirs)) {
-        (Some((text, own)), Some((other, column))) => text == other && own.abs_diff(column) <= 2,
-        _ => ours == theirs,
-    }
-}
-
-/// An annotation without the number that it tells, whose last digit may differ.
-fn without_number(text: &str) -> String {
-    match (text.split_once(", got "), text.rsplit_once(" (")) {
-        (Some((text, _)), Some((_, place))) => format!("{text} ({place}"),
-        _ => text.to_owned(),
-    }
-}
-
-/// What later versions than 3.5 tell and we too: that `sort` is in vain within a range query, that `irate` is asked of
-/// what seems to be no counter, that histograms are added up of which some start anew and some do not. In the second step of a range query 3.5 has forgotten the name of a histogram.
-fn comparable(text: &str, expression: &str) -> bool {
-    let irate = text.starts_with("PromQL info: metric might not be a counter") && expression.contains("irate(");
-    let nameless = text.starts_with("PromQL info: input to histogram_quantile") && text.contains("metric name \"\"");
-    let resets = text.starts_with("PromQL warning: conflicting counter resets during histogram aggregation");
-    !irate && !nameless && !resets && !text.starts_with("PromQL warning: sort is ineffective")
 }
 
 /// How two answers differ, if they do.
@@ -247,24 +224,26 @@ pub(crate) fn difference(
     theirs: &Outcome,
 ) -> Option<&'static str> {
     let shape = expression.shape;
-    let told = |texts: &BTreeSet<String>| -> BTreeSet<String> {
-        texts.iter().filter(|text| comparable(text, &expression.text)).map(|text| without_number(text)).collect()
-    };
     match (ours, theirs) {
         (Err(_), Err(_)) => None,
         // 3.5 breaks down over some rates of histograms.
         (Ok(_), Err(error)) if error.contains("unexpected error: runtime error") => None,
         (Ok(_), Err(_)) => Some("only we answer"),
         (Err(_), Ok(_)) => Some("only the server answers"),
-        (Ok(ours), Ok(theirs)) if ours.kind != theirs.kind || ours.text != theirs.text => Some("another kind of answer"),
-        (Ok(ours), Ok(theirs)) if !same_series(shape, ours.kind == "vector", &ours.series, &theirs.series) => {
+        (Ok(ours), Ok(theirs)) if ours.kind != theirs.kind || ours.text != theirs.text => {
+            Some("another kind of answer")
+        }
+        (Ok(ours), Ok(theirs))
+            if !same_series(shape, ours.kind == "vector", &ours.series, &theirs.series) =>
+        {
             Some("other samples")
         }
         (Ok(ours), Ok(theirs)) if annotations => {
             // Of a range query the server evaluates a subquery at all times between the first and the last step.
-            let more = ours.kind == "matrix" && expression.text.contains("m:") || expression.text.contains("h:");
-            let same = same_annotations(more, &told(&ours.warnings), &told(&theirs.warnings))
-                && same_annotations(more, &told(&ours.infos), &told(&theirs.infos));
+            let subquery = expression.text.contains("m:") || expression.text.contains("h:");
+            let more = ours.kind == "matrix" && subquery;
+            let same = same_annotations(&expression.text, more, &ours.warnings, &theirs.warnings)
+                && same_annotations(&expression.text, more, &ours.infos, &theirs.infos);
             (!same).then_some("other warnings or infos")
         }
         _ => None,

@@ -110,7 +110,10 @@ impl Generator<'_> {
     fn duration(&self) -> String {
         // Arithmetic is on trial in the newer era only.
         if self.era == Era::Three && self.chance.percent(4) {
-            return self.chance.any(&["1m+30s", "2*1m", "5m-1m", "90", "2^3*10s", "(1h/6)", "1m*1.5", "7m%3m"]).to_owned();
+            return self
+                .chance
+                .any(&["1m+30s", "2*1m", "5m-1m", "90", "2^3*10s", "(1h/6)", "1m*1.5", "7m%3m"])
+                .to_owned();
         }
         self.chance.any(&RANGES).to_owned()
     }
@@ -129,14 +132,38 @@ impl Generator<'_> {
         format!("{}[{}]{}", self.series(), self.duration(), self.shift())
     }
 
+    /// Whether rates of it are the same in this era, which must not take it for something that started at nothing within
+    /// the range: see what is said of the dataset's counters and histograms.
+    pub(crate) fn rates(&self, range: &str) -> bool {
+        match self.era {
+            Era::Two => ["requests", "latency"].iter().any(|name| range.starts_with(name)),
+            Era::Three => !range.starts_with("native_gauge"),
+        }
+    }
+
     /// The same series on both sides of an operator, or parts of them.
     pub(crate) fn twin(&self) -> (String, String) {
-        let metric = self.chance.any(&["requests_total", "temperature", "up", "latency_bucket", "odd", "native", "steady"]);
+        let metric = self.chance.any(&[
+            "requests_total",
+            "temperature",
+            "up",
+            "latency_bucket",
+            "odd",
+            "native",
+            "steady",
+        ]);
         let one = || {
-            let job = if self.chance.percent(30) { format!("{{job!=\"{}\"}}", self.chance.any(&JOBS)) } else { String::new() };
+            let job = if self.chance.percent(30) {
+                format!("{{job!=\"{}\"}}", self.chance.any(&JOBS))
+            } else {
+                String::new()
+            };
             match self.chance.below(4) {
                 0 => format!("{metric}{job} offset {}", self.offset()),
-                1 => format!("rate({metric}{job}[{}])", self.chance.any(&RANGES)),
+                1 => {
+                    let function = if self.rates(metric) { "rate" } else { "delta" };
+                    format!("{function}({metric}{job}[{}])", self.chance.any(&RANGES))
+                }
                 2 => format!("max_over_time({metric}{job}[{}])", self.chance.any(&RANGES)),
                 _ => format!("{metric}{job}"),
             }

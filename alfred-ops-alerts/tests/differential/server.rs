@@ -53,7 +53,11 @@ impl Prometheus {
             .arg(format!("--config.file={}", path.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
-            .args(["--storage.tsdb.retention.time=50y", "--web.enable-remote-write-receiver", "--log.level=error"])
+            .args([
+                "--storage.tsdb.retention.time=50y",
+                "--web.enable-remote-write-receiver",
+                "--log.level=error",
+            ])
             .args(era.flags())
             .stdout(Stdio::null())
             .spawn()
@@ -78,7 +82,8 @@ impl Prometheus {
 
     /// Writes all samples, in the order of time.
     pub(crate) async fn load(&self, dataset: &Dataset) {
-        let end = dataset.series.iter().filter_map(|(_, samples)| samples.last()).map(|(at, _)| *at).max().unwrap();
+        let end =
+            dataset.series.iter().filter_map(|(_, samples)| samples.last()).map(|(at, _)| *at).max().unwrap();
         let mut from = START;
         while from <= end {
             let body = remote_write::body(&dataset.series, from, from + SLICE);
