@@ -131,23 +131,33 @@ postgres_folder() {
     echo "${TMPDIR:-/tmp}/alfred-ops-postgres-$1-$(id -u)"
 }
 
-# Prometheus 3 and promtool from Debian's unstable suite, unpacked beside the system's own packages: its stable suites
-# have Prometheus 2, which differs in ports, names and limits. Nothing is installed and no service is started.
+# Prometheus 3 of Debian's unstable suite and Prometheus 2.42 of bookworm, each with promtool.
 need_prometheus() {
-    local folder="${TMPDIR:-/tmp}/alfred-ops-prometheus-$(id -u)"
+    unpack_prometheus sid "${TMPDIR:-/tmp}/alfred-ops-prometheus-$(id -u)" || return 1
+    unpack_prometheus bookworm "${TMPDIR:-/tmp}/alfred-ops-prometheus-2-$(id -u)" || return 1
+    export ALFRED_OPS_PROMETHEUS_BIN="${TMPDIR:-/tmp}/alfred-ops-prometheus-$(id -u)/usr/bin"
+    export ALFRED_OPS_PROMETHEUS_2_BIN="${TMPDIR:-/tmp}/alfred-ops-prometheus-2-$(id -u)/usr/bin"
+}
+
+# Both programs of a suite, unpacked beside the system's own packages. Nothing is installed and no service is started.
+unpack_prometheus() {
+    local suite=$1 folder=$2
     if [ ! -x "$folder/usr/bin/promtool" ]; then
-        say "unpacking Prometheus of Debian sid into $folder"
+        say "unpacking Prometheus of Debian $suite into $folder"
         mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main" \
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" \
             >"$folder/apt/sources.list"
         printf 'Dir::Etc::SourceList "%s";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
             "$folder/apt/sources.list" "$folder/apt/lists" "$folder/apt/cache" >"$folder/apt/conf"
         as_root apt-get -c "$folder/apt/conf" update -qq
-        (cd "$folder" && apt-get -c apt/conf download -qq prometheus/sid promtool/sid &&
-            for package in prometheus_*.deb promtool_*.deb; do dpkg -x "$package" . || exit 1; done) || return 1
+        # Until bookworm promtool is part of the server's package.
+        (cd "$folder" && apt-get -c apt/conf download -qq "prometheus/$suite" &&
+            { [ "$suite" = bookworm ] || apt-get -c apt/conf download -qq "promtool/$suite"; } &&
+            for package in prometheus_*.deb promtool_*.deb; do
+                [ ! -e "$package" ] || dpkg -x "$package" . || exit 1
+            done) || return 1
         chmod -R a+rX "$folder"
     fi
-    export ALFRED_OPS_PROMETHEUS_BIN="$folder/usr/bin"
 }
 
 # pgBackRest with block incrementals, from Debian's next suite, unpacked beside the system's own packages.

@@ -123,7 +123,8 @@ impl Histogram {
         {
             last.upper = -self.zero_threshold;
         }
-        if self.zero_count != 0.0 {
+        // Differences can count less than nothing; Prometheus then passes over the zero bucket, and only that one.
+        if self.zero_count > 0.0 {
             buckets.push(self.zero_bucket());
         }
         let positive_at = buckets.len();

@@ -31,7 +31,7 @@ pub(super) fn evaluate_aggregate(
         Some(parameter) => evaluate(parameter, context, now)?.scalar(),
         None => f64::NAN,
     };
-    let parameter_span = plan.parameter.as_ref().map_or(span, |parameter| parameter.span);
+    let parameter_span = plan.parameter.as_ref().map_or(span, |parameter| parameter.bare_span);
     check_parameter(plan.op, parameter, parameter_span, context)?;
     let of_span = plan.of.span;
     let vector = evaluate(&mut plan.of, context, now)?.vector();
@@ -47,7 +47,7 @@ pub(super) fn evaluate_aggregate(
     for cell in &vector.cells {
         let state = &mut states[index(of_row[index(cell.row)])];
         let state = state.get_or_insert_with(|| State::new(plan.op));
-        state.add(&cell.value, vector.row(cell), of_span, span, context);
+        state.add(&cell.value, vector.row(cell), of_span, context);
     }
     let finished = states.into_iter().enumerate().filter_map(|(group, state)| {
         let value = state?.finish(parameter, of_span, context)?;
@@ -165,12 +165,14 @@ fn count_values(plan: &mut AggregatePlan, context: &mut Context<'_>, now: i64) -
     for cell in &vector.cells {
         let row = vector.row(cell);
         let labels = match &plan.grouping {
-            // The new label is set before labels are chosen, so that it may take the place of one of them.
+            // The new label is set before labels are chosen, so that it may take the place of one of them or be left out.
             Grouping::By(kept) => {
                 let labels = row.labels.without(|name| !kept.iter().any(|label| label == name));
                 labels.with(label, &cell.value.to_string())
             }
-            without @ Grouping::Without(_) => grouped(&row.labels, without).with(label, &cell.value.to_string()),
+            without @ Grouping::Without(_) => {
+                grouped(&row.labels.with(label, &cell.value.to_string()), without)
+            }
         };
         let group = plan.rows.row(Row { labels, drop_name: row.drop_name });
         let place = *known.entry(group).or_insert_with(|| {
@@ -215,7 +217,7 @@ impl State {
         }
     }
 
-    fn add(&mut self, value: &SampleValue, row: &Row, of_span: Span, span: Span, context: &mut Context<'_>) {
+    fn add(&mut self, value: &SampleValue, row: &Row, of_span: Span, context: &mut Context<'_>) {
         match (self, value) {
             (Self::Count(count), _) => *count += 1.0,
             (Self::Group, _) => {}
@@ -232,7 +234,7 @@ impl State {
                 deviation.get_or_insert_default().add(*value);
             }
             (Self::Extreme { op, .. } | Self::Numbers { op, .. } | Self::Deviation { op, .. }, _) => {
-                context.info(span, format!("ignored histogram in {} aggregation", op.name()));
+                context.info(of_span, format!("ignored histogram in {} aggregation", op.name()));
             }
             (Self::Sum { sum, floats, .. }, SampleValue::Float(value)) => {
                 sum.add(*value);

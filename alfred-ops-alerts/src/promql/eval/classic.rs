@@ -48,12 +48,12 @@ pub(super) fn evaluate_histogram(
     for place in numbers_at {
         let number = argument(call, place, context, now)?.scalar();
         if function != Function::HistogramFraction {
-            let span = call.arguments.get(place).map_or(Span::default(), |argument| argument.span);
+            let span = call.arguments.get(place).map_or(Span::default(), |argument| argument.bare_span);
             check_quantile(number, span, context);
         }
         numbers.push(number);
     }
-    let span = call.arguments.get(vector_at).map_or(Span::default(), |argument| argument.span);
+    let span = call.arguments.get(vector_at).map_or(Span::default(), |argument| argument.bare_span);
     let vector = argument(call, vector_at, context, now)?.vector();
     let mut histograms = Histograms::gather(call, &vector, span, context);
     if function == Function::HistogramQuantiles {
@@ -152,7 +152,9 @@ impl Histograms {
         if buckets.is_empty() {
             return None;
         }
-        let forced = make_monotonic(buckets);
+        // Where the buckets' counts are not looked at, there is nothing to tell of them.
+        let endless = buckets.last().is_some_and(|(bound, _)| *bound == f64::INFINITY);
+        let forced = endless && (0.0..=1.0).contains(&q) && make_monotonic(buckets);
         if forced {
             let name = name_of(labels);
             context.info(span, format!(
@@ -243,7 +245,9 @@ fn bucket_quantile(q: f64, buckets: &[(f64, f64)]) -> f64 {
         return f64::NAN;
     }
     let mut rank = q * observations;
-    let place = inner.partition_point(|(_, count)| *count < rank);
+    // Counts that are no numbers reach no rank.
+    let reached = |count: f64| count >= rank;
+    let place = inner.iter().position(|(_, count)| reached(*count)).unwrap_or(inner.len());
     let Some((end, count)) = inner.get(place).copied() else {
         return inner.last().map_or(f64::NAN, |bucket| bucket.0);
     };

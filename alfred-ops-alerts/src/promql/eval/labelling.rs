@@ -14,14 +14,19 @@ use crate::promql::ast::{MatchOp, Matcher};
 use crate::promql::syntax::quote;
 use crate::relabel::{AnchoredRegex, expand};
 
-/// The labels of something absent: what its selector's equalities say, unless a label is named twice.
+/// The labels of something absent: what its selector's equalities say. As in Prometheus a condition takes away what the
+/// ones before it said of the same label, and of two equalities neither counts.
 pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
-    let others = matchers.iter().filter(|matcher| matcher.name() != Labels::NAME);
-    let alone = |matcher: &&Matcher| {
-        let same_name = matchers.iter().filter(|other| other.name() == matcher.name()).count();
-        matcher.op() == MatchOp::Equal && same_name == 1
-    };
-    Labels::from_pairs(others.filter(alone).map(|matcher| (matcher.name(), matcher.value())))
+    let mut said: Vec<(&str, Option<&str>)> = Vec::new();
+    for matcher in matchers.iter().filter(|matcher| matcher.name() != Labels::NAME) {
+        match said.iter_mut().find(|(name, _)| *name == matcher.name()) {
+            Some((_, value)) => *value = None,
+            None if matcher.op() == MatchOp::Equal => said.push((matcher.name(), Some(matcher.value()))),
+            // Nothing was said yet: an equality behind it still counts.
+            None => {}
+        }
+    }
+    Labels::from_pairs(said.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 fn text(call: &mut CallPlan, index: usize, context: &mut Context<'_>, now: i64) -> Result<Arc<[u8]>, QueryError> {
@@ -77,4 +82,26 @@ pub(super) fn join(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> 
 /// The row with one label set. A name that is set anew is true again.
 fn relabelled(row: &Row, name: &str, value: &str) -> Row {
     Row { labels: row.labels.with(name, value), drop_name: row.drop_name && name != Labels::NAME }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::Query;
+    use crate::promql::ast::NodeKind;
+
+    #[track_caller]
+    fn check(selector: &str, expected: &str) {
+        let query = Query::parse(selector).unwrap();
+        let NodeKind::Selector(selector) = &query.root().kind else { panic!("{selector} is no selector") };
+        assert_eq!(absent_labels(&selector.matchers).to_string(), expected);
+    }
+
+    #[test]
+    fn something_absent_has_the_labels_that_are_said_once() {
+        check(r#"up{job="a",zone!="b"}"#, r#"{job="a"}"#);
+        check(r#"up{job="a",job="b",zone="c"}"#, r#"{zone="c"}"#);
+        check(r#"up{job="a",job=~"b"}"#, "{}");
+        check(r#"up{job=~"b",job="a"}"#, r#"{job="a"}"#);
+    }
 }

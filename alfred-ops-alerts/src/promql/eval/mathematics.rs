@@ -7,14 +7,17 @@ use super::vector::Vector;
 use crate::promql::QueryError;
 use crate::promql::ast::Function;
 
-/// The greater number; NaN if either is none.
+/// The greater number: infinity, to which nothing is greater, else NaN if either is none.
 pub(super) fn greatest(left: f64, right: f64) -> f64 {
+    if left == f64::INFINITY || right == f64::INFINITY {
+        return f64::INFINITY;
+    }
     if left.is_nan() || right.is_nan() { f64::NAN } else { left.max(right) }
 }
 
-/// The smaller number; NaN if either is none.
+/// The smaller number, likewise.
 pub(super) fn least(left: f64, right: f64) -> f64 {
-    if left.is_nan() || right.is_nan() { f64::NAN } else { left.min(right) }
+    -greatest(-left, -right)
 }
 
 pub(super) fn apply(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
@@ -28,11 +31,10 @@ pub(super) fn apply(call: &mut CallPlan, context: &mut Context<'_>, now: i64) ->
     };
     let first = number(call, 1, 1.0)?;
     let second = number(call, 2, f64::NAN)?;
-    if function == Function::Clamp && second < first {
-        return Ok(Vector::empty());
-    }
+    // The argument is evaluated all the same: it may be dubious.
+    let void = function == Function::Clamp && second < first;
     map(call, context, now, |value| {
-        let x = value.float()?;
+        let x = value.float().filter(|_| !void)?;
         Some(match function {
             Function::Clamp => greatest(first, least(second, x)),
             Function::ClampMin => greatest(first, x),

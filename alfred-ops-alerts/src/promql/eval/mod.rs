@@ -23,6 +23,8 @@ mod sorting;
 mod statistics;
 mod sum;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trim;
 mod vector;
 mod window;
@@ -53,11 +55,13 @@ fn evaluate(plan: &mut Plan, context: &mut Context<'_>, now: i64) -> Result<Outc
                 Outcome::Vector(vector.nameless(names, context.delayed())?)
             }
         },
-        PlanKind::Binary(plan_of_both) => binary::evaluate_binary(plan_of_both, plan.span, context, now)?,
+        PlanKind::Binary(plan_of_both) => {
+            binary::evaluate_binary(plan_of_both, plan.bare_span, context, now)?
+        }
         PlanKind::Aggregate(aggregate) => {
-            Outcome::Vector(aggregate::evaluate_aggregate(aggregate, plan.span, context, now)?)
+            Outcome::Vector(aggregate::evaluate_aggregate(aggregate, plan.bare_span, context, now)?)
         }
         PlanKind::Window(window) => Outcome::Vector(window::evaluate_window(window, context, now)?),
-        PlanKind::Call(call) => call::evaluate_call(call, plan.span, context, now)?,
+        PlanKind::Call(call) => call::evaluate_call(call, plan.bare_span, context, now)?,
     })
 }

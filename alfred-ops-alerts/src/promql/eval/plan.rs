@@ -11,7 +11,10 @@ use crate::promql::ast::{
 /// An expression with what its evaluations have worked out about labels.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Where it stands, with the parentheses around it.
     pub(super) span: Span,
+    /// Where it stands without them: what it tells of itself belongs there.
+    pub(super) bare_span: Span,
     pub(super) kind: PlanKind,
 }
 
@@ -126,12 +129,12 @@ impl Plan {
             })),
             NodeKind::Call { function, arguments } => Self::call(*function, arguments),
         };
-        Self { span: node.span, kind }
+        Self { span: node.span, bare_span: node.span, kind }
     }
 
     fn call(function: Function, arguments: &[Node]) -> PlanKind {
         let range = arguments.iter().enumerate().find_map(|(index, argument)| {
-            MatrixPlan::new(argument.bare()).map(|matrix| (index, argument.span, matrix))
+            MatrixPlan::new(argument.bare()).map(|matrix| (index, argument.bare().span, matrix))
         });
         let others = |skipped: Option<usize>| {
             let kept = arguments.iter().enumerate().filter(|(index, _)| Some(*index) != skipped);

@@ -94,6 +94,9 @@ impl QueryPlan {
             return Err(QueryError::limit(format!("the query would be evaluated at {steps} times"))
                 .with_hint("choose a longer step, or raise QueryOptions::steps_max"));
         }
+        if matches!(self.root.kind, PlanKind::Matrix(_)) {
+            return Err(unfit_for_range("range vector"));
+        }
         let text = Arc::clone(&self.text);
         let mut context = Self::context(&text, source, options, (start, end, step));
         let mut index_of: HashMap<alfred_ops_core::Labels, usize> = HashMap::new();
@@ -102,11 +105,7 @@ impl QueryPlan {
         while at <= end {
             let vector = match evaluate(&mut self.root, &mut context, at)? {
                 Outcome::Scalar(value) => Vector::single(value),
-                Outcome::Text(_) => {
-                    return Err(QueryError::evaluation(
-                        "invalid expression type \"string\" for range query, must be Scalar or instant Vector",
-                    ));
-                }
+                Outcome::Text(_) => return Err(unfit_for_range("string")),
                 Outcome::Vector(vector) => self.finished(vector)?,
             };
             for cell in &vector.cells {
@@ -135,6 +134,12 @@ impl QueryPlan {
         let table = self.names.derive(&vector.table, |row| if row.drop_name { row.nameless(false) } else { row.clone() });
         Vector { table, cells: vector.cells }.unique()
     }
+}
+
+fn unfit_for_range(kind: &str) -> QueryError {
+    QueryError::evaluation(format!(
+        "invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
+    ))
 }
 
 fn points(window: &Window) -> Vec<(i64, SampleValue)> {

@@ -1,5 +1,9 @@
 //! Series and their samples at a time.
 
+use std::sync::Arc;
+
+use alfred_ops_core::histogram::ResetHint;
+
 use super::context::Context;
 use super::evaluate;
 use super::plan::{MatrixPlan, Plan, Selected, SelectorPlan};
@@ -154,6 +158,21 @@ impl MatrixPlan {
     }
 }
 
+/// Between the steps of a subquery samples are passed over or met twice: what one tells of the sample before it does not
+/// hold there.
+fn without_hint(value: SampleValue) -> SampleValue {
+    match value {
+        SampleValue::Histogram(histogram)
+            if matches!(histogram.reset_hint, ResetHint::Reset | ResetHint::NotReset) =>
+        {
+            let mut histogram = Arc::unwrap_or_clone(histogram);
+            histogram.reset_hint = ResetHint::Unknown;
+            histogram.into()
+        }
+        value => value,
+    }
+}
+
 /// Evaluates an expression at the multiples of `step` after `start` and not after `end`.
 fn subquery(
     context: &mut Context<'_>,
@@ -191,7 +210,7 @@ fn subquery(
             if place >= windows.len() {
                 windows.resize_with(place + 1, Window::default);
             }
-            windows[place].push(at, cell.value);
+            windows[place].push(at, without_hint(cell.value));
         }
         places = Some((table, of_row));
         at = at.saturating_add(step);

@@ -16,13 +16,16 @@ pub(super) fn sort(
     now: i64,
 ) -> Result<Vector, QueryError> {
     let mut vector = argument(call, 0, context, now)?.vector();
+    let by_value = matches!(call.function, Function::Sort | Function::SortDesc);
+    if by_value {
+        vector.cells.retain(|cell| cell.value.float().is_some());
+    }
     if context.is_range() {
         context.warn(span, "sort is ineffective for range queries since results are always ordered by labels");
         return Ok(vector);
     }
     let descending = matches!(call.function, Function::SortDesc | Function::SortByLabelDesc);
-    if matches!(call.function, Function::Sort | Function::SortDesc) {
-        vector.cells.retain(|cell| cell.value.float().is_some());
+    if by_value {
         let value = |value: &crate::promql::SampleValue| value.float().unwrap_or(f64::NAN);
         vector.cells.sort_by(|a, b| numbers_first(value(&a.value), value(&b.value), descending));
         return Ok(vector);

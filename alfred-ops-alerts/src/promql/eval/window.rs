@@ -26,13 +26,14 @@ pub(super) fn evaluate_window(
     for (number, argument) in numbers.iter_mut().zip(&mut plan.arguments) {
         *number = evaluate(argument, context, now)?.scalar();
     }
-    let arguments = Arguments::new(plan.function, numbers, plan.matrix_span, now)?;
+    let mut span = plan.matrix_span;
     if plan.function == Function::QuantileOverTime
         && let Some(argument) = plan.arguments.first()
     {
-        let span = argument.span;
-        check_quantile(numbers[0], span, context);
+        // Prometheus lays what it tells of a function to its first argument, which here is not the range.
+        span = argument.bare_span;
     }
+    let arguments = Arguments::new(plan.function, numbers, span, now)?;
     if plan.function == Function::AbsentOverTime {
         return absent_over_time(plan, context, now);
     }
@@ -40,8 +41,12 @@ pub(super) fn evaluate_window(
     if let Some(vector) = grown(plan, &arguments, context, now)? {
         return vector.nameless(&mut plan.names, context.delayed());
     }
+    let function = plan.function;
     let table = plan.matrix.stretches(context, now, |context, table, stretch| {
         let labels = &table.rows[index(stretch.row)].labels;
+        if function == Function::QuantileOverTime && !stretch.window.floats.is_empty() {
+            check_quantile(numbers[0], span, context);
+        }
         let value = reduce(&arguments, boundary, context, labels, &stretch)?;
         cells.extend(value.map(|value| Cell { row: stretch.row, value }));
         Ok(())

@@ -40,7 +40,12 @@ pub(super) fn bracket(text: &str, tokens: &[Token], start: usize) -> Result<Brac
 /// Without parentheses only one duration is read, for what follows may as well belong to the query.
 pub(super) fn offset(text: &str, tokens: &[Token], start: usize) -> Result<(DurationExpr, usize), QueryError> {
     let mut parser = Parser { text, tokens, at: start };
+    let negative = parser.take("-");
+    if !negative {
+        parser.take("+");
+    }
     let duration = parser.operand()?;
+    let duration = if negative { DurationExpr::Negate(Box::new(duration)) } else { duration };
     Ok((duration, parser.at))
 }
 

@@ -147,17 +147,13 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// A number as Go reads it: decimal, hexadecimal `0x`, octal `0`, binary `0b`; digits may be parted by `_`.
+/// A number as Prometheus reads it: decimal, hexadecimal `0x`, octal `0`; digits may be parted by `_`.
 fn parse_number(text: &str) -> Option<f64> {
     let digits = without_separators(text)?;
     let lower = digits.to_ascii_lowercase();
     let radix = |digits: &str, radix| u64::from_str_radix(digits, radix).ok();
     let integer = if let Some(digits) = lower.strip_prefix("0x") {
         return radix(digits, 16).map(as_float);
-    } else if let Some(digits) = lower.strip_prefix("0b") {
-        return radix(digits, 2).map(as_float);
-    } else if let Some(digits) = lower.strip_prefix("0o") {
-        return radix(digits, 8).map(as_float);
     } else {
         // As in Go, 0755 is octal and 08, which cannot be, is decimal.
         lower.strip_prefix('0').and_then(|digits| radix(digits, 8))
@@ -199,6 +195,9 @@ mod tests {
         }
         assert_eq!(kinds("1h30m"), [TokenKind::Duration(5_400_000)]);
         assert_eq!(kinds("5m+2").len(), 3);
+        for text in ["0b11", "0o17"] {
+            assert!(tokens(text).is_err(), "{text}");
+        }
         assert!(tokens("5min").unwrap_err().hint().unwrap().contains("1h30m"));
     }
 

@@ -11,10 +11,10 @@ pub(crate) fn format_float(value: f64) -> String {
     }
 }
 
-/// The shortest decimal that reads back equal, with an exponent where Go's `%g` has one: below 1e-4 and from 1e21.
+/// The shortest decimal that reads back equal, with an exponent where Go's `%g` has one: below 1e-4 and from 1e6.
 pub(crate) fn format_general(value: f64) -> String {
     let magnitude = value.abs();
-    if value.is_finite() && magnitude != 0.0 && !(1e-4..1e21).contains(&magnitude) {
+    if value.is_finite() && magnitude != 0.0 && !(1e-4..1e6).contains(&magnitude) {
         let text = format!("{value:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
@@ -40,6 +40,9 @@ mod tests {
         assert_eq!(format_float(f64::INFINITY), "+Inf");
         assert_eq!(format_general(1e21), "1e+21");
         assert_eq!(format_general(0.00001), "1e-05");
+        assert_eq!(format_general(999_999.5), "999999.5");
+        assert_eq!(format_general(1_700_002_558.0), "1.700002558e+09");
+        assert_eq!(format_label_float(1_000_000.0), "1e+06");
         assert_eq!(format_general(0.25), "0.25");
         assert_eq!(format_general(f64::NAN), "NaN");
     }
