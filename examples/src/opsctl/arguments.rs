@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 use super::place::{Place, SecondPlace};
+use super::rules::RulesCommand;
 
-/// Operations by hand: backups and restores of Postgres, without the host service.
+/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts.
 ///
 /// A restore on the worst day:
 ///
@@ -46,6 +47,11 @@ pub(super) enum Command {
     Wal {
         #[command(subcommand)]
         command: WalCommand,
+    },
+    /// Check, test and try rules of alerts by their files, without a server.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
     },
     /// Make and change the keys that open an encrypted repository.
     Key {

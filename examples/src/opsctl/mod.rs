@@ -7,6 +7,7 @@ mod place;
 mod repair;
 mod report;
 mod restore;
+mod rules;
 mod verify;
 mod wal;
 
@@ -100,6 +101,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         Command::Wal { command: WalCommand::Get { system, file, path } } => {
             wal::get(&place, system.as_deref(), &file, &path).await
         }
+        Command::Rules { command } => rules::run(command, context).await,
         Command::Key { command: KeyCommand::New } => Ok(keys::new(context)),
         Command::Key { command: KeyCommand::List } => keys::list(&place).await,
         Command::Key { command: KeyCommand::Add { new_key_file } } => keys::add(&place, &new_key_file).await,

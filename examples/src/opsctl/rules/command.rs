@@ -1,0 +1,135 @@
+//! What can be asked of rules.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alfred_ops_alerts::promql::parse_duration;
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::opsctl) enum RulesCommand {
+    /// Read rule files, every expression and template in them, and print all that is wrong with its place and what
+    /// to write instead. The status is 1 if there is a mistake; warnings change nothing.
+    Check {
+        /// Rule files, as Prometheus reads them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Run unit tests of rules: the files of `promtool test rules`, unchanged. The status is 1 if a test fails or a
+    /// file cannot be read.
+    Test {
+        /// Test files; they name the rule files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Answer a query on series of a file.
+    Query {
+        /// The query, in PromQL.
+        expr: String,
+        #[command(flatten)]
+        series: SeriesArguments,
+    },
+    /// Play series through a rule file, and say for each rule what it comes to, which alerts there are and why, or
+    /// why there is none. The status is 1 if a rule cannot be evaluated.
+    Eval {
+        /// A rule file.
+        file: PathBuf,
+        #[command(flatten)]
+        series: SeriesArguments,
+        /// How often groups are evaluated that name no interval.
+        #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = duration)]
+        every: Duration,
+    },
+    /// Say for each rule whether it can ever fire with series like these, why not, and what to write instead. The
+    /// status is 1 if a rule cannot fire.
+    ///
+    /// The series should be what the targets export when all is well: some hours of a dump, or a saved page. A page
+    /// without timestamps stands for twenty quiet minutes in which every value stayed as it is.
+    Doctor {
+        /// Rule files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        series: SeriesArguments,
+        /// How often groups are evaluated that name no interval.
+        #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = duration)]
+        every: Duration,
+    },
+}
+
+/// Where series come from, and as of when they are looked at.
+#[derive(Debug, Args)]
+pub(in crate::opsctl) struct SeriesArguments {
+    /// The series: a saved /metrics page, a dump with timestamps (`promtool tsdb dump-openmetrics`), or with
+    /// --interval lines such as `up{job="a"} 1 1 0x10`, as unit tests have them.
+    #[arg(long = "series", value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// As of when: 2026-11-24T02:00:00Z, seconds since 1970, or for series with --interval how long after their
+    /// first value, such as 10m. Without it, the time of the last sample; without timestamps, now.
+    #[arg(long, value_parser = moment)]
+    pub(super) time: Option<DateTime<Utc>>,
+    /// The file holds series as unit tests have them, with values this far apart, such as 1m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) interval: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let millis =
+        parse_duration(text).and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0);
+    millis
+        .map(Duration::from_millis)
+        .ok_or_else(|| "it is no duration above zero, such as 30s or 1m".to_owned())
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let millis = parse_duration(text).or_else(|| seconds(text));
+    millis.and_then(DateTime::from_timestamp_millis).ok_or_else(|| {
+        "it is neither a time (2026-11-24T02:00:00Z), nor seconds since 1970, nor a duration (10m)".to_owned()
+    })
+}
+
+/// Seconds since 1970, with up to three digits behind the point, in milliseconds.
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 3 {
+        return None;
+    }
+    let fraction: i64 = format!("{fraction:0<3}").parse().ok()?;
+    whole.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, millis: Option<i64>) {
+        assert_eq!(moment(text).ok().map(|time| time.timestamp_millis()), millis, "{text}");
+    }
+
+    #[test]
+    fn moments_are_read_in_three_ways() {
+        check("1970-01-01T00:01:00Z", Some(60_000));
+        check("1970-01-01T01:01:00+01:00", Some(60_000));
+        check("1h30m", Some(5_400_000));
+        check("0", Some(0));
+        check("90", Some(90_000));
+        check("1700000000.25", Some(1_700_000_000_250));
+        for wrong in ["", "yesterday", "-5", "1.2345", "1e3", "99999999999999999999", "9999999999999999"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_duration_is_above_zero() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["0", "0s", "-1m", "5", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}
