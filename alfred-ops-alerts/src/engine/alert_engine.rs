@@ -211,10 +211,6 @@ impl AlertEngine {
         }
     }
 
-    pub(super) fn jobs(&self) -> &Jobs {
-        &self.parts().jobs
-    }
-
     pub(super) fn store(&self) -> &RwLock<SampleStore> {
         &self.parts().store
     }

@@ -34,7 +34,7 @@ impl Jobs {
     /// Starts two tasks for each job: one looks for targets, one scrapes them.
     pub(in crate::engine) fn start(engine: &AlertEngine, tasks: &TaskSet) -> Vec<TaskHandle<()>> {
         let mut handles = Vec::new();
-        for job in &engine.jobs().0 {
+        for job in &engine.parts().jobs.0 {
             let (finder, scraper) = (Arc::clone(job), Arc::clone(job));
             let (engine_of_finder, engine) = (engine.clone(), engine.clone());
             let (until, cancel) = (tasks.cancel_token().clone(), tasks.cancel_token().clone());
