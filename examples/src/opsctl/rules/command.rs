@@ -34,7 +34,8 @@ pub(in crate::opsctl) enum RulesCommand {
     /// why there is none. The status is 1 if a rule cannot be evaluated.
     Eval {
         /// A rule file.
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        rules: PathBuf,
         #[command(flatten)]
         series: SeriesArguments,
         /// How often groups are evaluated that name no interval.
