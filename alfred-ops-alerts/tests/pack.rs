@@ -8,7 +8,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use alfred_ops_alerts::{BriefThresholds, Rule, RuleFile, RuleGroup, RuleTests, brief_rules, brief_rules_with};
+use alfred_ops_alerts::{
+    BriefThresholds, Rule, RuleFile, RuleGroup, RuleTests, brief_rules, brief_rules_with,
+};
 use tempfile::TempDir;
 
 const TESTS: &str = include_str!("pack/brief_tests.yml");
@@ -86,7 +88,9 @@ fn every_rule_has_a_case_that_fires_and_one_that_is_quiet() {
 
 #[test]
 fn a_limit_that_is_wrong_is_noticed() {
-    for (limit, failing) in [(0.95, "DatabaseConnectionsHigh fires"), (0.75, "DatabaseConnectionsHigh is quiet")] {
+    for (limit, failing) in
+        [(0.95, "DatabaseConnectionsHigh fires"), (0.75, "DatabaseConnectionsHigh is quiet")]
+    {
         let mut thresholds = BriefThresholds::default();
         thresholds.connections_ratio = limit;
         check_broken(brief_rules_with(&thresholds), &[failing.to_owned()]);

@@ -55,9 +55,8 @@ impl Explainer<'_> {
         let series = self.source.select(&selector.matchers);
         if !series.is_empty() {
             let at = show_time(self.at);
-            return (!self.has_enough(written)).then(|| {
-                format!("{written} names {} series, but none has {needs} at {at}", series.len())
-            });
+            return (!self.has_enough(written))
+                .then(|| format!("{written} names {} series, but none has {needs} at {at}", series.len()));
         }
         let named = selector.name().is_some_and(|name| {
             let any = Query::parse(name).ok();

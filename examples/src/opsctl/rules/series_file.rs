@@ -214,7 +214,9 @@ fn limits() -> Limits {
 /// What to do about a line that is none of a page.
 fn remedy(line: &str, format: Format) -> &'static str {
     match format {
-        _ if parse_series(line).is_ok_and(|(_, values)| !values.is_empty()) => {
+        _ if line.starts_with("{__name__=") => "dump the blocks by `promtool tsdb dump-openmetrics`",
+        // Two values may as well be one with a time.
+        _ if parse_series(line).is_ok_and(|(_, values)| values.len() > 2) => {
             "give --interval, such as --interval 1m: the line is a series as unit tests have them"
         }
         Format::OpenMetrics => {
