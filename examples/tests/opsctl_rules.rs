@@ -201,18 +201,21 @@ fn a_query_that_comes_to_nothing_says_why() {
 fn mistakes_in_queries_and_series_name_place_and_remedy() {
     let broken = "up 1\nup{job=\"a\" 1\n";
     let seconds = "up 1 1700000000.5\n";
+    let plain = "{__name__=\"up\", job=\"a\"} 1 1700000000000\n";
     let desk = Desk::with(&[
         ("series.txt", SERIES),
         ("page.txt", PAGE),
         ("broken.txt", broken),
         ("seconds.txt", seconds),
         ("empty.txt", "\n"),
+        ("plain.txt", plain),
     ]);
     let query = |expr, file| ["query", expr, "--series", file];
     desk.check(&query("sum(rte(up[5m]))", "page.txt"), 1, &["1:5: unknown function", "did you mean rate?"]);
     desk.check(&query("up", "missing.txt"), 1, &["missing.txt", "check the path"]);
     desk.check(&query("up", "broken.txt"), 1, &["broken.txt:2", "write NAME{LABELS} VALUE"]);
     desk.check(&query("up", "seconds.txt"), 1, &["seconds.txt:1", "need # EOF as the last line"]);
+    desk.check(&query("up", "plain.txt"), 1, &["plain.txt:1", "dump-openmetrics"]);
     desk.check(&query("up", "empty.txt"), 1, &["holds no sample"]);
     desk.check(&query("up", "series.txt"), 1, &["series.txt:2", "give --interval"]);
     let interval = ["--interval", "1m"];
@@ -242,7 +245,7 @@ fn rules_are_played_and_explained() {
             "alert AgentDown (for 2m): 1 pending",
             "the condition has held since 2m; it fires at 4m",
             "alert Errors: no alert",
-            "nothing: job:errors:rate5m > 1 does not hold: job:errors:rate5m is job:errors:rate5m{job=\"agents\"} 0.1",
+            "nothing: job:errors:rate5m > 1 does not hold: job:errors:rate5m is job:errors:rate5m{job=\"agents\"} 0.06",
         ],
     );
     desk.check(
@@ -281,7 +284,12 @@ fn the_doctor_tells_which_rules_cannot_fire_and_what_to_write() {
     desk.check(
         &["doctor", "rules.yml", "--series", "page.txt"],
         0,
-        &["agents / AgentDown: can fire", "agents / Errors: can fire", "0 cannot fire"],
+        &[
+            "agents / AgentDown: can fire",
+            "agents / Errors: can fire",
+            "agents / job:errors:rate5m: can record",
+            "3 can fire or record, 0 mislead, 0 cannot",
+        ],
     );
     desk.check(
         &["doctor", "rules.yml", "dead.yml", "--series", "page.txt"],
@@ -290,7 +298,7 @@ fn the_doctor_tells_which_rules_cannot_fire_and_what_to_write() {
             "dead.yml: database / Connections: CANNOT FIRE",
             "fatal at 1:",
             "write: sum by (instance, job) (backends) / max by (instance, job) (connections) > 0.8",
-            "1 cannot fire",
+            "0 mislead, 1 cannot",
         ],
     );
     let json = desk.json(&["doctor", "dead.yml", "--series", "page.txt"]);

@@ -9,20 +9,23 @@ use alfred_ops_backup::{
 use alfred_ops_core::{Error, ErrorKind, JobContext, Result, Secret, blocking};
 use clap::Args;
 
+/// Keeps these options apart from a command's own, since every command takes them.
+const HEADING: &str = "Where the backups are";
+
 /// Where the backups are.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     /// The repository: s3://BUCKET/PREFIX or file:///FOLDER.
-    #[arg(long, global = true, env = "ALFRED_OPS_REPOSITORY")]
+    #[arg(long, global = true, help_heading = HEADING, env = "ALFRED_OPS_REPOSITORY")]
     repository: Option<String>,
     /// A file with the key of an encrypted repository: 64 hexadecimal digits.
-    #[arg(long, global = true, env = "ALFRED_OPS_KEY_FILE")]
+    #[arg(long, global = true, help_heading = HEADING, env = "ALFRED_OPS_KEY_FILE")]
     key_file: Option<PathBuf>,
     /// The URL of an S3 server that is not AWS.
-    #[arg(long, global = true, env = "AWS_ENDPOINT_URL")]
+    #[arg(long, global = true, help_heading = HEADING, env = "AWS_ENDPOINT_URL")]
     endpoint: Option<String>,
     /// The bucket's region.
-    #[arg(long, global = true, env = "AWS_REGION", default_value = "us-east-1")]
+    #[arg(long, global = true, help_heading = HEADING, env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
 }
 

@@ -9,40 +9,50 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::opsctl) enum RulesCommand {
-    /// Read rule files, every expression and template in them, and print all that is wrong with its place and what
-    /// to write instead. The status is 1 if there is a mistake; warnings change nothing.
+    /// Read rule files and print all that is wrong with them.
+    ///
+    /// Every expression and template is read as well. Each mistake comes with its file, line, column and what to write
+    /// instead. The status is 1 if there is one; warnings change nothing.
     Check {
         /// Rule files, as Prometheus reads them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Run unit tests of rules: the files of `promtool test rules`, unchanged. The status is 1 if a test fails or a
-    /// file cannot be read.
+    /// Run unit tests of rules.
+    ///
+    /// The files are those of `promtool test rules`, unchanged. The status is 1 if a test fails or a file cannot be
+    /// read.
     Test {
         /// Test files; they name the rule files.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Answer a query on series of a file.
+    ///
+    /// A query that comes to nothing is followed to the part that does.
     Query {
         /// The query, in PromQL.
         expr: String,
         #[command(flatten)]
         series: SeriesArguments,
     },
-    /// Play series through a rule file, and say for each rule what it comes to, which alerts there are and why, or
-    /// why there is none. The status is 1 if a rule cannot be evaluated.
+    /// Play series through a rule file and explain what each rule comes to.
+    ///
+    /// For each rule it says which samples and alerts there are and why, or why there are none, and which alerts came
+    /// and went before. The status is 1 if a rule cannot be evaluated.
     Eval {
         /// A rule file.
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        rules: PathBuf,
         #[command(flatten)]
         series: SeriesArguments,
         /// How often groups are evaluated that name no interval.
         #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = duration)]
         every: Duration,
     },
-    /// Say for each rule whether it can ever fire with series like these, why not, and what to write instead. The
-    /// status is 1 if a rule cannot fire.
+    /// Say for each rule whether it can ever fire, why not, and what to write instead.
+    ///
+    /// The status is 1 if a rule cannot fire with series like these.
     ///
     /// The series should be what the targets export when all is well: some hours of a dump, or a saved page. A page
     /// without timestamps stands for twenty quiet minutes in which every value stayed as it is.
@@ -61,12 +71,16 @@ pub(in crate::opsctl) enum RulesCommand {
 /// Where series come from, and as of when they are looked at.
 #[derive(Debug, Args)]
 pub(in crate::opsctl) struct SeriesArguments {
-    /// The series: a saved /metrics page, a dump with timestamps (`promtool tsdb dump-openmetrics`), or with
-    /// --interval lines such as `up{job="a"} 1 1 0x10`, as unit tests have them.
+    /// The series: a saved /metrics page or a dump; with --interval, series as unit tests have them.
+    ///
+    /// A dump has timestamps: `promtool tsdb dump-openmetrics` writes one. Unit tests have lines such as
+    /// `up{job="a"} 1 1 0x10`.
     #[arg(long = "series", value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// As of when: 2026-11-24T02:00:00Z, seconds since 1970, or for series with --interval how long after their
-    /// first value, such as 10m. Without it, the time of the last sample; without timestamps, now.
+    /// As of when: a time such as 2026-11-24T02:00:00Z, seconds since 1970, or with --interval a duration.
+    ///
+    /// The duration, such as 10m, counts from the first value. Without this option it is the time of the last sample;
+    /// for a page without timestamps, now.
     #[arg(long, value_parser = moment)]
     pub(super) time: Option<DateTime<Utc>>,
     /// The file holds series as unit tests have them, with values this far apart, such as 1m.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alfred_ops_alerts::RuleFile;
 use alfred_ops_alerts::doctor::{Diagnosis, Doctor, Finding, Severity, Verdict};
+use alfred_ops_alerts::{GroupRule, RuleFile};
 use alfred_ops_core::{JobContext, Result};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -37,15 +37,15 @@ pub(super) fn run(
     let mut rules = Vec::new();
     for group in &playback.groups {
         context.check("examine rules")?;
-        for diagnosis in doctor.examine(&group.group) {
+        for (rule, diagnosis) in group.group.rules.iter().zip(doctor.examine(&group.group)) {
             counts[index(diagnosis.verdict())] += 1;
-            lines.extend(lines_of(&group.group.file, &diagnosis));
+            lines.extend(lines_of(&group.group.file, rule, &diagnosis));
             rules.push(json_of(&group.group.file, &diagnosis));
         }
     }
     let [can, misleading, cannot] = counts;
     lines.push(format!(
-        "{} as of {}: {can} can fire, {misleading} mislead, {cannot} cannot fire",
+        "{} as of {}: {can} can fire or record, {misleading} mislead, {cannot} cannot",
         counted(rules.len(), "rule"),
         show_time(file.at)
     ));
@@ -64,11 +64,13 @@ const fn index(verdict: Verdict) -> usize {
     }
 }
 
-const fn sentence(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::CanFire => "can fire",
-        Verdict::Misleading => "misleads",
-        Verdict::CannotFire => "CANNOT FIRE",
+const fn sentence(rule: &GroupRule, verdict: Verdict) -> &'static str {
+    match (rule, verdict) {
+        (GroupRule::Alert(_), Verdict::CanFire) => "can fire",
+        (GroupRule::Alert(_), Verdict::CannotFire) => "CANNOT FIRE",
+        (GroupRule::Record(_), Verdict::CanFire) => "can record",
+        (GroupRule::Record(_), Verdict::CannotFire) => "CANNOT RECORD",
+        (_, Verdict::Misleading) => "misleads",
     }
 }
 
@@ -80,9 +82,9 @@ const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn lines_of(file: &str, diagnosis: &Diagnosis) -> Vec<String> {
+fn lines_of(file: &str, rule: &GroupRule, diagnosis: &Diagnosis) -> Vec<String> {
     let from = if file.is_empty() { String::new() } else { format!("{file}: ") };
-    let verdict = sentence(diagnosis.verdict());
+    let verdict = sentence(rule, diagnosis.verdict());
     let mut lines = vec![format!("{from}{} / {}: {verdict}", diagnosis.group, diagnosis.rule)];
     if !diagnosis.findings.is_empty() {
         lines.push(format!("  {}", diagnosis.expr.trim().replace('\n', "\n  ")));

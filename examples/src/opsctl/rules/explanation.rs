@@ -1,7 +1,7 @@
 //! Why a query comes to nothing.
 
 use alfred_ops_alerts::promql::ast::{Node, NodeKind, Selector};
-use alfred_ops_alerts::promql::{Query, QueryOptions, SeriesSource, Value};
+use alfred_ops_alerts::promql::{Answer, Query, QueryOptions, SeriesSource, Value};
 use alfred_ops_core::Labels;
 
 use super::series_file::show_time;
@@ -55,9 +55,7 @@ impl Explainer<'_> {
         let series = self.source.select(&selector.matchers);
         if !series.is_empty() {
             let at = show_time(self.at);
-            return self
-                .samples(written)
-                .is_none_or(|samples| samples.is_empty())
+            return (!self.has_enough(written))
                 .then(|| format!("{written} names {} series, but none has {needs} at {at}", series.len()));
         }
         let named = selector.name().is_some_and(|name| {
@@ -109,6 +107,19 @@ impl Explainer<'_> {
                 )
             }
         });
+    }
+
+    /// Whether a selector has a sample, or one with a range two of one series: with fewer no function of it says
+    /// anything.
+    fn has_enough(&self, text: &str) -> bool {
+        let answer = Query::parse(text).ok().map(|query| query.instant(self.source, self.at, self.options));
+        match answer {
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => !samples.is_empty(),
+            Some(Ok(Answer { value: Value::Matrix(series), .. })) => {
+                series.iter().any(|series| series.points.len() > 1)
+            }
+            _ => false,
+        }
     }
 
     /// What a part of the query comes to by itself.

@@ -24,7 +24,7 @@ pub(super) async fn run(command: RulesCommand, context: &JobContext) -> Result<R
         RulesCommand::Check { files } => Ok(check::run(&files)),
         RulesCommand::Test { files } => Ok(test::run(&files)),
         RulesCommand::Query { expr, series } => query::run(&expr, &series, &context),
-        RulesCommand::Eval { file, series, every } => eval::run(&file, &series, every, &context),
+        RulesCommand::Eval { rules, series, every } => eval::run(&rules, &series, every, &context),
         RulesCommand::Doctor { files, series, every } => doctor::run(&files, &series, every, &context),
     })
     .await?

@@ -189,13 +189,7 @@ impl Page {
         let mut entries =
             Entries::new(text, format, &limits()).map_err(|error| of_page_error(path, &error))?;
         while let Some(entry) = entries.next() {
-            let entry = entry.map_err(|error| {
-                if error.kind() == ErrorKind::ResourceExhausted {
-                    return of_page_error(path, &error);
-                }
-                let line = text.lines().nth(entries.line().saturating_sub(1)).unwrap_or_default();
-                of_page_error(path, &error).with_remedy(remedy(line, format))
-            })?;
+            let entry = entry.map_err(|error| of_line(path, text, format, entries.line(), &error))?;
             let Entry::Sample(sample) = entry else { continue };
             let place = match places.get(sample.series.text()) {
                 Some(place) => *place,
@@ -220,7 +214,9 @@ fn limits() -> Limits {
 /// What to do about a line that is none of a page.
 fn remedy(line: &str, format: Format) -> &'static str {
     match format {
-        _ if parse_series(line).is_ok_and(|(_, values)| !values.is_empty()) => {
+        _ if line.starts_with("{__name__=") => "dump the blocks by `promtool tsdb dump-openmetrics`",
+        // Two values may as well be one with a time.
+        _ if parse_series(line).is_ok_and(|(_, values)| values.len() > 2) => {
             "give --interval, such as --interval 1m: the line is a series as unit tests have them"
         }
         Format::OpenMetrics => {
@@ -230,6 +226,20 @@ fn remedy(line: &str, format: Format) -> &'static str {
             "write NAME{LABELS} VALUE [MILLISECONDS]; times in seconds need # EOF as the last line (OpenMetrics)"
         }
     }
+}
+
+/// An error of the page's `number`th line. The reader's own remedy is for exporters.
+fn of_line(path: &Path, text: &str, format: Format, number: usize, error: &Error) -> Error {
+    if error.kind() == ErrorKind::ResourceExhausted {
+        return of_page_error(path, error);
+    }
+    let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
+    let said = error.to_string();
+    let said = error.remedy().and_then(|remedy| said.strip_suffix(remedy)).unwrap_or(&said);
+    let said = said.split_once(&format!("line {number}: ")).map_or(said, |(_, said)| said);
+    Error::new(error.kind(), "read series", said.trim_end_matches("; "))
+        .with_target(format!("{}:{number}", path.display()))
+        .with_remedy(remedy(line, format))
 }
 
 fn of_page_error(path: &Path, error: &Error) -> Error {
