@@ -74,6 +74,7 @@ mod relabel;
 mod rule;
 #[cfg(feature = "config")]
 mod rule_file;
+mod saved;
 mod scrape;
 mod scraped;
 #[cfg(feature = "http")]
@@ -101,7 +102,7 @@ pub use discovery::KubernetesDiscovery;
 #[cfg(any(test, feature = "testing"))]
 pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
-pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus};
+pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus, StateStatus};
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
 pub use job::{
@@ -122,6 +123,7 @@ pub use rule::{
 };
 #[cfg(feature = "config")]
 pub use rule_file::{RuleFile, RuleTests, TestOutcome};
+pub use saved::{GRACE, OUTAGE_TOLERANCE};
 #[cfg(feature = "http")]
 pub use scrape::scrape_jobs;
 pub use scrape::{ScrapeConfig, Target, TargetHealth, TargetStatus};

@@ -29,6 +29,9 @@ pub(crate) struct Step<'a, W: FnMut() -> HashSet<Labels>> {
     /// The labels of the alerts whose series are there, whether or not the condition holds; asked for only where an
     /// alert ends.
     pub(crate) watched: W,
+    /// Alerts that were restored and whose series may not have been scraped again yet: that they are not there says
+    /// nothing.
+    pub(crate) awaited: &'a HashSet<Labels>,
     pub(crate) transitions: &'a mut Vec<Transition>,
 }
 
@@ -49,7 +52,11 @@ impl<W: FnMut() -> HashSet<Labels>> Step<'_, W> {
                 None => {
                     let present = present.get_or_insert_with(|| (self.watched)());
                     let reason = if present.contains(&labels) { Reason::Cleared } else { Reason::Vanished };
-                    self.holds_not(alert, reason)
+                    if reason == Reason::Vanished && self.awaited.contains(&labels) {
+                        Some(alert)
+                    } else {
+                        self.holds_not(alert, reason)
+                    }
                 }
             };
             if let Some(next) = next {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
 use super::jobs::Jobs;
+use super::keeper::Keeper;
 use super::probe::Probe;
 use super::{AlertEngineBuilder, EngineStatus, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
@@ -43,6 +44,7 @@ pub(super) struct Parts {
     pub(super) store: RwLock<SampleStore>,
     pub(super) dispatches: Vec<Dispatch>,
     pub(super) policy: NotifyPolicy,
+    pub(super) keeper: Option<Keeper>,
 }
 
 /// A group of rules and how often it is evaluated.
@@ -60,8 +62,10 @@ struct Shared {
 
 /// What evaluations leave behind for the next one.
 #[derive(Debug, Default)]
-struct Desk {
-    ledger: Ledger,
+pub(super) struct Desk {
+    pub(super) ledger: Ledger,
+    /// What has also arrived: what is saved, so that a restart loses no notification.
+    pub(super) settled: Ledger,
     last_evaluation: Option<DateTime<Utc>>,
     last_expiry: Option<DateTime<Utc>>,
 }
@@ -71,7 +75,7 @@ impl Group {
         Self { interval, evaluator: Mutex::new(evaluator) }
     }
 
-    fn evaluator(&self) -> MutexGuard<'_, GroupEvaluator> {
+    pub(super) fn evaluator(&self) -> MutexGuard<'_, GroupEvaluator> {
         self.evaluator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,16 +120,19 @@ impl AlertEngine {
     /// the changes with their reasons.
     pub fn evaluate_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
         self.expire(now);
-        let transitions = self.parts().groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
+        let transitions: Vec<_> =
+            self.parts().groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
         self.notify(now);
+        self.note_change(!transitions.is_empty());
         transitions
     }
 
     /// Evaluates one group at `now`, and lets notifications of what changed wait for their delivery.
     pub(super) fn evaluate_group(&self, group: &Group, now: DateTime<Utc>) {
         self.expire(now);
-        self.evaluate_rules(group, now);
+        let transitions = self.evaluate_rules(group, now);
         self.notify(now);
+        self.note_change(!transitions.is_empty());
     }
 
     fn expire(&self, now: DateTime<Utc>) {
@@ -181,11 +188,15 @@ impl AlertEngine {
         futures::future::join_all(deliveries).await;
     }
 
-    /// Scrapes, evaluates and delivers once, and returns what changed.
+    /// Scrapes, evaluates and delivers once, and returns what changed. Before it the state of the last run is
+    /// [restored](Self::restore), after it the present one [saved](Self::save), if the engine keeps its state.
     pub async fn step(&self, now: DateTime<Utc>) -> Vec<Transition> {
+        // Alerting goes on without its store; the status tells.
+        drop(self.restore(now).await);
         self.scrape_once(now).await;
         let transitions = self.evaluate_once(now);
         self.deliver_once(now).await;
+        drop(self.save(now).await);
         transitions
     }
 
@@ -206,6 +217,7 @@ impl AlertEngine {
             targets: self.parts().probes.iter().map(Probe::status).chain(self.parts().jobs.status()).collect(),
             rules,
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
+            state: self.parts().keeper.as_ref().map(Keeper::status),
             samples,
             last_evaluation: desk.last_evaluation,
         }
@@ -219,7 +231,7 @@ impl AlertEngine {
         &self.shared.parts
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         self.shared.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, SystemClock};
+use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, StateStore, SystemClock, Write};
 
 use super::alert_engine::{AlertEngine, Group, Parts};
 use super::dispatch::Dispatch;
 use super::jobs::Jobs;
+use super::keeper::Keeper;
 use super::probe::Probe;
 use crate::evaluation::GroupEvaluator;
 use crate::job::ScrapeJob;
@@ -35,6 +36,7 @@ pub struct AlertEngineBuilder {
     limits: StoreLimits,
     policy: NotifyPolicy,
     evaluation_interval: Option<Duration>,
+    state: Option<(Arc<dyn StateStore>, String)>,
 }
 
 impl AlertEngineBuilder {
@@ -116,6 +118,16 @@ impl AlertEngineBuilder {
         self
     }
 
+    /// Keeps alerts, and what sinks were told of them, in the document `key` of `store`, so that a restart neither starts
+    /// them over nor tells of them again. Each engine needs a key of its own: visible ASCII, at most 512 bytes.
+    ///
+    /// A store that fails delays what it should keep and never the alerts; see [`StateStatus`](super::StateStatus).
+    #[must_use]
+    pub fn state(mut self, store: Arc<dyn StateStore>, key: impl Into<String>) -> Self {
+        self.state = Some((store, key.into()));
+        self
+    }
+
     /// Checks everything and makes the engine, which does nothing until it is run or stepped.
     ///
     /// # Errors
@@ -138,6 +150,12 @@ impl AlertEngineBuilder {
         for sink in &self.sinks {
             if !names.insert(sink.name()) {
                 problems.push(format!("two sinks are named {:?}", sink.name()));
+            }
+        }
+        if let Some((_, key)) = &self.state {
+            // What a store would say of the key, said before anything runs.
+            if let Err(error) = Write::create(key.as_str(), serde_json::Value::Null).check() {
+                problems.push(format!("the state's key: {error}"));
             }
         }
         if !problems.is_empty() {
@@ -164,6 +182,7 @@ impl AlertEngineBuilder {
             store: RwLock::new(SampleStore::new(self.limits, interest)),
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
             policy: self.policy,
+            keeper: self.state.map(|(store, key)| Keeper::new(store, key)),
         }))
     }
 }

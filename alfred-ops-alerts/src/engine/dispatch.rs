@@ -1,5 +1,6 @@
 //! Delivers to one sink.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alfred_ops_core::{Error, SharedClock};
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::SinkStatus;
-use crate::notify::{Notification, Outbox, Verdict};
+use crate::notify::{Delivery, Notification, Outbox, Verdict};
 use crate::sink::AlertSink;
 
 /// Delivers to one sink what waits in its outbox.
@@ -22,6 +23,8 @@ pub(super) struct Dispatch {
 #[derive(Debug, Default)]
 struct Desk {
     outbox: Outbox,
+    /// The group whose notification is on its way.
+    in_flight: Option<String>,
     last_error: Option<String>,
     last_delivery: Option<DateTime<Utc>>,
 }
@@ -39,12 +42,13 @@ impl Dispatch {
     /// Makes one attempt for everything that is due at `now`. What fails waits for a later time.
     pub(super) async fn deliver_due(&self, now: DateTime<Utc>, clock: &SharedClock) {
         loop {
-            let Some(delivery) = self.desk().outbox.take_due(now) else { return };
+            let Some(delivery) = self.take_due(now) else { return };
             let outcome = self.sink.deliver(delivery.notification()).await;
             // In a simulation time may have moved on meanwhile; a retry counts from the answer.
             let answered = now.max(clock.now());
             let mut desk = self.desk();
             let group = delivery.notification().group_key.clone();
+            desk.in_flight = None;
             let verdict = desk.outbox.complete(delivery, outcome.as_ref().err(), answered);
             desk.last_error = outcome.as_ref().err().map(Error::full);
             if outcome.is_ok() {
@@ -53,6 +57,19 @@ impl Dispatch {
             drop(desk);
             self.log(&group, verdict, outcome.err());
         }
+    }
+
+    fn take_due(&self, now: DateTime<Utc>) -> Option<Delivery> {
+        let mut desk = self.desk();
+        let delivery = desk.outbox.take_due(now)?;
+        desk.in_flight = Some(delivery.notification().group_key.clone());
+        Some(delivery)
+    }
+
+    /// Adds the keys of the groups whose notifications have not arrived.
+    pub(super) fn enter_unsettled(&self, groups: &mut BTreeSet<String>) {
+        let desk = self.desk();
+        groups.extend(desk.outbox.groups().chain(&desk.in_flight).cloned());
     }
 
     fn log(&self, group: &str, verdict: Verdict, error: Option<Error>) {

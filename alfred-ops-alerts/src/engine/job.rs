@@ -17,6 +17,7 @@ impl Job for AlertEngine {
     }
 
     async fn run(&self, context: &JobContext) -> Result<JobReport> {
+        self.set_fence(context.fence.clone());
         AlertEngine::run(self, context.cancel.clone()).await?;
         Ok(JobReport::default())
     }

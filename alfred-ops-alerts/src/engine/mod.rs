@@ -4,14 +4,20 @@ mod alert_engine;
 mod builder;
 mod dispatch;
 mod job;
+mod keeper;
+mod keeping;
 mod jobs;
 mod probe;
 mod run;
+mod state_status;
 mod status;
 
 pub use alert_engine::AlertEngine;
 pub use builder::AlertEngineBuilder;
+pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
+#[cfg(test)]
+mod state_tests;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AlertEngine;
 use super::jobs::Jobs;
+use super::keeper::SAVE_INTERVAL;
 use crate::scrape::next_run;
 
 /// How long the last attempts may take once the engine is told to stop; orchestrators kill after 10 s.
@@ -17,6 +18,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(8);
 
 /// Runs the engine's tasks until `cancel` is cancelled or one of them panics.
 pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Result<()> {
+    let clock = &engine.parts().clock;
+    // Alerting goes on without its store; the state's task tries again.
+    drop(engine.restore(clock.now()).await);
     let readers = TaskSet::new(cancel);
     // Deliverers outlive the readers, so that the last evaluation's notifications are still delivered.
     let deliverers = TaskSet::new(&CancellationToken::new());
@@ -35,6 +39,7 @@ pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Res
     };
     readers.shutdown().await;
     deliverers.shutdown().await;
+    drop(engine.save(clock.now()).await);
     ended
 }
 
@@ -50,6 +55,9 @@ fn start(
     handles.extend(Jobs::start(engine, readers));
     for index in 0..engine.parts().groups.len() {
         handles.push(readers.spawn(evaluate_loop(engine.clone(), index, readers.cancel_token().clone())));
+    }
+    if engine.parts().keeper.is_some() {
+        handles.push(readers.spawn(state_loop(engine.clone(), readers.cancel_token().clone())));
     }
     for index in 0..engine.parts().dispatches.len() {
         handles.push(deliverers.spawn(deliver_loop(
@@ -91,11 +99,31 @@ async fn evaluate_loop(engine: AlertEngine, index: usize, cancel: CancellationTo
     }
 }
 
+/// Restores the state if the start could not, and saves it when something changes and now and then.
+async fn state_loop(engine: AlertEngine, cancel: CancellationToken) {
+    let Some(keeper) = &engine.parts().keeper else { return };
+    let clock = &engine.parts().clock;
+    loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = keeper.changed.notified() => {}
+            () = clock.sleep(SAVE_INTERVAL) => {}
+        }
+        // Both note in the status how they fare, and the next round makes up for what failed.
+        if engine.restore(clock.now()).await.is_ok() {
+            drop(engine.save(clock.now()).await);
+        }
+    }
+}
+
 async fn deliver_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
     let Some(dispatch) = engine.parts().dispatches.get(index) else { return };
     let clock = &engine.parts().clock;
     while !cancel.is_cancelled() {
         dispatch.deliver_due(clock.now(), clock).await;
+        // What has arrived need not be told after a restart.
+        engine.note_change(true);
         let next = dispatch.next_due();
         tokio::select! {
             biased;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::StateStatus;
 use crate::alert::RuleReport;
 use crate::notify::OutboxCounters;
 use crate::scrape::TargetStatus;
@@ -17,6 +18,8 @@ pub struct EngineStatus {
     pub rules: Vec<RuleReport>,
     /// How delivering to each sink goes.
     pub sinks: Vec<SinkStatus>,
+    /// How keeping alerts across restarts goes, if it was asked for.
+    pub state: Option<StateStatus>,
     /// What the store holds and has turned away.
     pub samples: StoreCounters,
     /// When the rules were last evaluated.

@@ -7,10 +7,12 @@ use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Evaluation;
+use super::awaited::Awaited;
 use super::outputs::Outputs;
-use crate::alert::{AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
+use crate::alert::{Alert, AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
 use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
 use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
+use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::SampleStore;
 use crate::template::Environment;
 
@@ -33,6 +35,7 @@ struct RuleState {
     plan: QueryPlan,
     watched: Option<QueryPlan>,
     alerts: Alerts,
+    awaited: Awaited,
     outputs: Outputs,
     report: RuleReport,
 }
@@ -43,6 +46,7 @@ impl GroupEvaluator {
             plan: rule.query.plan(),
             watched: rule.alert.as_ref().and_then(|alert| alert.watched.as_ref()).map(crate::promql::Query::plan),
             alerts: Alerts::new(),
+            awaited: Awaited::default(),
             outputs: Outputs::default(),
             report: RuleReport {
                 group: checked.group.name.clone(),
@@ -66,6 +70,37 @@ impl GroupEvaluator {
         for (place, state) in self.states.iter().enumerate() {
             book.set(&self.checked.group.name, place, &state.alerts);
         }
+    }
+
+    /// The group's alerts by rule, to be saved.
+    pub(crate) fn saved(&self) -> impl Iterator<Item = SavedRule> {
+        rule_keys(&self.checked).into_iter().zip(&self.states).map(|(rule, state)| SavedRule {
+            rule,
+            alerts: state.alerts.values().filter_map(SavedAlert::of).collect(),
+        })
+    }
+
+    /// Takes over the alerts of the rules that are still as they were, and returns how many. What has begun to fire since
+    /// stands.
+    pub(crate) fn restore(&mut self, saved: &[SavedRule], outage: Outage) -> usize {
+        let mut count = 0;
+        let lookback = TimeDelta::milliseconds(self.options.lookback_millis);
+        let awaited_until = outage.until.checked_add_signed(lookback).unwrap_or(outage.until);
+        let rules = self.checked.rules.iter().zip(&mut self.states).zip(rule_keys(&self.checked));
+        for ((rule, state), key) in rules {
+            let Some(part) = &rule.alert else { continue };
+            let alerts = saved.iter().filter(|saved| saved.rule == key).flat_map(|saved| &saved.alerts);
+            for alert in alerts.take(ALERTS_PER_RULE_MAX).filter_map(|alert| restored(alert.alert(), outage, part).ok()) {
+                let firing = |alert: &Alert| alert.state == AlertState::Firing;
+                if state.alerts.get(&alert.labels).is_some_and(firing) {
+                    continue;
+                }
+                state.awaited.add(alert.labels.clone(), awaited_until);
+                state.alerts.insert(alert.labels.clone(), alert);
+                count += 1;
+            }
+        }
+        count
     }
 
     /// How each rule fared at its last evaluation.
@@ -193,6 +228,7 @@ impl Run<'_> {
             state.alerts.clear();
             return Err(error);
         }
+        state.awaited.see(&held, self.now);
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
             Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
@@ -200,7 +236,7 @@ impl Run<'_> {
             }
             _ => HashSet::new(),
         };
-        let step = Step { rule: part, now: self.now, watched: watch, transitions };
+        let step = Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
         Ok((count, alert_series(&state.alerts)))
     }

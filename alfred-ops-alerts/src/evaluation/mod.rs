@@ -1,5 +1,6 @@
 //! From samples to alerts and recorded series.
 
+mod awaited;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod evaluation;
 mod group_evaluator;

@@ -88,7 +88,7 @@ impl Notification {
         alerts.truncate(alerts_max);
         Self {
             dedup_key: format!("{:016x}-{}", group_labels.fingerprint(), made_at.timestamp_millis()),
-            group_key: format!("{{}}:{group_labels}"),
+            group_key: group_key(&group_labels),
             status,
             group_labels,
             common_labels,
@@ -99,6 +99,11 @@ impl Notification {
             made_at,
         }
     }
+}
+
+/// The key of the group that these labels make.
+pub(super) fn group_key(group_labels: &Labels) -> String {
+    format!("{{}}:{group_labels}")
 }
 
 fn common(

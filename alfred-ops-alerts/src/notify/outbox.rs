@@ -173,6 +173,11 @@ impl Outbox {
         }
     }
 
+    /// The keys of the groups whose notifications wait.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &String> {
+        self.waiting.keys()
+    }
+
     /// How many notifications wait.
     #[must_use]
     pub fn len(&self) -> usize {
