@@ -113,7 +113,8 @@ impl<'a> Generator<'a> {
                 format!("(timestamp({of}) - 1.7e9)")
             }
             95 => format!("absent_over_time({})", self.matrix(depth - 1)),
-            96 => format!("-({})", self.vector(depth - 1)),
+            // Not of what loses its name at some steps only: there the server looks for equal series over all steps at once.
+            96 => format!("-({})", self.selector()),
             97 => format!("({})", self.vector(depth - 1)),
             98 => format!("vector({})", self.scalar(depth - 1)),
             _ => self.chosen(),

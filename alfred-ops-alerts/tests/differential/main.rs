@@ -16,8 +16,10 @@ mod histograms;
 mod mistake;
 mod remote_write;
 mod reply;
+mod rules;
 mod selection;
 mod server;
+mod timeline;
 
 use alfred_ops_alerts::promql::{Query, QueryOptions, RecordedSeries};
 use futures::StreamExt as _;
@@ -172,4 +174,11 @@ async fn expressions_come_to_the_same_as_in_prometheus_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn expressions_come_to_the_same_as_in_prometheus_2() {
     check_expressions(Era::Two, 1_000).await;
+}
+
+#[test]
+fn rules_do_what_they_do_in_prometheus_3() {
+    let runs = number("ALFRED_OPS_DIFFERENTIAL_RUNS").map_or(200, |runs| (runs / 10).max(1));
+    println!("ALFRED_OPS_DIFFERENTIAL_SEED={}", seed());
+    rules::check_timelines(seed(), runs);
 }
