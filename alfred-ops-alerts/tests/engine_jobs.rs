@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use alfred_ops_alerts::{
-    AlertEngine, AlertState, DiscoveryConfig, FileDiscoveryConfig, MemorySink, PrometheusConfig, ReadOptions, Rule,
-    RuleFile, ScrapeJob, TargetGroup, TargetHealth,
+    AlertEngine, AlertState, DiscoveryConfig, FileDiscoveryConfig, MemorySink, PrometheusConfig, ReadOptions,
+    Rule, RuleFile, ScrapeJob, TargetGroup, TargetHealth,
 };
 use alfred_ops_core::{Clock as _, SimulatedClock, SystemClock};
 use chrono::{DateTime, TimeDelta};
@@ -25,7 +25,10 @@ async fn a_configuration_and_a_rule_file_become_alerts() {
     let queue = Arc::new(AtomicU32::new(5));
     let value = Arc::clone(&queue);
     let target = Loopback::start(move |_| {
-        let page = format!("# TYPE queue gauge\nqueue{{tier=\"a\"}} {}\nnoise 1\n# EOF\n", value.load(Ordering::SeqCst));
+        let page = format!(
+            "# TYPE queue gauge\nqueue{{tier=\"a\"}} {}\nnoise 1\n# EOF\n",
+            value.load(Ordering::SeqCst)
+        );
         answer(200, OPEN_METRICS, page)
     })
     .await;
@@ -53,9 +56,13 @@ async fn a_configuration_and_a_rule_file_become_alerts() {
     assert_eq!(down[0].labels.get("instance"), Some("127.0.0.1:1"));
     queue.store(11, Ordering::SeqCst);
     let long = engine.step(now + TimeDelta::seconds(15)).await;
-    assert_eq!(long[0].labels.to_string(), format!("{{alertname=\"QueueLong\",instance=\"{}\",job=\"agents\",level=\"a\"}}", target.address));
+    assert_eq!(
+        long[0].labels.to_string(),
+        format!("{{alertname=\"QueueLong\",instance=\"{}\",job=\"agents\",level=\"a\"}}", target.address)
+    );
     let status = engine.status();
-    let of = |instance: &str| status.targets.iter().find(|status| status.instance == instance).unwrap().clone();
+    let of =
+        |instance: &str| status.targets.iter().find(|status| status.instance == instance).unwrap().clone();
     assert_eq!((of(&target.address).health, of(&target.address).samples), (TargetHealth::Up, 2));
     assert_eq!(of("127.0.0.1:1").health, TargetHealth::Down);
     // What no rule looks at is not kept: of six series of each target only these.
@@ -75,7 +82,8 @@ async fn targets_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("targets.json");
     let write = |address: &str| std::fs::write(&list, format!("[{{\"targets\": [\"{address}\"]}}]")).unwrap();
-    let job = ScrapeJob::new("agents").with_discovery(DiscoveryConfig::File(FileDiscoveryConfig::new([list.clone()])));
+    let job = ScrapeJob::new("agents")
+        .with_discovery(DiscoveryConfig::File(FileDiscoveryConfig::new([list.clone()])));
     let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
     let rules = [Rule::new("Here", "m == 1"), Rule::new("Asked", "up == 1")];
     let engine = AlertEngine::builder().jobs([job]).rules(rules).clock(clock.shared()).build().unwrap();
@@ -93,8 +101,11 @@ async fn targets_come_and_go() {
 #[tokio::test]
 async fn it_runs_until_it_is_told_to_stop() {
     let target = Loopback::start(|_| answer(200, TEXT, "m 1\n")).await;
-    let mut job = ScrapeJob::new("agents")
-        .with_discovery(DiscoveryConfig::Static(vec![TargetGroup::of_addresses("0", [target.address.clone()])]));
+    let mut job =
+        ScrapeJob::new("agents").with_discovery(DiscoveryConfig::Static(vec![TargetGroup::of_addresses(
+            "0",
+            [target.address.clone()],
+        )]));
     (job.interval, job.timeout) = (Duration::from_millis(500), Duration::from_millis(500));
     let engine = AlertEngine::builder()
         .jobs([job])

@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::patient::Patient;
-use super::{Diagnosis, FindingKind, Severity, exported, growth, lifetime, matching, patterns, percent, ratio};
+use super::{
+    Diagnosis, FindingKind, Severity, exported, growth, lifetime, matching, patterns, percent, ratio,
+};
 use crate::promql::{Position, Query, QueryOptions, SeriesSource, Span};
 use crate::rule::{GroupRule, RuleGroup};
 
@@ -27,7 +29,10 @@ pub struct Doctor<'s> {
 
 impl std::fmt::Debug for Doctor<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Doctor").field("now", &self.now).field("history", &self.history).finish_non_exhaustive()
+        f.debug_struct("Doctor")
+            .field("now", &self.now)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +78,9 @@ impl<'s> Doctor<'s> {
             }
         };
         let (for_duration, annotations) = match rule {
-            GroupRule::Alert(rule) => (rule.for_duration, rule.annotations.values().map(String::as_str).collect()),
+            GroupRule::Alert(rule) => {
+                (rule.for_duration, rule.annotations.values().map(String::as_str).collect())
+            }
             GroupRule::Record(_) => (Duration::ZERO, Vec::new()),
         };
         let mut patient = Patient {
@@ -98,7 +105,9 @@ impl<'s> Doctor<'s> {
             patient.find(FindingKind::Failing, Severity::Fatal, Span::default(), text);
         }
         let mut findings = patient.findings;
-        findings.sort_by(|left, right| right.severity.cmp(&left.severity).then(left.position.cmp(&right.position)));
+        findings.sort_by(|left, right| {
+            right.severity.cmp(&left.severity).then(left.position.cmp(&right.position))
+        });
         diagnosis.findings = findings;
         diagnosis
     }

@@ -47,7 +47,8 @@ fn visit(patient: &mut Patient<'_>, node: &Node, weight: Severity) {
 }
 
 fn check_selector(patient: &mut Patient<'_>, selector: &Selector, span: Span, weight: Severity) {
-    let by_name: Vec<Matcher> = selector.matchers.iter().filter(|m| m.name() == Labels::NAME).cloned().collect();
+    let by_name: Vec<Matcher> =
+        selector.matchers.iter().filter(|m| m.name() == Labels::NAME).cloned().collect();
     if by_name.is_empty() {
         return;
     }
@@ -87,9 +88,11 @@ fn check_matcher(
     // Of a list of values every one is looked for.
     let wanted = matcher.possible_values();
     let missing: Vec<String> = match &wanted {
-        Some(values) => {
-            values.iter().filter(|value| !known.contains(*value)).map(|value| format!("{label}=\"{value}\"")).collect()
-        }
+        Some(values) => values
+            .iter()
+            .filter(|value| !known.contains(*value))
+            .map(|value| format!("{label}=\"{value}\""))
+            .collect(),
         None if known.iter().any(|value| matcher.matches_value(value)) => Vec::new(),
         None => vec![matcher.to_string()],
     };
@@ -101,7 +104,8 @@ fn check_matcher(
     if known.len() > LISTED {
         listed.push("…");
     }
-    let text = format!("no series of {metric} has {}; there are {label}: {}", missing.join(", "), listed.join(", "));
+    let text =
+        format!("no series of {metric} has {}; there are {label}: {}", missing.join(", "), listed.join(", "));
     // Which jobs there are is configured, and known as soon as they are scraped; other values may yet come.
     let severity = match (label == "job", all) {
         (true, true) => weight,

@@ -17,7 +17,8 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
     root.walk(&mut |node| nodes.push(node));
     for node in nodes {
         if let NodeKind::Call { function, arguments } = &node.kind
-            && let Some(NodeKind::Range { selector, range }) = arguments.first().map(|argument| &argument.bare().kind)
+            && let Some(NodeKind::Range { selector, range }) =
+                arguments.first().map(|argument| &argument.bare().kind)
         {
             let windows = windows(patient, &selector.matchers);
             let counts = matches!(function, Function::Rate | Function::Increase | Function::Irate);

@@ -18,7 +18,10 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
     let mut selector = None;
     patient.query.root().walk(&mut |node| match &node.kind {
         NodeKind::Selector(own) if selector.is_none() => selector = Some((own, node.span)),
-        NodeKind::Range { .. } | NodeKind::Aggregate { .. } | NodeKind::Subquery { .. } | NodeKind::Selector(_) => {
+        NodeKind::Range { .. }
+        | NodeKind::Aggregate { .. }
+        | NodeKind::Subquery { .. }
+        | NodeKind::Selector(_) => {
             selector = None;
         }
         _ => {}
@@ -30,7 +33,9 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
     for series in patient.source.select(&selector.matchers).into_iter().take(SERIES_MAX) {
         let mut window = Window::default();
         patient.source.window(series, start, patient.now, &mut window);
-        let (Some((first, _)), Some((last, _))) = (window.floats.first(), window.floats.last()) else { continue };
+        let (Some((first, _)), Some((last, _))) = (window.floats.first(), window.floats.last()) else {
+            continue;
+        };
         if patient.now - last <= lookback {
             // One that still lives may live as long as it takes.
             return;
@@ -51,7 +56,10 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
 fn has_aggregation(patient: &Patient<'_>) -> bool {
     let mut found = false;
     patient.query.root().walk(&mut |node| {
-        found |= matches!(&node.kind, NodeKind::Aggregate { .. } | NodeKind::Range { .. } | NodeKind::Subquery { .. });
+        found |= matches!(
+            &node.kind,
+            NodeKind::Aggregate { .. } | NodeKind::Range { .. } | NodeKind::Subquery { .. }
+        );
     });
     found
 }

@@ -26,8 +26,17 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
     }
 }
 
-fn check(patient: &mut Patient<'_>, node: &Node, op: BinaryOp, matching: &Matching, left: &Node, right: &Node) {
-    let (Ok(left_samples), Ok(right_samples)) = (patient.candidates(left), patient.candidates(right)) else { return };
+fn check(
+    patient: &mut Patient<'_>,
+    node: &Node,
+    op: BinaryOp,
+    matching: &Matching,
+    left: &Node,
+    right: &Node,
+) {
+    let (Ok(left_samples), Ok(right_samples)) = (patient.candidates(left), patient.candidates(right)) else {
+        return;
+    };
     // A side without series is another finding.
     if left_samples.is_empty() || right_samples.is_empty() {
         return;

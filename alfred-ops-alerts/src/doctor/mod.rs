@@ -8,8 +8,8 @@ mod finding;
 mod growth;
 mod lifetime;
 mod matching;
-mod patterns;
 mod patient;
+mod patterns;
 mod percent;
 mod ratio;
 

@@ -8,7 +8,9 @@ use alfred_ops_core::Labels;
 
 use super::{Finding, FindingKind, Severity};
 use crate::promql::ast::{BinaryOp, Node, NodeKind, ValueType};
-use crate::promql::{Position, Query, QueryError, QueryOptions, QueryPlan, SeriesSource, Span, Value, VectorSample};
+use crate::promql::{
+    Position, Query, QueryError, QueryOptions, QueryPlan, SeriesSource, Span, Value, VectorSample,
+};
 
 /// The rule that is examined, and the series on which it is.
 pub(super) struct Patient<'a> {
@@ -74,7 +76,9 @@ pub(super) fn without_comparisons(node: &Node) -> Node {
             let chosen = if left.value_type() == ValueType::Vector { left } else { right };
             return without_comparisons(chosen);
         }
-        NodeKind::Binary { op: BinaryOp::And | BinaryOp::Unless, left, .. } => return without_comparisons(left),
+        NodeKind::Binary { op: BinaryOp::And | BinaryOp::Unless, left, .. } => {
+            return without_comparisons(left);
+        }
         NodeKind::Binary { op, returns_bool, matching, left, right } => NodeKind::Binary {
             op: *op,
             returns_bool: *returns_bool,

@@ -16,8 +16,13 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
 
 /// `sum(x == 0) > 2`: what is left are zeros, and so is their sum.
 fn sum_of_zeros(patient: &mut Patient<'_>, node: &Node) {
-    let NodeKind::Binary { op: BinaryOp::Greater | BinaryOp::GreaterOrEqual, returns_bool: false, left, right, .. } =
-        &node.kind
+    let NodeKind::Binary {
+        op: BinaryOp::Greater | BinaryOp::GreaterOrEqual,
+        returns_bool: false,
+        left,
+        right,
+        ..
+    } = &node.kind
     else {
         return;
     };
@@ -28,7 +33,10 @@ fn sum_of_zeros(patient: &mut Patient<'_>, node: &Node) {
     ) else {
         return;
     };
-    let NodeKind::Binary { op: BinaryOp::Equal, returns_bool: false, right: zero, .. } = &of.bare().kind else { return };
+    let NodeKind::Binary { op: BinaryOp::Equal, returns_bool: false, right: zero, .. } = &of.bare().kind
+    else {
+        return;
+    };
     if *limit > 0.0 && matches!(zero.bare().kind, NodeKind::Number(number) if number == 0.0) {
         let name = op.name();
         let text = format!(
@@ -36,7 +44,8 @@ fn sum_of_zeros(patient: &mut Patient<'_>, node: &Node) {
              count them"
         );
         // The word itself stands first.
-        let word = crate::promql::Span { start: left.bare().span.start, end: left.bare().span.start + name.len() };
+        let word =
+            crate::promql::Span { start: left.bare().span.start, end: left.bare().span.start + name.len() };
         let corrected = patient.replaced(word, "count");
         patient.find_with(FindingKind::SumOfZeros, Severity::Fatal, left.span, text, Some(corrected));
     }
@@ -48,8 +57,12 @@ fn histogram_quantile(patient: &mut Patient<'_>, node: &Node) {
     if let NodeKind::Number(number) = quantile.bare().kind
         && !(0.0..=1.0).contains(&number)
     {
-        let text = format!("the quantile {number} is not between 0 and 1: the answer is an infinity whatever the values are");
-        let corrected = (1.0..=100.0).contains(&number).then(|| patient.replaced(quantile.span, &(number / 100.0).to_string()));
+        let text = format!(
+            "the quantile {number} is not between 0 and 1: the answer is an infinity whatever the values are"
+        );
+        let corrected = (1.0..=100.0)
+            .contains(&number)
+            .then(|| patient.replaced(quantile.span, &(number / 100.0).to_string()));
         patient.find_with(FindingKind::QuantileOutOfRange, Severity::Fatal, quantile.span, text, corrected);
     }
     let NodeKind::Aggregate { grouping, of: inner, .. } = &of.bare().kind else { return };

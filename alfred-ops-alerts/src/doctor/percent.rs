@@ -9,7 +9,9 @@ pub(super) fn examine(patient: &mut Patient<'_>) {
     let mut nodes = Vec::new();
     root.walk(&mut |node| nodes.push(node));
     for node in nodes {
-        let NodeKind::Binary { op: BinaryOp::Greater | BinaryOp::GreaterOrEqual, left, right, .. } = &node.kind else {
+        let NodeKind::Binary { op: BinaryOp::Greater | BinaryOp::GreaterOrEqual, left, right, .. } =
+            &node.kind
+        else {
             continue;
         };
         let NodeKind::Number(limit) = right.bare().kind else { continue };
@@ -62,12 +64,20 @@ fn mentions(text: &str, percent: &str) -> bool {
 }
 
 /// The rate of what is selected by the rate of all.
-fn share(patient: &Patient<'_>, rate: &Node, selector: &Selector, limit: &Node, op: BinaryOp) -> Option<String> {
+fn share(
+    patient: &Patient<'_>,
+    rate: &Node,
+    selector: &Selector,
+    limit: &Node,
+    op: BinaryOp,
+) -> Option<String> {
     let name = selector.name()?;
     let kept: Vec<String> = selector
         .matchers
         .iter()
-        .filter(|matcher| matcher.equal_to(matcher.name()).is_some() && matcher.name() != alfred_ops_core::Labels::NAME)
+        .filter(|matcher| {
+            matcher.equal_to(matcher.name()).is_some() && matcher.name() != alfred_ops_core::Labels::NAME
+        })
         .map(ToString::to_string)
         .collect();
     if kept.len() + 1 == selector.matchers.len() {

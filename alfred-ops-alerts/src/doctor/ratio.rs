@@ -2,16 +2,22 @@
 
 use super::patient::Patient;
 use super::{FindingKind, Severity};
-use crate::promql::ast::{BinaryOp, Node, NodeKind, ValueType};
 use crate::promql::VectorSample;
+use crate::promql::ast::{BinaryOp, Node, NodeKind, ValueType};
 
 pub(super) fn examine(patient: &mut Patient<'_>) {
     let root = patient.query.root();
     let mut nodes = Vec::new();
     root.walk(&mut |node| nodes.push(node));
     for node in nodes {
-        if let NodeKind::Binary { op: BinaryOp::Greater | BinaryOp::GreaterOrEqual, returns_bool: false, left, .. } = &node.kind
-            && let NodeKind::Binary { op: BinaryOp::Divide, left: dividend, right: divisor, .. } = &left.bare().kind
+        if let NodeKind::Binary {
+            op: BinaryOp::Greater | BinaryOp::GreaterOrEqual,
+            returns_bool: false,
+            left,
+            ..
+        } = &node.kind
+            && let NodeKind::Binary { op: BinaryOp::Divide, left: dividend, right: divisor, .. } =
+                &left.bare().kind
             && divisor.value_type() == ValueType::Vector
             && is_limit(divisor)
         {

@@ -60,14 +60,36 @@ fn rules_that_cannot_fire_are_told_why() {
         Rule::new("A", "pg_stat_database_numbackends / pg_settings_max_connections > 0.8"),
         FindingKind::SidesNeverMatch,
         Severity::Fatal,
-        Some("sum by (instance, job) (pg_stat_database_numbackends) / max by (instance, job) (pg_settings_max_connections) > 0.8"),
+        Some(
+            "sum by (instance, job) (pg_stat_database_numbackends) / max by (instance, job) (pg_settings_max_connections) > 0.8",
+        ),
     );
-    check(Rule::new("A", "sum(up == 0) > 2"), FindingKind::SumOfZeros, Severity::Fatal, Some("count(up == 0) > 2"));
-    check(Rule::new("A", "up{job=~\"alfred-bot|social-intel\"} == 0"), FindingKind::MissingValue, Severity::Fatal, None);
-    check(Rule::new("A", "up{job=~\"agents|social-intel\"} == 0"), FindingKind::MissingValue, Severity::Misleading, None);
+    check(
+        Rule::new("A", "sum(up == 0) > 2"),
+        FindingKind::SumOfZeros,
+        Severity::Fatal,
+        Some("count(up == 0) > 2"),
+    );
+    check(
+        Rule::new("A", "up{job=~\"alfred-bot|social-intel\"} == 0"),
+        FindingKind::MissingValue,
+        Severity::Fatal,
+        None,
+    );
+    check(
+        Rule::new("A", "up{job=~\"agents|social-intel\"} == 0"),
+        FindingKind::MissingValue,
+        Severity::Misleading,
+        None,
+    );
     check(Rule::new("A", "queue{zone=\"x\"} > 5"), FindingKind::MissingLabel, Severity::Fatal, None);
     check(Rule::new("A", "queue_length > 5"), FindingKind::MissingMetric, Severity::Fatal, None);
-    check(Rule::new("A", "rate(http_requests_total[15s]) > 5"), FindingKind::RangeTooShort, Severity::Fatal, None);
+    check(
+        Rule::new("A", "rate(http_requests_total[15s]) > 5"),
+        FindingKind::RangeTooShort,
+        Severity::Fatal,
+        None,
+    );
     check(
         Rule::new("A", "histogram_quantile(95, rate(task_processing_duration_seconds_bucket[5m])) > 30"),
         FindingKind::QuantileOutOfRange,
@@ -75,10 +97,15 @@ fn rules_that_cannot_fire_are_told_why() {
         Some("histogram_quantile(0.95, rate(task_processing_duration_seconds_bucket[5m])) > 30"),
     );
     check(
-        Rule::new("A", "histogram_quantile(0.9, sum by (job) (rate(task_processing_duration_seconds_bucket[5m]))) > 3"),
+        Rule::new(
+            "A",
+            "histogram_quantile(0.9, sum by (job) (rate(task_processing_duration_seconds_bucket[5m]))) > 3",
+        ),
         FindingKind::BoundsLost,
         Severity::Fatal,
-        Some("histogram_quantile(0.9, sum by (job, le) (rate(task_processing_duration_seconds_bucket[5m]))) > 3"),
+        Some(
+            "histogram_quantile(0.9, sum by (job, le) (rate(task_processing_duration_seconds_bucket[5m]))) > 3",
+        ),
     );
     check(
         Rule::new("A", "queue / on (job) group_left () sum by (instance) (http_requests_total) > 1"),
@@ -116,9 +143,9 @@ fn rules_that_mislead_are_told_how() {
 
 #[test]
 fn series_that_live_too_shortly_are_told_of() {
-    let lines: Vec<String> = (0..4).map(|run| {
-        format!("job_failed{{job=\"batch\",run=\"{run}\"}} {} 1x4 stale", "_ ".repeat(run * 8))
-    }).collect();
+    let lines: Vec<String> = (0..4)
+        .map(|run| format!("job_failed{{job=\"batch\",run=\"{run}\"}} {} 1x4 stale", "_ ".repeat(run * 8)))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let rule = |seconds| Rule::new("A", "job_failed == 1").with_for(Duration::from_secs(seconds));
     let diagnosis = examine(rule(3600), &lines);
@@ -152,7 +179,8 @@ fn the_packs_rules_can_all_fire_where_their_metrics_are() {
     let doctor = Doctor::new(&recorded, DateTime::UNIX_EPOCH + TimeDelta::minutes(20));
     for diagnosis in doctor.examine(&RuleGroup::new("g").with_rules(brief_rules())) {
         let kinds = diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Note);
-        let other: Vec<&Finding> = kinds.filter(|finding| finding.kind != FindingKind::MissingMetric).collect();
+        let other: Vec<&Finding> =
+            kinds.filter(|finding| finding.kind != FindingKind::MissingMetric).collect();
         assert!(other.is_empty(), "{diagnosis:#?}");
     }
 }
@@ -161,7 +189,9 @@ fn the_packs_rules_can_all_fire_where_their_metrics_are() {
 fn the_faults_of_the_platforms_own_rules_are_found() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/platform/basic.yml");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("SKIPPED: the_faults_of_the_platforms_own_rules_are_found (no ../shared/platform/basic.yml)");
+        println!(
+            "SKIPPED: the_faults_of_the_platforms_own_rules_are_found (no ../shared/platform/basic.yml)"
+        );
         return;
     };
     let expected = [
@@ -197,9 +227,15 @@ fn parse_rules(_: &str) -> RuleGroup {
         Rule::new("HighErrorRate", "rate(http_requests_total{status=~\"5..\"}[5m]) > 0.1")
             .with_annotation("description", "Error rate is above 10% for 5 minutes"),
         Rule::new("AgentDown", "up{job=~\"alfred-bot|social-intel|financial-tax|legal-compliance\"} == 0"),
-        Rule::new("HighMemoryUsage", "container_memory_usage_bytes / container_spec_memory_limit_bytes > 0.8"),
+        Rule::new(
+            "HighMemoryUsage",
+            "container_memory_usage_bytes / container_spec_memory_limit_bytes > 0.8",
+        ),
         Rule::new("PubSubBacklog", "pubsub_subscription_num_undelivered_messages > 1000"),
-        Rule::new("DatabaseConnectionsHigh", "pg_stat_database_numbackends / pg_settings_max_connections > 0.8"),
+        Rule::new(
+            "DatabaseConnectionsHigh",
+            "pg_stat_database_numbackends / pg_settings_max_connections > 0.8",
+        ),
         Rule::new("TaskProcessingLatency", latency),
     ])
 }

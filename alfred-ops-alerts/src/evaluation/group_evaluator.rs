@@ -44,7 +44,11 @@ impl GroupEvaluator {
     pub(crate) fn new(checked: CheckedGroup, options: QueryOptions) -> Self {
         let state = |rule: &CheckedRule| RuleState {
             plan: rule.query.plan(),
-            watched: rule.alert.as_ref().and_then(|alert| alert.watched.as_ref()).map(crate::promql::Query::plan),
+            watched: rule
+                .alert
+                .as_ref()
+                .and_then(|alert| alert.watched.as_ref())
+                .map(crate::promql::Query::plan),
             alerts: Alerts::new(),
             awaited: Awaited::default(),
             outputs: Outputs::default(),
@@ -90,7 +94,10 @@ impl GroupEvaluator {
         for ((rule, state), key) in rules {
             let Some(part) = &rule.alert else { continue };
             let alerts = saved.iter().filter(|saved| saved.rule == key).flat_map(|saved| &saved.alerts);
-            for alert in alerts.take(ALERTS_PER_RULE_MAX).filter_map(|alert| restored(alert.alert(), outage, part).ok()) {
+            for alert in alerts
+                .take(ALERTS_PER_RULE_MAX)
+                .filter_map(|alert| restored(alert.alert(), outage, part).ok())
+            {
                 let firing = |alert: &Alert| alert.state == AlertState::Firing;
                 if state.alerts.get(&alert.labels).is_some_and(firing) {
                     continue;
@@ -156,9 +163,14 @@ struct Run<'a> {
 type Written = Vec<(Labels, SampleValue)>;
 
 impl Run<'_> {
-    fn evaluate(&mut self, state: &mut RuleState, transitions: &mut Vec<Transition>) -> Result<(usize, Written)> {
+    fn evaluate(
+        &mut self,
+        state: &mut RuleState,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<(usize, Written)> {
         let Answer { value, annotations } = self.ask(&mut state.plan)?;
-        state.report.warnings = annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
+        state.report.warnings =
+            annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
         let samples = match value {
             Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
             Value::Vector(samples) => samples,
@@ -192,9 +204,12 @@ impl Run<'_> {
         let mut outputs = HashMap::with_capacity(samples.len());
         for sample in samples {
             let environment = Environment::new(self.now);
-            let labels = self.set_labels(&sample, Labels::clone, &environment).with(Labels::NAME, &self.rule.name);
+            let labels =
+                self.set_labels(&sample, Labels::clone, &environment).with(Labels::NAME, &self.rule.name);
             if outputs.insert(labels, sample.value).is_some() {
-                return Err(duplicate("vector contains metrics with the same labelset after applying rule labels"));
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying rule labels",
+                ));
             }
         }
         Ok((outputs.len(), outputs.into_iter().collect()))
@@ -219,7 +234,9 @@ impl Run<'_> {
             };
             let annotations = annotations.map(fill).collect();
             if held.insert(labels, Held { value, annotations }).is_some() {
-                return Err(duplicate("vector contains metrics with the same labelset after applying alert labels"));
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying alert labels",
+                ));
             }
         }
         let count = held.len();
@@ -231,12 +248,14 @@ impl Run<'_> {
         state.awaited.see(&held, self.now);
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
-            Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
-                samples.iter().map(|sample| self.alert_labels(sample, &environment)).collect::<HashSet<Labels>>()
-            }
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => samples
+                .iter()
+                .map(|sample| self.alert_labels(sample, &environment))
+                .collect::<HashSet<Labels>>(),
             _ => HashSet::new(),
         };
-        let step = Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
+        let step =
+            Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
         Ok((count, alert_series(&state.alerts)))
     }
@@ -264,12 +283,15 @@ impl Run<'_> {
         let query = Query::parse(text)?;
         match query.instant(&*store, self.millis, self.options)?.value {
             Value::Scalar(value) => Ok(vec![Sample::new(Labels::empty(), value)]),
-            Value::Vector(samples) => {
-                Ok(samples.into_iter().map(|sample| Sample::new(sample.labels, number(&sample.value))).collect())
-            }
-            Value::Text(_) | Value::Matrix(_) => {
-                Err(Error::new(ErrorKind::InvalidInput, "evaluate query", "query result is not a vector or scalar"))
-            }
+            Value::Vector(samples) => Ok(samples
+                .into_iter()
+                .map(|sample| Sample::new(sample.labels, number(&sample.value)))
+                .collect()),
+            Value::Text(_) | Value::Matrix(_) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "evaluate query",
+                "query result is not a vector or scalar",
+            )),
         }
     }
 }

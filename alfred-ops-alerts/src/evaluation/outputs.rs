@@ -16,7 +16,12 @@ pub(super) struct Outputs {
 
 impl Outputs {
     /// Writes the samples of one evaluation, and ends the series that it has no more.
-    pub(super) fn write(&mut self, store: &mut SampleStore, millis: i64, samples: Vec<(Labels, SampleValue)>) {
+    pub(super) fn write(
+        &mut self,
+        store: &mut SampleStore,
+        millis: i64,
+        samples: Vec<(Labels, SampleValue)>,
+    ) {
         let mut before = std::mem::take(&mut self.places);
         for (labels, value) in samples {
             let known = before.remove(&labels).filter(|place| store.push(*place, millis, &value).is_some());

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::promql::{Query, QueryOptions, Value};
 use crate::{
-    Alert, AlertBook, AlertState, Expr, RecordingRule, Rule, RuleGroup, RuleHealth, RuleSet, SampleStore, Selector,
-    brief_rules,
+    Alert, AlertBook, AlertState, Expr, RecordingRule, Rule, RuleGroup, RuleHealth, RuleSet, SampleStore,
+    Selector, brief_rules,
 };
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -36,7 +36,10 @@ fn timeline(rule: Rule, values: &[Option<f64>]) -> Vec<String> {
         }
         for transition in evaluator.evaluate(&samples, now).transitions {
             let seconds = (transition.at - at(0)).num_seconds();
-            lines.push(format!("{seconds}: {} to {}: {:?}", transition.from, transition.to, transition.reason));
+            lines.push(format!(
+                "{seconds}: {} to {}: {:?}",
+                transition.from, transition.to, transition.reason
+            ));
         }
         now += TimeDelta::seconds(15);
     }
@@ -175,7 +178,9 @@ fn a_rule_that_cannot_be_evaluated_keeps_its_alerts_and_says_why() {
     assert_eq!(evaluator.book(), book);
     let RuleHealth::Failed(error) = &evaluation.reports[0].health else { panic!("{evaluation:?}") };
     assert!(
-        error.to_string().starts_with("evaluate query (Both): found duplicate series for the match group {} on the right"),
+        error
+            .to_string()
+            .starts_with("evaluate query (Both): found duplicate series for the match group {} on the right"),
         "{error}"
     );
 }
@@ -183,10 +188,13 @@ fn a_rule_that_cannot_be_evaluated_keeps_its_alerts_and_says_why() {
 fn asked(samples: &RwLock<SampleStore>, query: &str, seconds: i64) -> Vec<String> {
     let query: Query = query.parse().unwrap();
     let store = samples.read().unwrap();
-    let Value::Vector(found) = query.instant(&*store, seconds * 1000, &QueryOptions::default()).unwrap().value else {
+    let Value::Vector(found) =
+        query.instant(&*store, seconds * 1000, &QueryOptions::default()).unwrap().value
+    else {
         panic!("{query} is no vector");
     };
-    let mut found: Vec<String> = found.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
+    let mut found: Vec<String> =
+        found.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
     found.sort();
     found
 }
@@ -205,9 +213,14 @@ fn later_rules_see_what_earlier_ones_record_and_alerts_are_series_too() {
         samples.write().unwrap().append(&queue(), at(seconds), value);
         evaluator.evaluate(&samples, at(seconds));
     }
-    assert_eq!(asked(&samples, "job:queue:sum", 0), ["job:queue:sum{job=\"agents\",kind=\"sum\",team=\"platform\"} 11"]);
+    assert_eq!(
+        asked(&samples, "job:queue:sum", 0),
+        ["job:queue:sum{job=\"agents\",kind=\"sum\",team=\"platform\"} 11"]
+    );
     let alert = |state: &str| {
-        format!("ALERTS{{alertname=\"Long\",alertstate=\"{state}\",job=\"agents\",kind=\"sum\",team=\"platform\"}} 1")
+        format!(
+            "ALERTS{{alertname=\"Long\",alertstate=\"{state}\",job=\"agents\",kind=\"sum\",team=\"platform\"}} 1"
+        )
     };
     assert_eq!(asked(&samples, "ALERTS", 0), [alert("pending")]);
     assert_eq!(asked(&samples, "ALERTS", 15), [alert("firing")]);

@@ -84,7 +84,11 @@ impl Expr {
 
     /// One reading for each combination of these labels.
     #[must_use]
-    pub fn aggregated<L: AsRef<str>>(self, aggregation: Aggregation, by: impl IntoIterator<Item = L>) -> Self {
+    pub fn aggregated<L: AsRef<str>>(
+        self,
+        aggregation: Aggregation,
+        by: impl IntoIterator<Item = L>,
+    ) -> Self {
         let labels: Vec<String> = by.into_iter().map(|label| label_name(label.as_ref())).collect();
         let grouping = if labels.is_empty() { String::new() } else { format!(" by ({})", labels.join(", ")) };
         Self::whole(format!("{}{grouping} ({})", aggregation.name(), self.text))
@@ -198,7 +202,11 @@ mod tests {
     #[test]
     fn parentheses_stand_where_they_must() {
         let metric = |name: &str| Expr::from(Selector::metric(name));
-        check(&metric("a").combined(Arithmetic::Subtract, metric("b").combined(Arithmetic::Subtract, metric("c"))), "a - (b - c)");
+        check(
+            &metric("a")
+                .combined(Arithmetic::Subtract, metric("b").combined(Arithmetic::Subtract, metric("c"))),
+            "a - (b - c)",
+        );
         check(&metric("a").combined(Arithmetic::Add, metric("b")).divided_by(metric("c")), "(a + b) / c");
         check(&metric("a").divided_by(metric("b").divided_by(metric("c"))), "a / (b / c)");
         check(&metric("a").divided_by(metric("b")).divided_by(metric("c")).above(1.5), "a / b / c > 1.5");
@@ -206,7 +214,10 @@ mod tests {
         check(&metric("a").above(1.0).and(metric("b").below(2.0)).or(metric("c")), "(a > 1 and b < 2) or c");
         check(&Expr::promql("a or b").sum_by(["x.y"]), "sum by (\"x.y\") (a or b)");
         check(&metric("a").aggregated(Aggregation::Max, [""; 0]).equal_to(f64::INFINITY), "max (a) == +Inf");
-        check(&Selector::metric("my.metric").one_of("a", ["x.y", "z"]).into(), "{\"my.metric\",a=~\"x\\\\.y|z\"}");
+        check(
+            &Selector::metric("my.metric").one_of("a", ["x.y", "z"]).into(),
+            "{\"my.metric\",a=~\"x\\\\.y|z\"}",
+        );
         check(&Expr::absent(&Selector::metric("up").with("job", "a")), "absent(up{job=\"a\"})");
     }
 }

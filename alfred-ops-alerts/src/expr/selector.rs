@@ -56,7 +56,11 @@ impl Selector {
 
     /// Those of which `label` has one of these values.
     #[must_use]
-    pub fn one_of<V: AsRef<str>>(self, label: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+    pub fn one_of<V: AsRef<str>>(
+        self,
+        label: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
         let escaped: Vec<String> = values.into_iter().map(|value| regex::escape(value.as_ref())).collect();
         self.and(label, MatchOp::Regex, escaped.join("|"))
     }

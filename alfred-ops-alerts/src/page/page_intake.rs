@@ -76,7 +76,13 @@ impl PageIntake {
     ///
     /// # Errors
     /// What is wrong with the page, or beyond the job's limits.
-    pub fn take(&mut self, page: &str, format: Format, at: i64, store: &RwLock<SampleStore>) -> Result<TakenPage> {
+    pub fn take(
+        &mut self,
+        page: &str,
+        format: Format,
+        at: i64,
+        store: &RwLock<SampleStore>,
+    ) -> Result<TakenPage> {
         let changes = store.read().unwrap_or_else(PoisonError::into_inner).interest_changes();
         let before = std::mem::take(&mut self.known);
         let forget = changes != self.interest_changes;

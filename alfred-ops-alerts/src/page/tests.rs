@@ -32,18 +32,25 @@ fn present(store: &RwLock<SampleStore>, query: &str, seconds: i64) -> Vec<String
 #[test]
 fn a_page_is_written_with_its_targets_labels_and_ends_what_it_has_no_more() {
     let (mut intake, store) = intake();
-    let mut take = |page: &str, seconds: i64| intake.take(page, Format::Text, seconds * 1000, &store).unwrap();
-    assert_eq!(take("m{job=\"mine\",x=\"1\"} 7\nn 1\n", 0), TakenPage { scraped: 2, kept: 2, added: 2, refused: 0 });
-    assert_eq!(present(&store, "m", 0), ["m{exported_job=\"mine\",instance=\"a:1\",job=\"agents\",x=\"1\"} 7"]);
-    // Another order, a series gone, one new, one twice.
+    let mut take =
+        |page: &str, seconds: i64| intake.take(page, Format::Text, seconds * 1000, &store).unwrap();
     assert_eq!(
-        take("n 2\nm{x=\"2\"} 3\nn 5\n", 15),
-        TakenPage { scraped: 3, kept: 2, added: 1, refused: 1 }
+        take("m{job=\"mine\",x=\"1\"} 7\nn 1\n", 0),
+        TakenPage { scraped: 2, kept: 2, added: 2, refused: 0 }
     );
+    assert_eq!(
+        present(&store, "m", 0),
+        ["m{exported_job=\"mine\",instance=\"a:1\",job=\"agents\",x=\"1\"} 7"]
+    );
+    // Another order, a series gone, one new, one twice.
+    assert_eq!(take("n 2\nm{x=\"2\"} 3\nn 5\n", 15), TakenPage { scraped: 3, kept: 2, added: 1, refused: 1 });
     assert_eq!(present(&store, "m", 15), ["m{instance=\"a:1\",job=\"agents\",x=\"2\"} 3"]);
     assert_eq!(present(&store, "n", 15), ["n{instance=\"a:1\",job=\"agents\"} 2"]);
     take("m{job=\"mine\",x=\"1\"} 8\n", 30);
-    assert_eq!(present(&store, "m", 30), ["m{exported_job=\"mine\",instance=\"a:1\",job=\"agents\",x=\"1\"} 8"]);
+    assert_eq!(
+        present(&store, "m", 30),
+        ["m{exported_job=\"mine\",instance=\"a:1\",job=\"agents\",x=\"1\"} 8"]
+    );
     assert_eq!(present(&store, "n", 30), [""; 0]);
 }
 

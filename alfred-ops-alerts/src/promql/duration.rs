@@ -66,17 +66,27 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written() {
-        for (text, millis) in
-            [("0", 0), ("5m", 300_000), ("1h30m", 5_400_000), ("1d", 86_400_000), ("1w2d", 777_600_000), ("250ms", 250)]
-        {
+        for (text, millis) in [
+            ("0", 0),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("1d", 86_400_000),
+            ("1w2d", 777_600_000),
+            ("250ms", 250),
+        ] {
             assert_eq!(parse_duration(text), Some(millis), "{text}");
         }
         for text in ["", "5", "m", "1m1h", "1m1m", "1.5h", "-5m", "5 m", "999999y"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
-        for (millis, text) in
-            [(0, "0s"), (300_000, "5m"), (-5_400_000, "-1h30m"), (777_600_000, "9d"), (1_209_600_000, "2w"), (1, "1ms")]
-        {
+        for (millis, text) in [
+            (0, "0s"),
+            (300_000, "5m"),
+            (-5_400_000, "-1h30m"),
+            (777_600_000, "9d"),
+            (1_209_600_000, "2w"),
+            (1, "1ms"),
+        ] {
             assert_eq!(format_duration(millis), text);
         }
     }

@@ -20,8 +20,8 @@ pub use options::QueryOptions;
 pub use position::{Position, Span};
 pub use query::Query;
 pub use recorded::RecordedSeries;
-pub use source::{Growth, SeriesId, SeriesSource, Window};
 pub(crate) use recorded::next_generation;
+pub use source::{Growth, SeriesId, SeriesSource, Window};
 pub(crate) use syntax::unquote;
 
 pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};

@@ -45,7 +45,8 @@ impl RecordedSeries {
         if samples.last().is_some_and(|(last, _)| *last >= millis) {
             return false;
         }
-        let value = value.map(|value| told_reset(samples.last().and_then(|(_, value)| value.as_ref()), value));
+        let value =
+            value.map(|value| told_reset(samples.last().and_then(|(_, value)| value.as_ref()), value));
         samples.push((millis, value));
         true
     }

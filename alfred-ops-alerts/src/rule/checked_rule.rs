@@ -60,13 +60,18 @@ impl CheckedRule {
                 None
             }
         };
-        let labels: Vec<(String, Template)> = labels.filter_map(|(name, text)| read("label", name, text)).collect();
+        let labels: Vec<(String, Template)> =
+            labels.filter_map(|(name, text)| read("label", name, text)).collect();
         let alert = match rule {
             GroupRule::Record(_) => None,
             GroupRule::Alert(rule) => Some(AlertPart {
                 for_duration: rule.for_duration,
                 keep_firing_for: rule.keep_firing_for,
-                annotations: rule.annotations.iter().filter_map(|(name, text)| read("annotation", name, text)).collect(),
+                annotations: rule
+                    .annotations
+                    .iter()
+                    .filter_map(|(name, text)| read("annotation", name, text))
+                    .collect(),
                 watched: query.as_ref().and_then(watched),
             }),
         };
@@ -84,7 +89,8 @@ fn describe(error: &QueryError) -> String {
 fn check_names(rule: &GroupRule, labels: &[(String, Template)], problems: &mut Vec<String>) {
     let record = matches!(rule, GroupRule::Record(_));
     if record && rule.name().contains(['{', '}']) {
-        problems.push(format!("{:?} cannot be a metric's name: braces belong into the expression", rule.name()));
+        problems
+            .push(format!("{:?} cannot be a metric's name: braces belong into the expression", rule.name()));
     }
     for (label, _) in labels {
         if label.is_empty() || label == alfred_ops_core::Labels::NAME || (!record && label == ALERT_NAME) {
@@ -101,7 +107,9 @@ fn watched(query: &Query) -> Option<Query> {
 }
 
 fn compared(node: &Node) -> Option<&Node> {
-    let NodeKind::Binary { op, returns_bool: false, left, right, .. } = &node.bare().kind else { return None };
+    let NodeKind::Binary { op, returns_bool: false, left, right, .. } = &node.bare().kind else {
+        return None;
+    };
     match op {
         BinaryOp::And | BinaryOp::Unless => compared(left),
         op if op.compares() => match (left.value_type(), right.value_type()) {

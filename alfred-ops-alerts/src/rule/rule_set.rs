@@ -56,7 +56,8 @@ impl RuleSet {
             for rule in &group.rules {
                 let mut found = Vec::new();
                 rules.extend(CheckedRule::new(rule, &group, &mut found));
-                problems.extend(found.into_iter().map(|problem| format!("rule {:?}: {problem}", rule.name())));
+                problems
+                    .extend(found.into_iter().map(|problem| format!("rule {:?}: {problem}", rule.name())));
             }
             checked.push(CheckedGroup { group, rules });
         }
@@ -127,7 +128,8 @@ mod tests {
         ] {
             assert!(error.contains(part), "{part} in {error}");
         }
-        let groups = [RuleGroup::new("g").with_rules([RecordingRule::new("a{b}", "m[5m]")]), RuleGroup::new("g")];
+        let groups =
+            [RuleGroup::new("g").with_rules([RecordingRule::new("a{b}", "m[5m]")]), RuleGroup::new("g")];
         let error = RuleSet::of_groups(groups).unwrap_err().to_string();
         assert_eq!(
             error,

@@ -20,10 +20,17 @@ impl Template {
 
     /// Fills in an alert's labels and value. As in Prometheus, what fails is told in place of the text: an alert with a
     /// broken annotation is better than none.
-    pub(crate) fn render(&self, labels: &Labels, value: &SampleValue, environment: &Environment<'_>) -> String {
+    pub(crate) fn render(
+        &self,
+        labels: &Labels,
+        value: &SampleValue,
+        environment: &Environment<'_>,
+    ) -> String {
         let rendered = match value {
             SampleValue::Float(value) => self.compiled.expand(labels, *value, environment),
-            SampleValue::Histogram(histogram) => self.compiled.expand(labels, histogram.to_string(), environment),
+            SampleValue::Histogram(histogram) => {
+                self.compiled.expand(labels, histogram.to_string(), environment)
+            }
         };
         rendered.unwrap_or_else(|error| format!("<error expanding template: {error}>"))
     }

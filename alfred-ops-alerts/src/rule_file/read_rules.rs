@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::RuleFile;
 use super::block::place_within;
 use crate::prometheus_config::{FileProblems, Form, ReadOptions, Report, scalar};
-use crate::promql::{Position, Query};
 use crate::promql::ast::ValueType;
+use crate::promql::{Position, Query};
 use crate::rule::{ALERT_NAME, GroupRule, RecordingRule, Rule, RuleGroup, Template};
 use crate::yaml::{self, Node, Place};
 
@@ -39,7 +39,11 @@ impl<'a> Reader<'a> {
         for form in root.forms("groups") {
             let group = self.group(&form);
             if !group.name.is_empty() && groups.iter().any(|known| known.name == group.name) {
-                form.refuse("name", format!("two groups are named {:?}", group.name), "give each a name of its own");
+                form.refuse(
+                    "name",
+                    format!("two groups are named {:?}", group.name),
+                    "give each a name of its own",
+                );
             }
             form.close();
             groups.push(group);
@@ -108,11 +112,19 @@ impl<'a> Reader<'a> {
             (None, Some(name)) => {
                 for key in ["for", "keep_firing_for", "annotations"] {
                     if form.has(key) {
-                        form.refuse(key, "a recording rule cannot have this", "remove it, or make it an alert");
+                        form.refuse(
+                            key,
+                            "a recording rule cannot have this",
+                            "remove it, or make it an alert",
+                        );
                     }
                 }
                 if name.is_empty() || name.contains(['{', '}']) {
-                    form.refuse("record", format!("{name:?} is not a metric's name"), "write a name without labels");
+                    form.refuse(
+                        "record",
+                        format!("{name:?} is not a metric's name"),
+                        "write a name without labels",
+                    );
                 }
                 let mut rule = RecordingRule::new(name, expr?);
                 rule.labels = labels;
@@ -153,10 +165,16 @@ impl<'a> Reader<'a> {
     }
 
     /// A map of names to texts, which are templates.
-    fn templates(&self, form: &Form<'a>, key: &'static str, alert_name_allowed: bool) -> BTreeMap<String, String> {
+    fn templates(
+        &self,
+        form: &Form<'a>,
+        key: &'static str,
+        alert_name_allowed: bool,
+    ) -> BTreeMap<String, String> {
         let texts = form.text_map(key);
         for (name, path, node) in form.open_entries(key) {
-            let reserved = name == alfred_ops_core::Labels::NAME || (name == ALERT_NAME && !alert_name_allowed);
+            let reserved =
+                name == alfred_ops_core::Labels::NAME || (name == ALERT_NAME && !alert_name_allowed);
             if key == "labels" && (name.is_empty() || reserved) {
                 let what = format!("{name:?} cannot be the name of a label here");
                 self.report.refuse(node.place, &path, what, "choose another name");

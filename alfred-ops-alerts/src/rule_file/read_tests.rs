@@ -27,7 +27,8 @@ pub(super) fn read(text: &str, options: &ReadOptions) -> Result<RuleTests, FileP
                 tests.rule_files = files.map(|(path, _)| path.into()).collect();
                 let interval = root.duration("evaluation_interval").filter(|interval| !interval.is_zero());
                 tests.evaluation_interval = interval.unwrap_or(INTERVAL_DEFAULT);
-                tests.group_order = root.texts("group_eval_order").into_iter().map(|(name, _)| name).collect();
+                tests.group_order =
+                    root.texts("group_eval_order").into_iter().map(|(name, _)| name).collect();
                 tests.fuzzy = root.flag("fuzzy_compare").unwrap_or(false);
                 for (index, form) in root.forms("tests").into_iter().enumerate() {
                     let interval = tests.evaluation_interval;
@@ -59,12 +60,21 @@ impl Reader<'_, '_> {
             interval: form.duration("interval").filter(|interval| !interval.is_zero()).unwrap_or(interval),
             series: form.forms("input_series").into_iter().filter_map(|form| self.series(form)).collect(),
             alerts: form.forms("alert_rule_test").into_iter().map(|form| self.alert(form)).collect(),
-            expressions: form.forms("promql_expr_test").into_iter().filter_map(|form| self.expression(form)).collect(),
+            expressions: form
+                .forms("promql_expr_test")
+                .into_iter()
+                .filter_map(|form| self.expression(form))
+                .collect(),
         }
     }
 
     /// Reads a field by a function that says what is wrong.
-    fn read<T>(&self, form: &Form<'_>, key: &'static str, read: impl Fn(&str) -> Result<T, QueryError>) -> Option<T> {
+    fn read<T>(
+        &self,
+        form: &Form<'_>,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, QueryError>,
+    ) -> Option<T> {
         let text = form.text(key)?;
         match read(&text) {
             Ok(value) => Some(value),
@@ -108,7 +118,9 @@ impl Reader<'_, '_> {
         let at = form.duration("eval_time").unwrap_or_default();
         let samples = form.forms("exp_samples").into_iter().map(|form| {
             let labels = match form.text("labels") {
-                Some(text) if !text.trim().is_empty() => self.read(&form, "labels", parse_labels).unwrap_or_default(),
+                Some(text) if !text.trim().is_empty() => {
+                    self.read(&form, "labels", parse_labels).unwrap_or_default()
+                }
                 _ => Labels::empty(),
             };
             let number = |text: &str| {

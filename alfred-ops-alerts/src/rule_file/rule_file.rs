@@ -99,11 +99,14 @@ pub(super) fn load_text(path: &Path, operation: &'static str) -> Result<String> 
             std::io::ErrorKind::InvalidData => ErrorKind::InvalidInput,
             _ => ErrorKind::Unavailable,
         };
-        Error::new(kind, operation, "the file cannot be read").with_target(path.display().to_string()).with_source(error)
+        Error::new(kind, operation, "the file cannot be read")
+            .with_target(path.display().to_string())
+            .with_source(error)
     };
     if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
         let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-        return Err(Error::new(ErrorKind::ResourceExhausted, operation, message).with_target(path.display().to_string()));
+        return Err(Error::new(ErrorKind::ResourceExhausted, operation, message)
+            .with_target(path.display().to_string()));
     }
     std::fs::read_to_string(path).map_err(failed)
 }

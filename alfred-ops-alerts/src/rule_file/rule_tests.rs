@@ -131,7 +131,8 @@ impl RuleTests {
         }
         test.load(&store, loaded_until, i64::MAX);
         let store = store.into_inner().unwrap_or_else(PoisonError::into_inner);
-        failures.extend(test.expressions.iter().filter_map(|check| check.compare(&store, &options, self.fuzzy)));
+        failures
+            .extend(test.expressions.iter().filter_map(|check| check.compare(&store, &options, self.fuzzy)));
         TestOutcome { name: test.name.clone(), checks: test.alerts.len() + test.expressions.len(), failures }
     }
 }
@@ -176,8 +177,10 @@ impl AlertCheck {
             return None;
         }
         let show = |alerts: &[(Labels, BTreeMap<String, String>)]| {
-            let lines: Vec<String> =
-                alerts.iter().map(|(labels, annotations)| format!("\n    {labels} {annotations:?}")).collect();
+            let lines: Vec<String> = alerts
+                .iter()
+                .map(|(labels, annotations)| format!("\n    {labels} {annotations:?}"))
+                .collect();
             if lines.is_empty() { "\n    none".to_owned() } else { lines.concat() }
         };
         let at = show_time(millis(self.at));
@@ -199,7 +202,9 @@ impl ExpressionCheck {
                 Value::Vector(samples) => {
                     samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()
                 }
-                Value::Text(_) | Value::Matrix(_) => return fail("\n    neither a vector nor a number".to_owned()),
+                Value::Text(_) | Value::Matrix(_) => {
+                    return fail("\n    neither a vector nor a number".to_owned());
+                }
             },
         };
         let mut expected = self.expected.clone();
@@ -207,7 +212,10 @@ impl ExpressionCheck {
             side.sort_by(|left, right| left.0.cmp(&right.0));
         }
         let same = actual.len() == expected.len()
-            && actual.iter().zip(&expected).all(|(left, right)| left.0 == right.0 && equal(&left.1, &right.1, fuzzy));
+            && actual
+                .iter()
+                .zip(&expected)
+                .all(|(left, right)| left.0 == right.0 && equal(&left.1, &right.1, fuzzy));
         if same { None } else { fail(show_samples(&actual)) }
     }
 }
@@ -226,7 +234,8 @@ fn equal(left: &SampleValue, right: &SampleValue, fuzzy: bool) -> bool {
 }
 
 fn show_samples(samples: &[(Labels, SampleValue)]) -> String {
-    let lines: Vec<String> = samples.iter().map(|(labels, value)| format!("\n    {labels} {value}")).collect();
+    let lines: Vec<String> =
+        samples.iter().map(|(labels, value)| format!("\n    {labels} {value}")).collect();
     if lines.is_empty() { "\n    nothing".to_owned() } else { lines.concat() }
 }
 

@@ -74,7 +74,11 @@ fn twins_are_warned_of() {
     let text = "groups:\n- name: a\n  rules:\n  - {alert: A, expr: up}\n  - {alert: A, expr: up}\n  - {alert: A, expr: up, labels: {severity: critical}}\n";
     let file = RuleFile::parse(text, &ReadOptions::new("r.yml")).unwrap();
     assert_eq!(file.warnings.len(), 1);
-    assert!(file.warnings[0].to_string().starts_with("r.yml:5:13: groups[0].rules[1].alert: another rule"), "{}", file.warnings[0]);
+    assert!(
+        file.warnings[0].to_string().starts_with("r.yml:5:13: groups[0].rules[1].alert: another rule"),
+        "{}",
+        file.warnings[0]
+    );
 }
 
 #[test]
@@ -84,8 +88,10 @@ fn the_platforms_own_files_load() {
         println!("SKIPPED: the_platforms_own_files_load (no folder ../shared/platform)");
         return;
     }
-    let rules = ["basic.yml", "alert_rules.yml"].map(|name| RuleFile::load(&folder.join(name)).unwrap().groups);
-    let names: Vec<String> = rules.iter().flatten().flat_map(|group| &group.rules).map(|rule| rule.name().to_owned()).collect();
+    let rules =
+        ["basic.yml", "alert_rules.yml"].map(|name| RuleFile::load(&folder.join(name)).unwrap().groups);
+    let names: Vec<String> =
+        rules.iter().flatten().flat_map(|group| &group.rules).map(|rule| rule.name().to_owned()).collect();
     assert_eq!(names.len(), 9, "{names:?}");
     assert!(names.contains(&"PubSubBacklog".to_owned()));
     RuleSet::of_groups(rules.into_iter().flatten()).unwrap();
@@ -155,9 +161,18 @@ fn unit_tests_tell_right_from_wrong() {
 fn mistakes_of_tests_are_reported_with_their_places() {
     let text = "tests:\n- input_series:\n  - series: up{\n    values: 1 2 y\n  promql_expr_test:\n  - expr: up +\n    exp_sample: []\n";
     let problems = RuleTests::parse(text, &ReadOptions::new("t.yml")).unwrap_err();
-    let lines: Vec<String> = problems.0.iter().map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.path)).collect();
+    let lines: Vec<String> = problems
+        .0
+        .iter()
+        .map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.path))
+        .collect();
     assert_eq!(
         lines,
-        ["3:16 tests[0].input_series[0].series", "4:13 tests[0].input_series[0].values", "6:15 tests[0].promql_expr_test[0].expr", "7:5 tests[0].promql_expr_test[0].exp_sample"]
+        [
+            "3:16 tests[0].input_series[0].series",
+            "4:13 tests[0].input_series[0].values",
+            "6:15 tests[0].promql_expr_test[0].expr",
+            "7:5 tests[0].promql_expr_test[0].exp_sample"
+        ]
     );
 }

@@ -52,7 +52,8 @@ impl Interest {
     /// How many milliseconds of a series are looked at; `None` if it never is.
     #[must_use]
     pub fn keep_millis(&self, labels: &Labels) -> Option<i64> {
-        let named = labels.name().and_then(|name| self.by_name.get(name)).map(Vec::as_slice).unwrap_or_default();
+        let named =
+            labels.name().and_then(|name| self.by_name.get(name)).map(Vec::as_slice).unwrap_or_default();
         let reaches = named.iter().chain(&self.nameless);
         let meets = |reach: &&Reach| reach.matchers.iter().all(|matcher| matcher.matches(labels));
         reaches.filter(meets).map(|reach| reach.millis).chain(self.all_millis).max()

@@ -136,7 +136,8 @@ impl SampleStore {
             return Ok(self.place(*slot));
         }
         let Some(keep) = self.interest.keep_millis(labels) else { return Err(Appended::Ignored) };
-        let full = self.by_labels.len() >= self.limits.series_max || self.counters.bytes >= self.limits.bytes_max;
+        let full =
+            self.by_labels.len() >= self.limits.series_max || self.counters.bytes >= self.limits.bytes_max;
         let slot = self.free.pop().or_else(|| u32::try_from(self.slots.len()).ok());
         let (false, Some(slot)) = (full, slot) else {
             self.counters.series_refused += 1;
@@ -180,7 +181,9 @@ impl SampleStore {
     pub(crate) fn push(&mut self, place: Place, millis: i64, value: &SampleValue) -> Option<Appended> {
         match value {
             SampleValue::Float(value) => self.push_float(place, millis, *value),
-            SampleValue::Histogram(_) => self.push_with(place, millis, None, |series| series.push(millis, value)),
+            SampleValue::Histogram(_) => {
+                self.push_with(place, millis, None, |series| series.push(millis, value))
+            }
         }
     }
 
@@ -199,9 +202,10 @@ impl SampleStore {
         let slot = self.at(place)?;
         if slot.last_time().is_some_and(|last| last >= millis) {
             // The same sample once more is not a fault.
-            let same = slot.last_float().zip(float).is_some_and(|((last, known), value)| {
-                last == millis && known.to_bits() == value.to_bits()
-            });
+            let same = slot
+                .last_float()
+                .zip(float)
+                .is_some_and(|((last, known), value)| last == millis && known.to_bits() == value.to_bits());
             if same {
                 return Some(Appended::Stored);
             }
@@ -336,7 +340,9 @@ impl SeriesSource for SampleStore {
 
     fn select(&self, matchers: &[Matcher]) -> Vec<SeriesId> {
         let meets = |series: &Series| {
-            matchers.iter().all(|matcher| matcher.equal_to(Labels::NAME).is_some() || matcher.matches(series.labels()))
+            matchers
+                .iter()
+                .all(|matcher| matcher.equal_to(Labels::NAME).is_some() || matcher.matches(series.labels()))
         };
         let Some(name) = fixed_name(matchers) else {
             let all = (0..).zip(&self.slots);

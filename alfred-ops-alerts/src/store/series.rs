@@ -159,7 +159,8 @@ impl Series {
             return float.map(|(millis, place)| (millis, self.values.at(place).into()));
         };
         let histogram = rare.histograms.partition_point(|(millis, _)| *millis <= until).checked_sub(1);
-        let histogram = histogram.and_then(|place| rare.histograms.get(place)).filter(|(millis, _)| *millis > after);
+        let histogram =
+            histogram.and_then(|place| rare.histograms.get(place)).filter(|(millis, _)| *millis > after);
         let newest = match (float, histogram) {
             (Some((millis, _)), Some((of_histogram, value))) if *of_histogram > millis => {
                 (*of_histogram, SampleValue::Histogram(Arc::clone(value)))

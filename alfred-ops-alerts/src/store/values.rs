@@ -38,7 +38,11 @@ fn scaled(value: f64, digits: u8) -> Option<i64> {
     let whole = (value * power).round();
     // Zero is the one whole number that has a sign of its own as a float.
     let negative_zero = whole == 0.0 && value.is_sign_negative();
-    if negative_zero || whole.is_nan() || whole.abs() >= WHOLE_MAX || (whole / power).to_bits() != value.to_bits() {
+    if negative_zero
+        || whole.is_nan()
+        || whole.abs() >= WHOLE_MAX
+        || (whole / power).to_bits() != value.to_bits()
+    {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
@@ -164,7 +168,11 @@ impl Values {
             0x100..=0xffff => Deltas::Two(Vec::with_capacity(wholes.len())),
             _ => Deltas::Four(Vec::with_capacity(wholes.len())),
         };
-        wholes.into_iter().all(|whole| deltas.push(whole - base)).then_some(Self::Scaled { base, digits, deltas })
+        wholes.into_iter().all(|whole| deltas.push(whole - base)).then_some(Self::Scaled {
+            base,
+            digits,
+            deltas,
+        })
     }
 
     /// Forgets the first `count` values.
@@ -188,9 +196,15 @@ impl Values {
             Self::Scaled { base, digits, deltas } => {
                 let (base, digits) = (*base, *digits);
                 match deltas {
-                    Deltas::One(deltas) => each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits))),
-                    Deltas::Two(deltas) => each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits))),
-                    Deltas::Four(deltas) => each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits))),
+                    Deltas::One(deltas) => {
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                    }
+                    Deltas::Two(deltas) => {
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                    }
+                    Deltas::Four(deltas) => {
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                    }
                 }
             }
             Self::Raw(values) => {
@@ -203,7 +217,11 @@ impl Values {
     }
 }
 
-fn each<T: Copy + Into<i64>>(deltas: &[T], places: std::ops::Range<usize>, mut visit: impl FnMut(usize, i64)) {
+fn each<T: Copy + Into<i64>>(
+    deltas: &[T],
+    places: std::ops::Range<usize>,
+    mut visit: impl FnMut(usize, i64),
+) {
     let start = places.start;
     for (index, delta) in deltas.get(places).unwrap_or_default().iter().enumerate() {
         visit(start + index, (*delta).into());

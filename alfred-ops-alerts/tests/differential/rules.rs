@@ -43,7 +43,8 @@ fn test_file(timeline: &Timeline, moments: &[Moment], rules: &str) -> String {
     out.push_str("  alert_rule_test:\n");
     for moment in moments {
         for (name, alerts) in &moment.firing {
-            writeln!(out, "  - eval_time: {}s\n    alertname: {name}\n    exp_alerts:", moment.second).unwrap();
+            writeln!(out, "  - eval_time: {}s\n    alertname: {name}\n    exp_alerts:", moment.second)
+                .unwrap();
             for (labels, annotations) in alerts {
                 let labels: Vec<String> = labels
                     .iter()
@@ -59,7 +60,8 @@ fn test_file(timeline: &Timeline, moments: &[Moment], rules: &str) -> String {
     }
     out.push_str("  promql_expr_test:\n");
     for moment in moments {
-        writeln!(out, "  - expr: {}\n    eval_time: {}s\n    exp_samples:", quoted(WRITTEN), moment.second).unwrap();
+        writeln!(out, "  - expr: {}\n    eval_time: {}s\n    exp_samples:", quoted(WRITTEN), moment.second)
+            .unwrap();
         for (labels, value) in &moment.written {
             let labels: &Labels = labels;
             writeln!(out, "    - labels: {}\n      value: {value:?}", quoted(&labels.to_string())).unwrap();
@@ -102,7 +104,8 @@ pub(crate) fn check_timelines(seed: u64, runs: u64) {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if !output.status.success() {
             for part in said.split("Unit Testing:").filter(|part| part.contains("FAILED")) {
                 let part: String = part.chars().take(3_000).collect();

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use alfred_ops_alerts::promql::{Query, QueryOptions, SampleValue, Value};
 use alfred_ops_alerts::{
-    AlertState, Interest, RecordingRule, Rule, RuleEvaluator, RuleGroup, RuleHealth, RuleSet, SampleStore, StoreLimits,
+    AlertState, Interest, RecordingRule, Rule, RuleEvaluator, RuleGroup, RuleHealth, RuleSet, SampleStore,
+    StoreLimits,
 };
 use alfred_ops_core::Labels;
 use chrono::DateTime;
@@ -92,7 +93,9 @@ impl Timeline {
         let store = store.into_inner().unwrap();
         for moment in &mut moments {
             let at = i64::from(moment.second) * 1000;
-            let Value::Vector(samples) = written.instant(&store, at, &options).unwrap().value else { continue };
+            let Value::Vector(samples) = written.instant(&store, at, &options).unwrap().value else {
+                continue;
+            };
             let float = |value: SampleValue| value.float().unwrap();
             moment.written = samples.into_iter().map(|sample| (sample.labels, float(sample.value))).collect();
         }
@@ -168,7 +171,14 @@ fn group(chance: &Chance, number: u32) -> RuleGroup {
     }
     for place in 0..=chance.below(5) {
         if chance.percent(40) {
-            let expressions = ["sum by (g) (x)", "x > 1", "max(x)", "rate(c[2m])", "count by (g) (ALERTS)", "vector(time() % 300)"];
+            let expressions = [
+                "sum by (g) (x)",
+                "x > 1",
+                "max(x)",
+                "rate(c[2m])",
+                "count by (g) (ALERTS)",
+                "vector(time() % 300)",
+            ];
             let mut rule = RecordingRule::new(format!("rec:{number}_{place}"), chance.any(&expressions));
             if chance.percent(30) {
                 rule = rule.with_label(chance.any(&["g", "extra"]), chance.any(&["z", ""]));
@@ -206,7 +216,11 @@ fn alert(chance: &Chance, name: &str) -> Rule {
         rule = rule.with_label(chance.any(&["severity", "g"]), chance.any(&values));
     }
     if chance.percent(50) {
-        let texts = ["{{ $labels.i }} is {{ $value }}", "{{ $value | humanizePercentage }} of {{ $labels.g }}", "plain"];
+        let texts = [
+            "{{ $labels.i }} is {{ $value }}",
+            "{{ $value | humanizePercentage }} of {{ $labels.g }}",
+            "plain",
+        ];
         rule = rule.with_annotation("summary", chance.any(&texts));
     }
     rule

@@ -22,7 +22,9 @@ pub(crate) fn floats_equal(left: f64, right: f64) -> bool {
 pub(crate) fn values_equal(expected: &SampleValue, actual: &SampleValue) -> bool {
     match (expected, actual) {
         (SampleValue::Float(expected), SampleValue::Float(actual)) => floats_equal(*expected, *actual),
-        (SampleValue::Histogram(expected), SampleValue::Histogram(actual)) => histograms_equal(expected, actual),
+        (SampleValue::Histogram(expected), SampleValue::Histogram(actual)) => {
+            histograms_equal(expected, actual)
+        }
         _ => false,
     }
 }

@@ -50,7 +50,11 @@ fn shared_cases_pass() {
     }
     println!("total: {} passed, {} failed", total.passed, total.failed);
     assert!(total.passed > 0, "no case was found in {}", folder.display());
-    assert_eq!(total.failed, 0, "{} failed, {} of them without histograms", total.failed, total.failed_floats);
+    assert_eq!(
+        total.failed, 0,
+        "{} failed, {} of them without histograms",
+        total.failed, total.failed_floats
+    );
 }
 
 fn run_file(name: &str, text: &str) -> Tally {

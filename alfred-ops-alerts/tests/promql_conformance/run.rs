@@ -57,8 +57,9 @@ impl TextMatch {
 impl Runner {
     pub(crate) fn new() -> Self {
         // As Prometheus' own runner: names are removed at the end, subqueries have a step of a minute.
-        let options =
-            QueryOptions::default().with_delayed_name_removal(true).with_subquery_step(Duration::from_secs(60));
+        let options = QueryOptions::default()
+            .with_delayed_name_removal(true)
+            .with_subquery_step(Duration::from_secs(60));
         Self { series: RecordedSeries::new(), options }
     }
 
@@ -126,7 +127,9 @@ impl Runner {
             other => return Err(format!("{other} is neither instant nor range")),
         }
         match answer {
-            Err(error) if expectations.fail => expectations.check_texts("fail", [error.message()].into_iter()),
+            Err(error) if expectations.fail => {
+                expectations.check_texts("fail", [error.message()].into_iter())
+            }
             Err(error) => Err(format!("failed: {error}")),
             Ok(_) if expectations.fail => Err("expected to fail".to_owned()),
             Ok(answer) => {
@@ -240,13 +243,20 @@ impl Expectations {
                 let [line] = self.lines.as_slice() else {
                     return Err(format!("got the scalar {scalar}, which is not expected"));
                 };
-                let expected: f64 = line.parse().map_err(|_| format!("got the scalar {scalar}, not {line}"))?;
-                if floats_equal(expected, *scalar) { Ok(()) } else { Err(format!("expected {expected}, got {scalar}")) }
+                let expected: f64 =
+                    line.parse().map_err(|_| format!("got the scalar {scalar}, not {line}"))?;
+                if floats_equal(expected, *scalar) {
+                    Ok(())
+                } else {
+                    Err(format!("expected {expected}, got {scalar}"))
+                }
             }
             Value::Vector(samples) => {
                 let order: Vec<Labels> = samples.iter().map(|sample| sample.labels.clone()).collect();
-                let actual: Series =
-                    samples.iter().map(|sample| (sample.labels.clone(), vec![(range.0, sample.value.clone())])).collect();
+                let actual: Series = samples
+                    .iter()
+                    .map(|sample| (sample.labels.clone(), vec![(range.0, sample.value.clone())]))
+                    .collect();
                 if actual.len() != samples.len() {
                     return Err("a series occurs twice".to_owned());
                 }
@@ -301,10 +311,15 @@ impl Expectations {
 fn differ(expected: Series, actual: Series) -> Outcome {
     let same_points = |left: &[(i64, SampleValue)], right: &[(i64, SampleValue)]| {
         left.len() == right.len()
-            && left.iter().zip(right).all(|(left, right)| left.0 == right.0 && values_equal(&left.1, &right.1))
+            && left
+                .iter()
+                .zip(right)
+                .all(|(left, right)| left.0 == right.0 && values_equal(&left.1, &right.1))
     };
     let same = expected.len() == actual.len()
-        && expected.iter().all(|(labels, points)| actual.get(labels).is_some_and(|own| same_points(points, own)));
+        && expected
+            .iter()
+            .all(|(labels, points)| actual.get(labels).is_some_and(|own| same_points(points, own)));
     if same {
         return Ok(());
     }
@@ -361,12 +376,14 @@ fn custom_histograms(loaded: &[(Labels, Vec<Entry>)]) -> Vec<(Labels, Vec<Entry>
             }
             let Some(last) = buckets.last().copied() else { return Entry::Missing };
             let count = group.count.as_ref().and_then(|entries| float(entries, index)).unwrap_or(last.1);
-            let bounds: Vec<f64> = buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
+            let bounds: Vec<f64> =
+                buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
             let mut histogram = Histogram::custom(bounds);
             histogram.count = count;
             histogram.sum = group.sum.as_ref().and_then(|entries| float(entries, index)).unwrap_or(0.0);
             let mut before = 0.0;
-            let cumulated = buckets.iter().filter(|(bound, _)| bound.is_finite()).map(|(_, count)| *count).chain([count]);
+            let cumulated =
+                buckets.iter().filter(|(bound, _)| bound.is_finite()).map(|(_, count)| *count).chain([count]);
             for (place, cumulated) in (0..).zip(cumulated) {
                 histogram.positive.push((place, cumulated - before));
                 before = cumulated;

@@ -60,7 +60,9 @@ fn target(index: usize) -> Labels {
 }
 
 fn intakes() -> Vec<PageIntake> {
-    (0..TARGETS).map(|index| PageIntake::new(&ScrapeJob::new("bench"), target(index), Limits::default(), 1)).collect()
+    (0..TARGETS)
+        .map(|index| PageIntake::new(&ScrapeJob::new("bench"), target(index), Limits::default(), 1))
+        .collect()
 }
 
 /// The processor time of this thread.

@@ -58,7 +58,8 @@ async fn run(groups: &[RuleGroup], length: Duration) -> Result<Run> {
         let _ = writeln!(config, "- job_name: job{target}\n  static_configs: [{{targets: ['{address}']}}]");
         tasks.spawn(serve(listener, target, Arc::clone(&served)));
     }
-    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).map_err(io("write"));
+    let write =
+        |name: &str, text: String| std::fs::write(folder.path().join(name), text).map_err(io("write"));
     write("prometheus.yml", config)?;
     write("rules.yml", RuleFile::of_groups(groups.iter().cloned()).to_yaml())?;
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
@@ -107,8 +108,13 @@ async fn serve(listener: TcpListener, target: usize, served: Arc<AtomicUsize>) {
             if buffer[..read].windows(4).any(|window| window == b"\r\n\r\n") {
                 let page = pages::page(target, step);
                 step += 1;
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n", page.len());
-                if stream.write_all(head.as_bytes()).await.is_ok() && stream.write_all(page.as_bytes()).await.is_ok() {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n",
+                    page.len()
+                );
+                if stream.write_all(head.as_bytes()).await.is_ok()
+                    && stream.write_all(page.as_bytes()).await.is_ok()
+                {
                     served.fetch_add(1, Ordering::Relaxed);
                     connection = Some(stream);
                 }
@@ -131,7 +137,8 @@ fn cpu_seconds(pid: u32) -> Result<f64> {
 pub(super) fn resident_mib(pid: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(io("read /proc"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
+    let kib =
+        line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
     kib.map(|kib| kib / 1024.0).ok_or_else(|| failed("the process tells no memory"))
 }
 

@@ -11,7 +11,9 @@ pub(super) fn groups(count: usize) -> Vec<RuleGroup> {
         .chunks(20)
         .enumerate()
         .map(|(index, rules)| {
-            RuleGroup::new(format!("group{index}")).with_interval(Duration::from_secs(5)).with_rules(rules.iter().cloned())
+            RuleGroup::new(format!("group{index}"))
+                .with_interval(Duration::from_secs(5))
+                .with_rules(rules.iter().cloned())
         })
         .collect()
 }

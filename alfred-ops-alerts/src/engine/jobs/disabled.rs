@@ -18,9 +18,11 @@ impl Jobs {
     pub(in crate::engine) fn new(jobs: &[ScrapeJob], _: &SharedClock) -> Result<Self> {
         match jobs.first() {
             None => Ok(Self),
-            Some(job) => Err(Error::new(ErrorKind::Unsupported, "add job", "this build cannot scrape over HTTP")
-                .with_target(job.name.clone())
-                .with_remedy("enable the feature `http` of alfred-ops-alerts")),
+            Some(job) => {
+                Err(Error::new(ErrorKind::Unsupported, "add job", "this build cannot scrape over HTTP")
+                    .with_target(job.name.clone())
+                    .with_remedy("enable the feature `http` of alfred-ops-alerts"))
+            }
         }
     }
 

@@ -38,7 +38,9 @@ impl Jobs {
             let (finder, scraper) = (Arc::clone(job), Arc::clone(job));
             let (engine_of_finder, engine) = (engine.clone(), engine.clone());
             let (until, cancel) = (tasks.cancel_token().clone(), tasks.cancel_token().clone());
-            handles.push(tasks.spawn(async move { finder.find_targets(engine_of_finder.store(), &until).await }));
+            handles.push(
+                tasks.spawn(async move { finder.find_targets(engine_of_finder.store(), &until).await }),
+            );
             handles.push(tasks.spawn(async move { scraper.scrape_targets(engine.store(), &cancel).await }));
         }
         handles

@@ -107,7 +107,8 @@ impl JobScraper {
             for target in &targets.resolution().active {
                 let kept = before.remove(&target.labels);
                 let same = kept.filter(|probe| probe.target == *target);
-                let probe = same.unwrap_or_else(|| Arc::new(JobProbe::new(targets.job(), &self.scraper, target)));
+                let probe =
+                    same.unwrap_or_else(|| Arc::new(JobProbe::new(targets.job(), &self.scraper, target)));
                 probes.insert(target.labels.clone(), probe);
             }
             before.into_values().collect()
@@ -166,7 +167,8 @@ impl JobScraper {
         let error = match taken {
             Ok(taken) => {
                 figures.up = true;
-                (figures.scraped, figures.kept, figures.series_added) = (taken.scraped, taken.kept, taken.added);
+                (figures.scraped, figures.kept, figures.series_added) =
+                    (taken.scraped, taken.kept, taken.added);
                 state.status.refused = taken.refused;
                 None
             }

@@ -89,7 +89,9 @@ impl Matcher {
     pub fn possible_values(&self) -> Option<Vec<&str>> {
         match (self.op, &self.pattern) {
             (MatchOp::Equal, _) => Some(vec![&self.value]),
-            (MatchOp::Regex, Some(Pattern::OneOf(values))) => Some(values.iter().map(String::as_str).collect()),
+            (MatchOp::Regex, Some(Pattern::OneOf(values))) => {
+                Some(values.iter().map(String::as_str).collect())
+            }
             _ => None,
         }
     }

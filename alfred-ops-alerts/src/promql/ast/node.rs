@@ -134,7 +134,9 @@ impl Node {
     #[must_use]
     pub fn children(&self) -> Vec<&Self> {
         match &self.kind {
-            NodeKind::Number(_) | NodeKind::Text(_) | NodeKind::Selector(_) | NodeKind::Range { .. } => Vec::new(),
+            NodeKind::Number(_) | NodeKind::Text(_) | NodeKind::Selector(_) | NodeKind::Range { .. } => {
+                Vec::new()
+            }
             NodeKind::Subquery { of, .. } | NodeKind::Paren(of) | NodeKind::Negate(of) => vec![of],
             NodeKind::Binary { left, right, .. } => vec![left, right],
             NodeKind::Aggregate { parameter, of, .. } => {

@@ -64,7 +64,12 @@ impl BinaryOp {
     pub const fn compares(self) -> bool {
         matches!(
             self,
-            Self::Equal | Self::NotEqual | Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual
+            Self::Equal
+                | Self::NotEqual
+                | Self::Less
+                | Self::LessOrEqual
+                | Self::Greater
+                | Self::GreaterOrEqual
         )
     }
 
@@ -79,7 +84,13 @@ impl BinaryOp {
     pub const fn drops_name(self) -> bool {
         matches!(
             self,
-            Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Modulo | Self::Power | Self::Atan2
+            Self::Add
+                | Self::Subtract
+                | Self::Multiply
+                | Self::Divide
+                | Self::Modulo
+                | Self::Power
+                | Self::Atan2
         )
     }
 }

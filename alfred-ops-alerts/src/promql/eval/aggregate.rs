@@ -57,7 +57,12 @@ pub(super) fn evaluate_aggregate(
     Vector { table: groups, cells }.unique()
 }
 
-fn check_parameter(op: AggregateOp, value: f64, span: Span, context: &mut Context<'_>) -> Result<(), QueryError> {
+fn check_parameter(
+    op: AggregateOp,
+    value: f64,
+    span: Span,
+    context: &mut Context<'_>,
+) -> Result<(), QueryError> {
     /// Beyond 64 bits no number of samples can be told.
     const COUNT_MAX: f64 = 9_223_372_036_854_775_807.0;
     match op {
@@ -66,17 +71,28 @@ fn check_parameter(op: AggregateOp, value: f64, span: Span, context: &mut Contex
                 return Err(QueryError::evaluation("Parameter value is NaN"));
             }
             if value <= -COUNT_MAX {
-                return Err(QueryError::evaluation(format!("Scalar value {} underflows int64", format_general(value))));
+                return Err(QueryError::evaluation(format!(
+                    "Scalar value {} underflows int64",
+                    format_general(value)
+                )));
             }
             if value >= COUNT_MAX {
-                return Err(QueryError::evaluation(format!("Scalar value {} overflows int64", format_general(value))));
+                return Err(QueryError::evaluation(format!(
+                    "Scalar value {} overflows int64",
+                    format_general(value)
+                )));
             }
         }
-        AggregateOp::LimitRatio if value.is_nan() => return Err(QueryError::evaluation("Ratio value is NaN")),
+        AggregateOp::LimitRatio if value.is_nan() => {
+            return Err(QueryError::evaluation("Ratio value is NaN"));
+        }
         AggregateOp::LimitRatio if value.abs() > 1.0 => {
             let capped = if value > 0.0 { "1" } else { "-1" };
             let value = format_general(value);
-            context.warn(span, format!("ratio value should be between -1 and 1, got {value}, capping to {capped}"));
+            context.warn(
+                span,
+                format!("ratio value should be between -1 and 1, got {value}, capping to {capped}"),
+            );
         }
         AggregateOp::Quantile => check_quantile(value, span, context),
         _ => {}
@@ -112,7 +128,11 @@ fn choose(
         members[index(of_row[index(cell.row)])].push(place);
     }
     let ratio = parameter.clamp(-1.0, 1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a small number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a small number"
+    )]
     let count = if parameter < 1.0 { 0 } else { parameter.min(1e9) as usize };
     if histograms && (count > 0 || op == AggregateOp::LimitRatio) {
         context.info(span, format!("ignored histogram in {} aggregation", op.name()));
@@ -122,7 +142,9 @@ fn choose(
         match op {
             AggregateOp::Topk => group.sort_by(|a, b| rank(value(b), value(a))),
             AggregateOp::Bottomk => group.sort_by(|a, b| rank_up(value(a), value(b))),
-            AggregateOp::LimitRatio => group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio)),
+            AggregateOp::LimitRatio => {
+                group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio))
+            }
             _ => {}
         }
         if op != AggregateOp::LimitRatio {
@@ -211,8 +233,12 @@ impl State {
             AggregateOp::Max | AggregateOp::Min => Self::Extreme { op, value: None },
             AggregateOp::Quantile => Self::Numbers { op, values: Vec::new() },
             AggregateOp::Stddev | AggregateOp::Stdvar => Self::Deviation { op, deviation: None },
-            AggregateOp::Sum => Self::Sum { sum: Sum::default(), floats: 0, histograms: Histograms::default() },
-            AggregateOp::Avg => Self::Mean { mean: Mean::default(), floats: 0, histograms: Histograms::default() },
+            AggregateOp::Sum => {
+                Self::Sum { sum: Sum::default(), floats: 0, histograms: Histograms::default() }
+            }
+            AggregateOp::Avg => {
+                Self::Mean { mean: Mean::default(), floats: 0, histograms: Histograms::default() }
+            }
             _ => Self::Group,
         }
     }
@@ -244,7 +270,10 @@ impl State {
                 mean.add(*value);
                 *floats += 1;
             }
-            (Self::Sum { histograms, .. } | Self::Mean { histograms, .. }, SampleValue::Histogram(histogram)) => {
+            (
+                Self::Sum { histograms, .. } | Self::Mean { histograms, .. },
+                SampleValue::Histogram(histogram),
+            ) => {
                 histograms.add(histogram, row, of_span, context);
             }
         }
@@ -261,8 +290,12 @@ impl State {
                 let variance = deviation?.variance();
                 Some(if op == AggregateOp::Stddev { variance.sqrt() } else { variance }.into())
             }
-            Self::Sum { sum, floats, histograms } => histograms.or_float(floats, sum.total(), of_span, context, false),
-            Self::Mean { mean, floats, histograms } => histograms.or_float(floats, mean.value(), of_span, context, true),
+            Self::Sum { sum, floats, histograms } => {
+                histograms.or_float(floats, sum.total(), of_span, context, false)
+            }
+            Self::Mean { mean, floats, histograms } => {
+                histograms.or_float(floats, mean.value(), of_span, context, true)
+            }
         }
     }
 }

@@ -7,10 +7,10 @@ use alfred_ops_core::Labels;
 
 use super::context::Context;
 use super::element::{Combined, combine, scalars};
+use super::evaluate;
 use super::plan::BinaryPlan;
 use super::table::{Row, index, is_metadata};
 use super::vector::{Cell, Outcome, Vector};
-use super::evaluate;
 use crate::promql::ast::{BinaryOp, Cardinality, Matching};
 use crate::promql::{QueryError, SampleValue, Span};
 
@@ -188,12 +188,24 @@ fn vectors(
             (NONE, None) => {}
             (NONE, Some(fill)) => {
                 let stand_in = Row::new(matched(&many_row.labels, &matching));
-                join.pair(context, &sides, signature, (Some(cell.row), many_row, &cell.value), (None, &stand_in, &fill.into()))?;
+                join.pair(
+                    context,
+                    &sides,
+                    signature,
+                    (Some(cell.row), many_row, &cell.value),
+                    (None, &stand_in, &fill.into()),
+                )?;
             }
             (place, _) => {
                 let one = &sides.one.cells[place];
                 let one_row = sides.one.row(one);
-                join.pair(context, &sides, signature, (Some(cell.row), many_row, &cell.value), (Some(one.row), one_row, &one.value))?;
+                join.pair(
+                    context,
+                    &sides,
+                    signature,
+                    (Some(cell.row), many_row, &cell.value),
+                    (Some(one.row), one_row, &one.value),
+                )?;
             }
         }
     }
@@ -203,7 +215,13 @@ fn vectors(
             if !met[signature] {
                 let one_row = sides.one.row(cell);
                 let stand_in = Row::new(matched(&one_row.labels, &matching));
-                join.pair(context, &sides, signature, (None, &stand_in, &fill.into()), (Some(cell.row), one_row, &cell.value))?;
+                join.pair(
+                    context,
+                    &sides,
+                    signature,
+                    (None, &stand_in, &fill.into()),
+                    (Some(cell.row), one_row, &cell.value),
+                )?;
             }
         }
     }
@@ -236,8 +254,10 @@ fn many_to_many(sides: &Sides<'_>, matching: &Matching, first: usize, second: us
 
 /// Labels as Prometheus prints them, the name among them.
 pub(super) fn braced(labels: &Labels) -> String {
-    let pairs: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{name}={}", crate::promql::syntax::quote(value.as_bytes()))).collect();
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={}", crate::promql::syntax::quote(value.as_bytes())))
+        .collect();
     format!("{{{}}}", pairs.join(", "))
 }
 
@@ -308,7 +328,8 @@ impl<'p> Join<'p> {
             plain.push(Cell { row, value });
             return Ok(());
         }
-        let row = self.rows.row(result(self.op, self.returns_bool, self.matching, self.delayed, many.1, one.1));
+        let row =
+            self.rows.row(result(self.op, self.returns_bool, self.matching, self.delayed, many.1, one.1));
         if self.matching.cardinality != Cardinality::OneToOne && !self.distinct.insert(row) {
             return Err(QueryError::evaluation(
                 "multiple matches for labels: grouping labels must ensure unique matches",
@@ -325,13 +346,22 @@ impl<'p> Join<'p> {
         };
         let (op, returns_bool, matching, delayed) = (self.op, self.returns_bool, self.matching, self.delayed);
         let nobody = Row::new(Labels::empty());
-        let table = self.results.derive(&sides.many.table, |row| result(op, returns_bool, matching, delayed, row, &nobody));
+        let table = self
+            .results
+            .derive(&sides.many.table, |row| result(op, returns_bool, matching, delayed, row, &nobody));
         Vector { table, cells: plain }.unique()
     }
 }
 
 /// The labels of a result.
-fn result(op: BinaryOp, returns_bool: bool, matching: &Matching, delayed: bool, many: &Row, one: &Row) -> Row {
+fn result(
+    op: BinaryOp,
+    returns_bool: bool,
+    matching: &Matching,
+    delayed: bool,
+    many: &Row,
+    one: &Row,
+) -> Row {
     let drops = op.drops_name() || returns_bool || trims(op);
     let mut row = if drops { many.nameless(delayed) } else { many.clone() };
     let named = |name: &str| matching.labels.iter().any(|label| label == name);

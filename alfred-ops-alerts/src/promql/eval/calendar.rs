@@ -43,7 +43,8 @@ pub(super) fn part(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> 
 fn of(function: Function, date: DateTime<Utc>) -> f64 {
     f64::from(match function {
         Function::DaysInMonth => {
-            let (year, month) = if date.month() == 12 { (date.year() + 1, 1) } else { (date.year(), date.month() + 1) };
+            let (year, month) =
+                if date.month() == 12 { (date.year() + 1, 1) } else { (date.year(), date.month() + 1) };
             let last = NaiveDate::from_ymd_opt(year, month, 1).and_then(|first| first.pred_opt());
             last.map_or(0, |last| last.day())
         }

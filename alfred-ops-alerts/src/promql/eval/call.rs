@@ -118,7 +118,8 @@ pub(super) fn map_vector(
 #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 milliseconds")]
 fn timestamp(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
     let seconds = |millis: i64| SampleValue::Float(millis as f64 / 1000.0);
-    if let Some(PlanKind::Selector(selector)) = call.arguments.first_mut().map(|argument| &mut argument.kind) {
+    if let Some(PlanKind::Selector(selector)) = call.arguments.first_mut().map(|argument| &mut argument.kind)
+    {
         // Of a plain selector it is the time at which the sample was taken.
         let (mut vector, times) = selector.latest(context, now)?;
         for (cell, millis) in vector.cells.iter_mut().zip(times) {
@@ -141,5 +142,8 @@ fn absent(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Ve
         Some(PlanKind::Selector(selector)) => labelling::absent_labels(&selector.matchers),
         _ => alfred_ops_core::Labels::empty(),
     };
-    Ok(Vector { table: LabelTable::new(vec![Row::new(labels)]), cells: vec![Cell { row: 0, value: 1.0.into() }] })
+    Ok(Vector {
+        table: LabelTable::new(vec![Row::new(labels)]),
+        cells: vec![Cell { row: 0, value: 1.0.into() }],
+    })
 }

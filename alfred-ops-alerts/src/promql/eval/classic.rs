@@ -63,7 +63,9 @@ pub(super) fn evaluate_histogram(
     let mut cells = Vec::new();
     for group in 0..histograms.groups.rows.len() {
         let value = match (function, numbers.as_slice()) {
-            (Function::HistogramFraction, [lower, upper]) => histograms.fraction(group, *lower, *upper, span, context),
+            (Function::HistogramFraction, [lower, upper]) => {
+                histograms.fraction(group, *lower, *upper, span, context)
+            }
             (_, [q, ..]) => histograms.quantile(group, *q, span, context),
             _ => None,
         };
@@ -101,7 +103,8 @@ fn quantiles(
 
 impl Histograms {
     fn gather(call: &mut CallPlan, vector: &Vector, span: Span, context: &mut Context<'_>) -> Self {
-        let (groups, of_row) = call.groups.derive(&vector.table, |labels| labels.without(|name| name == BOUND));
+        let (groups, of_row) =
+            call.groups.derive(&vector.table, |labels| labels.without(|name| name == BOUND));
         let mut classic: Vec<Buckets> = vec![Vec::new(); groups.rows.len()];
         let mut native = vec![None; groups.rows.len()];
         for cell in &vector.cells {
@@ -164,11 +167,23 @@ impl Histograms {
         Some(bucket_quantile(q, buckets))
     }
 
-    fn fraction(&self, group: usize, lower: f64, upper: f64, span: Span, context: &mut Context<'_>) -> Option<f64> {
+    fn fraction(
+        &self,
+        group: usize,
+        lower: f64,
+        upper: f64,
+        span: Span,
+        context: &mut Context<'_>,
+    ) -> Option<f64> {
         if let Some(histogram) = &self.native[group] {
             if histogram.sum.is_nan() {
                 let labels = &self.groups.rows[group].labels;
-                note_nan("fraction has NaN observations, which are excluded from all fractions", labels, span, context);
+                note_nan(
+                    "fraction has NaN observations, which are excluded from all fractions",
+                    labels,
+                    span,
+                    context,
+                );
             }
             return Some(native::fraction(lower, upper, histogram));
         }
@@ -254,7 +269,8 @@ fn bucket_quantile(q: f64, buckets: &[(f64, f64)]) -> f64 {
     if place == 0 && end <= 0.0 {
         return end;
     }
-    let (start, before) = place.checked_sub(1).and_then(|before| inner.get(before)).copied().unwrap_or((0.0, 0.0));
+    let (start, before) =
+        place.checked_sub(1).and_then(|before| inner.get(before)).copied().unwrap_or((0.0, 0.0));
     rank -= before;
     start + (end - start) * (rank / (count - before))
 }
@@ -279,7 +295,8 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &[(f64, f64)]) -> f64 {
                 *found = Some(rank);
             } else if end > bound {
                 let from = if place == 0 && end > 0.0 { 0.0 } else { start };
-                let part = if from == f64::NEG_INFINITY { 1.0 } else { ((bound - from) / (end - from)).max(0.0) };
+                let part =
+                    if from == f64::NEG_INFINITY { 1.0 } else { ((bound - from) / (end - from)).max(0.0) };
                 *found = Some(rank + (count - rank) * part);
             }
         }

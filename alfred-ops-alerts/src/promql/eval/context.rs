@@ -38,8 +38,10 @@ impl Context<'_> {
     pub(super) fn count(&mut self, samples: usize) -> Result<(), QueryError> {
         self.samples = self.samples.saturating_add(samples);
         if self.samples > self.options.samples_max {
-            return Err(QueryError::limit("query processing would load too many samples into memory in query execution")
-                .with_hint("select fewer series or a shorter range, or raise QueryOptions::samples_max"));
+            return Err(QueryError::limit(
+                "query processing would load too many samples into memory in query execution",
+            )
+            .with_hint("select fewer series or a shorter range, or raise QueryOptions::samples_max"));
         }
         Ok(())
     }

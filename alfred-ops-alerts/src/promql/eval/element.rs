@@ -69,7 +69,9 @@ pub(super) fn combine(
     context: &mut Context<'_>,
 ) -> Option<Combined> {
     match (left, right) {
-        (SampleValue::Float(_), SampleValue::Float(_)) if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) => {
+        (SampleValue::Float(_), SampleValue::Float(_))
+            if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) =>
+        {
             incompatible(op, "float", "float", span, context)
         }
         (SampleValue::Float(left), SampleValue::Float(right)) => {
@@ -121,7 +123,8 @@ fn histograms(
             };
             let Some(outcome) = outcome else {
                 let sign = op.sign();
-                context.warn(span, format!("incompatible bucket layout encountered for binary operator {sign}"));
+                context
+                    .warn(span, format!("incompatible bucket layout encountered for binary operator {sign}"));
                 return None;
             };
             if outcome.hints_conflict {
@@ -140,7 +143,13 @@ fn histograms(
     }
 }
 
-fn incompatible(op: BinaryOp, left: &str, right: &str, span: Span, context: &mut Context<'_>) -> Option<Combined> {
+fn incompatible(
+    op: BinaryOp,
+    left: &str,
+    right: &str,
+    span: Span,
+    context: &mut Context<'_>,
+) -> Option<Combined> {
     let sign = op.sign();
     context.info(
         span,

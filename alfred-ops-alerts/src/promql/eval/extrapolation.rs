@@ -10,8 +10,8 @@ use super::context::Context;
 use super::ranges::{Arguments, mixed};
 use super::select::{Stretch, interpolate};
 use super::statistics::as_float;
-use crate::promql::{Growth, SampleValue};
 use crate::promql::ast::{Boundary, Function};
+use crate::promql::{Growth, SampleValue};
 
 /// Samples nearer to an edge of the range than this many average distances are taken to reach it.
 const REACH: f64 = 1.1;
@@ -139,7 +139,9 @@ fn histogram_difference(
         let second = &points[1].1;
         start = Arc::new(match second.is_custom() {
             true => Histogram::custom(Arc::clone(&second.custom_bounds)),
-            false => Histogram { zero_threshold: second.zero_threshold, ..Histogram::exponential(second.schema) },
+            false => {
+                Histogram { zero_threshold: second.zero_threshold, ..Histogram::exponential(second.schema) }
+            }
         });
     }
     let differs = |point: &Histogram| point.is_custom() != start.is_custom();
@@ -207,7 +209,8 @@ pub(super) fn instant(
             let name = name_of(labels);
             let gauge = |histogram: &Histogram| histogram.reset_hint == ResetHint::Gauge;
             if rate && (gauge(before) || gauge(now)) {
-                context.warn(arguments.span, format!("this native histogram metric is not a counter: {name}"));
+                context
+                    .warn(arguments.span, format!("this native histogram metric is not a counter: {name}"));
             }
             let both = gauge(before) && gauge(now);
             if !rate && !both {
@@ -224,7 +227,10 @@ pub(super) fn instant(
                         return None;
                     }
                     Some(combined) if combined.bounds_matched => {
-                        context.info(arguments.span, "mismatched custom buckets were reconciled during subtraction");
+                        context.info(
+                            arguments.span,
+                            "mismatched custom buckets were reconciled during subtraction",
+                        );
                     }
                     Some(_) => {}
                 }
@@ -264,9 +270,13 @@ pub(super) fn extended(
         }
         (false, true) => {
             let edges = Edges::find(floats, stretch, smoothed)?;
-            let (left, right) = edges.values(floats, stretch, smoothed, |before, after, at, is_left| {
-                Some(edge(*before, *after, at, counts, is_left))
-            }, |point| point.1)?;
+            let (left, right) = edges.values(
+                floats,
+                stretch,
+                smoothed,
+                |before, after, at, is_left| Some(edge(*before, *after, at, counts, is_left)),
+                |point| point.1,
+            )?;
             let mut difference = right - left;
             if counts {
                 let inner = edges.inner(floats, stretch).map(|(_, value)| *value);
@@ -276,9 +286,13 @@ pub(super) fn extended(
         }
         (true, false) => {
             let edges = Edges::find(histograms, stretch, smoothed)?;
-            let (left, right) = edges.values(histograms, stretch, smoothed, |before, after, at, is_left| {
-                edge_histogram(before, after, at, counts, is_left)
-            }, |point| Histogram::clone(&point.1))?;
+            let (left, right) = edges.values(
+                histograms,
+                stretch,
+                smoothed,
+                |before, after, at, is_left| edge_histogram(before, after, at, counts, is_left),
+                |point| Histogram::clone(&point.1),
+            )?;
             let mut points = vec![(stretch.start, Arc::new(left))];
             points.extend(edges.inner(histograms, stretch).cloned());
             points.push((stretch.end, Arc::new(right)));
@@ -332,7 +346,11 @@ impl Edges {
     }
 
     /// The samples between the edges.
-    fn inner<'p, V>(&self, points: &'p [(i64, V)], stretch: &Stretch<'_>) -> impl Iterator<Item = &'p (i64, V)> {
+    fn inner<'p, V>(
+        &self,
+        points: &'p [(i64, V)],
+        stretch: &Stretch<'_>,
+    ) -> impl Iterator<Item = &'p (i64, V)> {
         let (start, end) = (stretch.start, stretch.end);
         points.iter().filter(move |(millis, _)| *millis > start && *millis < end)
     }

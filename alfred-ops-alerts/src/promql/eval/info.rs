@@ -74,7 +74,8 @@ fn with_data(
     infos: &[(i64, Labels)],
     conditions: &[Matcher],
 ) -> Result<Option<Labels>, QueryError> {
-    let wanted = |name: &str| conditions.is_empty() || conditions.iter().any(|matcher| matcher.name() == name);
+    let wanted =
+        |name: &str| conditions.is_empty() || conditions.iter().any(|matcher| matcher.name() == name);
     let mut latest: HashMap<&str, (i64, &Labels)> = HashMap::new();
     for (millis, info) in infos {
         let name = info.name().unwrap_or_default();
@@ -94,7 +95,11 @@ fn with_data(
             continue;
         }
         for (name, value) in info.iter() {
-            if name == Labels::NAME || IDENTIFYING.contains(&name) || !wanted(name) || labels.get(name).is_some() {
+            if name == Labels::NAME
+                || IDENTIFYING.contains(&name)
+                || !wanted(name)
+                || labels.get(name).is_some()
+            {
                 continue;
             }
             if data.insert(name, value).is_some_and(|known| known != value) {
@@ -104,7 +109,8 @@ fn with_data(
     }
     // A condition that an absent label would not meet keeps only samples that got the label.
     let unmet = conditions.iter().any(|matcher| {
-        let value = data.get(matcher.name()).copied().or_else(|| labels.get(matcher.name())).unwrap_or_default();
+        let value =
+            data.get(matcher.name()).copied().or_else(|| labels.get(matcher.name())).unwrap_or_default();
         matches!(matcher.op(), MatchOp::Equal | MatchOp::Regex) && !matcher.matches_value(value)
     });
     if unmet {

@@ -29,25 +29,40 @@ pub(super) fn absent_labels(matchers: &[Matcher]) -> Labels {
     Labels::from_pairs(said.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
-fn text(call: &mut CallPlan, index: usize, context: &mut Context<'_>, now: i64) -> Result<Arc<[u8]>, QueryError> {
+fn text(
+    call: &mut CallPlan,
+    index: usize,
+    context: &mut Context<'_>,
+    now: i64,
+) -> Result<Arc<[u8]>, QueryError> {
     Ok(argument(call, index, context, now)?.text())
 }
 
 fn label_name(function: &str, what: &str, text: &[u8]) -> Result<String, QueryError> {
     let name = std::str::from_utf8(text).ok().filter(|name| !name.is_empty());
     name.map(str::to_owned).ok_or_else(|| {
-        QueryError::evaluation(format!("invalid {what} label name in {function}(): {}", String::from_utf8_lossy(text)))
+        QueryError::evaluation(format!(
+            "invalid {what} label name in {function}(): {}",
+            String::from_utf8_lossy(text)
+        ))
     })
 }
 
-pub(super) fn replace(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
+pub(super) fn replace(
+    call: &mut CallPlan,
+    context: &mut Context<'_>,
+    now: i64,
+) -> Result<Vector, QueryError> {
     let destination = text(call, 1, context, now)?;
     let replacement = text(call, 2, context, now)?;
     let source = text(call, 3, context, now)?;
     let pattern = text(call, 4, context, now)?;
     let pattern = String::from_utf8_lossy(&pattern).into_owned();
     let regex = AnchoredRegex::new(&pattern).map_err(|_| {
-        QueryError::evaluation(format!("invalid regular expression in label_replace(): {}", quote(pattern.as_bytes())))
+        QueryError::evaluation(format!(
+            "invalid regular expression in label_replace(): {}",
+            quote(pattern.as_bytes())
+        ))
     })?;
     let destination = label_name("label_replace", "destination", &destination)?;
     let source = String::from_utf8_lossy(&source).into_owned();

@@ -157,7 +157,8 @@ fn share(bucket: &Bucket, bound: f64, linear: bool) -> f64 {
         }
         return (bound - bucket.lower) / (bucket.upper - bucket.lower);
     }
-    let (lower, upper, bound_log) = (bucket.lower.abs().log2(), bucket.upper.abs().log2(), bound.abs().log2());
+    let (lower, upper, bound_log) =
+        (bucket.lower.abs().log2(), bucket.upper.abs().log2(), bound.abs().log2());
     if bound > 0.0 {
         (bound_log - lower) / (upper - lower)
     } else {

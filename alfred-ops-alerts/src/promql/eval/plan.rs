@@ -4,8 +4,8 @@ use super::table::{GroupMemo, Interner, MatchMemo, RowMemo, Table};
 use crate::promql::SeriesId;
 use crate::promql::Span;
 use crate::promql::ast::{
-    AggregateOp, BinaryOp, Boundary, DurationExpr, Function, Grouping, Matcher, Matching, Node, NodeKind, Selector,
-    TimeShift,
+    AggregateOp, BinaryOp, Boundary, DurationExpr, Function, Grouping, Matcher, Matching, Node, NodeKind,
+    Selector, TimeShift,
 };
 
 /// An expression with what its evaluations have worked out about labels.
@@ -105,28 +105,33 @@ impl Plan {
             NodeKind::Selector(selector) => PlanKind::Selector(SelectorPlan::new(selector)),
             NodeKind::Range { .. } | NodeKind::Subquery { .. } => {
                 // A node of these kinds always makes one.
-                MatrixPlan::new(node).map_or(PlanKind::Number(f64::NAN), |matrix| PlanKind::Matrix(Box::new(matrix)))
+                MatrixPlan::new(node)
+                    .map_or(PlanKind::Number(f64::NAN), |matrix| PlanKind::Matrix(Box::new(matrix)))
             }
             NodeKind::Paren(of) => return Self { span: node.span, ..Self::new(of) },
             NodeKind::Negate(of) => PlanKind::Negate(Box::new(Self::new(of)), RowMemo::default()),
-            NodeKind::Binary { op, returns_bool, matching, left, right } => PlanKind::Binary(Box::new(BinaryPlan {
-                op: *op,
-                returns_bool: *returns_bool,
-                matching: matching.clone(),
-                left: Self::new(left),
-                right: Self::new(right),
-                matches: MatchMemo::default(),
-                results: RowMemo::default(),
-                rows: Interner::default(),
-            })),
-            NodeKind::Aggregate { op, grouping, parameter, of } => PlanKind::Aggregate(Box::new(AggregatePlan {
-                op: *op,
-                grouping: grouping.clone(),
-                parameter: parameter.as_deref().map(Self::new),
-                of: Self::new(of),
-                groups: GroupMemo::default(),
-                rows: Interner::default(),
-            })),
+            NodeKind::Binary { op, returns_bool, matching, left, right } => {
+                PlanKind::Binary(Box::new(BinaryPlan {
+                    op: *op,
+                    returns_bool: *returns_bool,
+                    matching: matching.clone(),
+                    left: Self::new(left),
+                    right: Self::new(right),
+                    matches: MatchMemo::default(),
+                    results: RowMemo::default(),
+                    rows: Interner::default(),
+                }))
+            }
+            NodeKind::Aggregate { op, grouping, parameter, of } => {
+                PlanKind::Aggregate(Box::new(AggregatePlan {
+                    op: *op,
+                    grouping: grouping.clone(),
+                    parameter: parameter.as_deref().map(Self::new),
+                    of: Self::new(of),
+                    groups: GroupMemo::default(),
+                    rows: Interner::default(),
+                }))
+            }
             NodeKind::Call { function, arguments } => Self::call(*function, arguments),
         };
         Self { span: node.span, bare_span: node.span, kind }

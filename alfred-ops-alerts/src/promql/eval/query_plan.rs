@@ -10,7 +10,8 @@ use super::table::{RowMemo, index};
 use super::vector::{Outcome, Vector, twins};
 use crate::promql::ast::Node;
 use crate::promql::{
-    Annotations, Answer, QueryError, QueryOptions, SampleValue, SeriesPoints, SeriesSource, Value, VectorSample, Window,
+    Annotations, Answer, QueryError, QueryOptions, SampleValue, SeriesPoints, SeriesSource, Value,
+    VectorSample, Window,
 };
 
 /// A query prepared for repeated evaluation against one source.
@@ -87,7 +88,9 @@ impl QueryPlan {
         options: &QueryOptions,
     ) -> Result<Answer, QueryError> {
         if step <= 0 {
-            return Err(QueryError::evaluation("zero or negative query resolution step widths are not accepted"));
+            return Err(QueryError::evaluation(
+                "zero or negative query resolution step widths are not accepted",
+            ));
         }
         let steps = usize::try_from(end.saturating_sub(start) / step).unwrap_or(0);
         if steps > options.steps_max {
@@ -131,7 +134,9 @@ impl QueryPlan {
         if vector.table.rows.iter().all(|row| !row.drop_name) {
             return vector.unique();
         }
-        let table = self.names.derive(&vector.table, |row| if row.drop_name { row.nameless(false) } else { row.clone() });
+        let table = self
+            .names
+            .derive(&vector.table, |row| if row.drop_name { row.nameless(false) } else { row.clone() });
         Vector { table, cells: vector.cells }.unique()
     }
 }
@@ -144,8 +149,10 @@ fn unfit_for_range(kind: &str) -> QueryError {
 
 fn points(window: &Window) -> Vec<(i64, SampleValue)> {
     let floats = window.floats.iter().map(|(millis, value)| (*millis, SampleValue::Float(*value)));
-    let histograms =
-        window.histograms.iter().map(|(millis, histogram)| (*millis, SampleValue::Histogram(Arc::clone(histogram))));
+    let histograms = window
+        .histograms
+        .iter()
+        .map(|(millis, histogram)| (*millis, SampleValue::Histogram(Arc::clone(histogram))));
     let mut points: Vec<_> = floats.chain(histograms).collect();
     points.sort_by_key(|(millis, _)| *millis);
     points

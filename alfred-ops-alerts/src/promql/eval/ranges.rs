@@ -23,7 +23,12 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn new(function: Function, numbers: [f64; 2], span: Span, now: i64) -> Result<Self, QueryError> {
+    pub(super) fn new(
+        function: Function,
+        numbers: [f64; 2],
+        span: Span,
+        now: i64,
+    ) -> Result<Self, QueryError> {
         if function == Function::DoubleExponentialSmoothing {
             let outside = |value: f64| value.is_nan() || value <= 0.0 || value >= 1.0;
             for (number, name) in numbers.into_iter().zip(["smoothing", "trend"]) {
@@ -42,7 +47,8 @@ impl Arguments {
 /// Notes that a range holds numbers and histograms.
 pub(super) fn mixed(arguments: &Arguments, context: &mut Context<'_>, labels: &Labels) {
     let name = name_of(labels);
-    context.warn(arguments.span, format!("encountered a mix of histograms and floats for metric name {name}"));
+    context
+        .warn(arguments.span, format!("encountered a mix of histograms and floats for metric name {name}"));
 }
 
 fn ignored(arguments: &Arguments, context: &mut Context<'_>, labels: &Labels) {
@@ -81,8 +87,12 @@ pub(super) fn reduce(
         Function::PresentOverTime => return Some(1.0.into()),
         Function::LastOverTime => return merged(window).pop().map(|(_, value)| value),
         Function::FirstOverTime => return merged(window).into_iter().next().map(|(_, value)| value),
-        Function::TsOfLastOverTime => return merged(window).last().map(|(millis, _)| seconds(*millis).into()),
-        Function::TsOfFirstOverTime => return merged(window).first().map(|(millis, _)| seconds(*millis).into()),
+        Function::TsOfLastOverTime => {
+            return merged(window).last().map(|(millis, _)| seconds(*millis).into());
+        }
+        Function::TsOfFirstOverTime => {
+            return merged(window).first().map(|(millis, _)| seconds(*millis).into());
+        }
         Function::Changes => return Some(changes(window).into()),
         Function::Resets => return Some(reset_count(window).into()),
         Function::SumOverTime | Function::AvgOverTime if both => {
@@ -109,9 +119,10 @@ fn numbers(arguments: &Arguments, floats: &[(i64, f64)]) -> Option<f64> {
         values().reduce(|best, value| if keep(value, best) || best.is_nan() { value } else { best })
     };
     let time_of_best = |keep: fn(f64, f64) -> bool| {
-        let best = floats.iter().copied().reduce(|best, point| {
-            if keep(point.1, best.1) || best.1.is_nan() { point } else { best }
-        });
+        let best = floats
+            .iter()
+            .copied()
+            .reduce(|best, point| if keep(point.1, best.1) || best.1.is_nan() { point } else { best });
         best.map(|(millis, _)| seconds(millis))
     };
     match arguments.function {
@@ -223,7 +234,10 @@ fn sum_of_histograms(
 /// The line of least squares: slope per second, and value at `origin`.
 fn line(floats: &[(i64, f64)], origin: i64) -> (f64, f64) {
     let first = floats[0].1;
-    #[expect(clippy::float_cmp, reason = "a line through equal values is flat, whatever rounding would make of it")]
+    #[expect(
+        clippy::float_cmp,
+        reason = "a line through equal values is flat, whatever rounding would make of it"
+    )]
     if floats.iter().all(|(_, value)| *value == first) {
         return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
     }

@@ -36,7 +36,11 @@ impl SelectorPlan {
     }
 
     /// The latest sample of each series, with its own time.
-    pub(super) fn latest(&mut self, context: &mut Context<'_>, now: i64) -> Result<(Vector, Vec<i64>), QueryError> {
+    pub(super) fn latest(
+        &mut self,
+        context: &mut Context<'_>,
+        now: i64,
+    ) -> Result<(Vector, Vec<i64>), QueryError> {
         let at = shifted(&self.shift, context, now)?;
         let lookback = context.lookback();
         let boundary = self.boundary;

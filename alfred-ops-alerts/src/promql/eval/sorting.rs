@@ -21,7 +21,8 @@ pub(super) fn sort(
         vector.cells.retain(|cell| cell.value.float().is_some());
     }
     if context.is_range() {
-        context.warn(span, "sort is ineffective for range queries since results are always ordered by labels");
+        context
+            .warn(span, "sort is ineffective for range queries since results are always ordered by labels");
         return Ok(vector);
     }
     let descending = matches!(call.function, Function::SortDesc | Function::SortByLabelDesc);
@@ -36,10 +37,11 @@ pub(super) fn sort(
     }
     let table = super::table::Table::clone(&vector.table);
     vector.cells.sort_by(|a, b| {
-        let (a, b) = (&table.rows[super::table::index(a.row)].labels, &table.rows[super::table::index(b.row)].labels);
-        let by_names = names.iter().map(|name| {
-            natural(a.get(name).unwrap_or_default(), b.get(name).unwrap_or_default())
-        });
+        let (a, b) =
+            (&table.rows[super::table::index(a.row)].labels, &table.rows[super::table::index(b.row)].labels);
+        let by_names = names
+            .iter()
+            .map(|name| natural(a.get(name).unwrap_or_default(), b.get(name).unwrap_or_default()));
         let order = by_names.fold(Ordering::Equal, Ordering::then).then_with(|| a.cmp(b));
         if descending { order.reverse() } else { order }
     });

@@ -14,7 +14,11 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     values.sort_by(nan_first);
     let last = values.len() - 1;
     let rank = q * as_float(last);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of values")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the number of values"
+    )]
     let lower = (rank.floor() as usize).min(last);
     let upper = (lower + 1).min(last);
     let weight = rank - rank.floor();

@@ -120,11 +120,18 @@ mod tests {
             ..Histogram::custom([5.0, 10.0])
         };
         let below = trimmed(&histogram, 7.5, true);
-        assert_eq!((below.positive.as_slice(), below.count, below.sum), ([(0, 2.0), (1, 2.0)].as_slice(), 4.0, 17.5));
+        assert_eq!(
+            (below.positive.as_slice(), below.count, below.sum),
+            ([(0, 2.0), (1, 2.0)].as_slice(), 4.0, 17.5)
+        );
         let above = trimmed(&histogram, 7.5, false);
-        assert_eq!((above.positive.as_slice(), above.count, above.sum), ([(1, 2.0), (2, 6.0)].as_slice(), 8.0, 77.5));
+        assert_eq!(
+            (above.positive.as_slice(), above.count, above.sum),
+            ([(1, 2.0), (2, 6.0)].as_slice(), 8.0, 77.5)
+        );
         assert_eq!(trimmed(&histogram, f64::INFINITY, true), histogram);
-        let exponential = Histogram { positive: vec![(2, 8.0)], count: 8.0, sum: 24.0, ..Histogram::exponential(0) };
+        let exponential =
+            Histogram { positive: vec![(2, 8.0)], count: 8.0, sum: 24.0, ..Histogram::exponential(0) };
         let half = trimmed(&exponential, 8.0_f64.sqrt(), true);
         assert!((half.count - 4.0).abs() < 1e-9, "{half}");
     }

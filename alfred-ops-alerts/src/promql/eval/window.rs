@@ -124,7 +124,9 @@ fn reduce(
     Ok(match arguments.function {
         Function::Rate | Function::Increase | Function::Delta => match boundary {
             Boundary::Plain => extrapolated(arguments, context, labels, stretch),
-            Boundary::Anchored | Boundary::Smoothed => extended(arguments, boundary, context, labels, stretch),
+            Boundary::Anchored | Boundary::Smoothed => {
+                extended(arguments, boundary, context, labels, stretch)
+            }
         },
         Function::Changes | Function::Resets if boundary == Boundary::Anchored => {
             let window = ranges::anchored(stretch);
@@ -136,7 +138,11 @@ fn reduce(
     })
 }
 
-fn absent_over_time(plan: &mut WindowPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
+fn absent_over_time(
+    plan: &mut WindowPlan,
+    context: &mut Context<'_>,
+    now: i64,
+) -> Result<Vector, QueryError> {
     let mut present = false;
     plan.matrix.stretches(context, now, |_, _: &Table, _| {
         present = true;
@@ -146,5 +152,8 @@ fn absent_over_time(plan: &mut WindowPlan, context: &mut Context<'_>, now: i64) 
         return Ok(Vector::empty());
     }
     let labels = plan.matrix.matchers().map(absent_labels).unwrap_or_default();
-    Ok(Vector { table: LabelTable::new(vec![Row::new(labels)]), cells: vec![Cell { row: 0, value: 1.0.into() }] })
+    Ok(Vector {
+        table: LabelTable::new(vec![Row::new(labels)]),
+        cells: vec![Cell { row: 0, value: 1.0.into() }],
+    })
 }

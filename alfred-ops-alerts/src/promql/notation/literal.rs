@@ -33,7 +33,9 @@ pub fn parse_histogram(text: &str) -> Result<Histogram, QueryError> {
         let list = || {
             let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
             let numbers = inner.unwrap_or_default().split_whitespace().map(str::parse::<f64>);
-            numbers.collect::<Result<Vec<f64>, _>>().map_err(|_| fail(&format!("{value:?} is not a list of numbers")))
+            numbers
+                .collect::<Result<Vec<f64>, _>>()
+                .map_err(|_| fail(&format!("{value:?} is not a list of numbers")))
         };
         match key.trim() {
             "schema" => histogram.schema = integer()?,
@@ -46,7 +48,9 @@ pub fn parse_histogram(text: &str) -> Result<Histogram, QueryError> {
             "offset" => offset = integer()?,
             "n_offset" => negative_offset = integer()?,
             "custom_values" => histogram.custom_bounds = list()?.into(),
-            "counter_reset_hint" => histogram.reset_hint = hint(value).ok_or_else(|| fail("the hint is unknown"))?,
+            "counter_reset_hint" => {
+                histogram.reset_hint = hint(value).ok_or_else(|| fail("the hint is unknown"))?
+            }
             other => return Err(fail(&format!("{other:?} is no key"))),
         }
     }

@@ -84,7 +84,9 @@ fn expand(item: &str, entries: &mut Vec<Entry>) -> Result<(), QueryError> {
                 matches!(bytes[*index], b'+' | b'-') && !matches!(bytes[index - 1], b'e' | b'E')
             });
             let (start, step) = match parted.map(|index| value.split_at(index)) {
-                Some((start, step)) => (number(start).ok_or_else(refused)?, number(step).ok_or_else(refused)?),
+                Some((start, step)) => {
+                    (number(start).ok_or_else(refused)?, number(step).ok_or_else(refused)?)
+                }
                 None => (number(value).ok_or_else(refused)?, 0.0),
             };
             if parted.is_some() && times.is_none() {
@@ -129,7 +131,9 @@ fn expand_histogram(item: &str, entries: &mut Vec<Entry>) -> Result<(), QueryErr
     }
     let mut histogram = start;
     for repeat in 0..=times {
-        if repeat > 0 && let Some((down, step)) = &step {
+        if repeat > 0
+            && let Some((down, step)) = &step
+        {
             let hint = histogram.reset_hint;
             let done = if *down { histogram.subtract(step) } else { histogram.add(step) };
             done.ok_or_else(|| {

@@ -10,7 +10,8 @@ const SLIP_LETTERS_MAX: usize = 3;
 
 /// Refuses brackets that do not match, nesting without end, and an empty query.
 pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
-    let fail = |offset: usize, message: String| QueryError::syntax(message).at(Position::in_text(text, offset));
+    let fail =
+        |offset: usize, message: String| QueryError::syntax(message).at(Position::in_text(text, offset));
     if tokens.is_empty() {
         return Err(fail(0, "no expression found in input".to_owned()));
     }
@@ -32,7 +33,9 @@ pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
                         let message = format!("unexpected {sign:?}, {opened:?} at {opened_at} is still open");
                         return Err(fail(token.span.start, message));
                     }
-                    None => return Err(fail(token.span.start, format!("unexpected {sign:?}, nothing is open"))),
+                    None => {
+                        return Err(fail(token.span.start, format!("unexpected {sign:?}, nothing is open")));
+                    }
                 }
             }
             _ => {}
@@ -55,7 +58,8 @@ pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
 
 /// Says where and how a query is wrong that the grammar refused with `message`.
 pub(super) fn explain(text: &str, tokens: &[Token], message: &str) -> QueryError {
-    let fail = |offset: usize, message: String| QueryError::syntax(message).at(Position::in_text(text, offset));
+    let fail =
+        |offset: usize, message: String| QueryError::syntax(message).at(Position::in_text(text, offset));
     if let Some((index, name)) = unknown_function(tokens) {
         let error = fail(tokens[index].span.start, format!("unknown function with name {name:?}"));
         return match closest(name) {
@@ -74,7 +78,18 @@ pub(super) fn explain(text: &str, tokens: &[Token], message: &str) -> QueryError
 
 fn unknown_function(tokens: &[Token]) -> Option<(usize, &str)> {
     const KEYWORDS: [&str; 13] = [
-        "by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "atan2", "bool", "fill",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "and",
+        "or",
+        "unless",
+        "atan2",
+        "bool",
+        "fill",
         "offset",
     ];
     tokens.windows(2).enumerate().find_map(|(index, pair)| {
@@ -98,7 +113,9 @@ fn first_break(text: &str, tokens: &[Token]) -> Option<(usize, String, String)> 
         let next = tokens.get(index + 1);
         let is_operator = matches!(
             token.kind,
-            TokenKind::Sign("+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "</" | ">/")
+            TokenKind::Sign(
+                "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "</" | ">/"
+            )
         );
         if token.is_sign("=") && braces == 0 {
             let hint = "compare with ==; = stands in label matchers only".to_owned();
@@ -110,7 +127,12 @@ fn first_break(text: &str, tokens: &[Token]) -> Option<(usize, String, String)> 
                     let message = format!("unexpected end of input after {:?}", shown(token));
                     return Some((text.len(), message, "the operator needs a right side".to_owned()));
                 }
-                Some(next) if matches!(next.kind, TokenKind::Sign(")" | "]" | "," | "*" | "/" | "==" | "<" | ">")) => {
+                Some(next)
+                    if matches!(
+                        next.kind,
+                        TokenKind::Sign(")" | "]" | "," | "*" | "/" | "==" | "<" | ">")
+                    ) =>
+                {
                     let message = format!("unexpected {:?} after {:?}", shown(next), shown(token));
                     return Some((next.span.start, message, "the operator needs a right side".to_owned()));
                 }
@@ -118,11 +140,16 @@ fn first_break(text: &str, tokens: &[Token]) -> Option<(usize, String, String)> 
             }
         }
         let Some(next) = next else { continue };
-        let operand_begins = matches!(next.kind, TokenKind::Number(_) | TokenKind::Duration(_) | TokenKind::Text(_))
-            || (next.word().is_some() && next.ends_operand() && !is_modifier(next));
+        let operand_begins =
+            matches!(next.kind, TokenKind::Number(_) | TokenKind::Duration(_) | TokenKind::Text(_))
+                || (next.word().is_some() && next.ends_operand() && !is_modifier(next));
         if braces == 0 && token.ends_operand() && !is_modifier(token) && operand_begins {
             let message = format!("unexpected {:?} after {:?}", shown(next), shown(token));
-            return Some((next.span.start, message, "an operator or a comma is missing between them".to_owned()));
+            return Some((
+                next.span.start,
+                message,
+                "an operator or a comma is missing between them".to_owned(),
+            ));
         }
         if braces > 0 && token.is_sign("=") && !matches!(next.kind, TokenKind::Text(_)) {
             let message = format!("unexpected {:?} in label matching, expected string", shown(next));
@@ -140,7 +167,8 @@ fn is_modifier(token: &Token) -> bool {
 /// The function or aggregation whose name is nearest to `name`.
 fn closest(name: &str) -> Option<&'static str> {
     let functions = Function::all().map(Function::name);
-    let aggregations = ["sum", "avg", "count", "min", "max", "topk", "bottomk", "quantile", "stddev", "count_values"];
+    let aggregations =
+        ["sum", "avg", "count", "min", "max", "topk", "bottomk", "quantile", "stddev", "count_values"];
     let nearest = functions.chain(aggregations).map(|known| (distance(name, known), known)).min()?;
     (nearest.0 <= SLIP_LETTERS_MAX.min(name.len() / 2)).then_some(nearest.1)
 }

@@ -38,7 +38,11 @@ pub(super) fn bracket(text: &str, tokens: &[Token], start: usize) -> Result<Brac
 /// Reads the duration of an offset, which begins with the word `start`; with the word behind it.
 ///
 /// Without parentheses only one duration is read, for what follows may as well belong to the query.
-pub(super) fn offset(text: &str, tokens: &[Token], start: usize) -> Result<(DurationExpr, usize), QueryError> {
+pub(super) fn offset(
+    text: &str,
+    tokens: &[Token],
+    start: usize,
+) -> Result<(DurationExpr, usize), QueryError> {
     let mut parser = Parser { text, tokens, at: start };
     let negative = parser.take("-");
     if !negative {
@@ -54,7 +58,9 @@ pub(super) fn begins_duration(token: &Token) -> bool {
     match &token.kind {
         TokenKind::Number(_) | TokenKind::Duration(_) => true,
         TokenKind::Sign(sign) => matches!(*sign, "+" | "-" | "("),
-        TokenKind::Name(name) => ["step", "range", "min", "max"].iter().any(|word| name.eq_ignore_ascii_case(word)),
+        TokenKind::Name(name) => {
+            ["step", "range", "min", "max"].iter().any(|word| name.eq_ignore_ascii_case(word))
+        }
         TokenKind::Text(_) => false,
     }
 }
@@ -82,9 +88,9 @@ impl Parser<'_> {
 
     fn fail(&self, message: &str) -> QueryError {
         let offset = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.start);
-        QueryError::syntax(message)
-            .at(Position::in_text(self.text, offset))
-            .with_hint("write a duration such as 5m or 1h30m, or compute one: 2 * 5m, step(), max(step(), 1m)")
+        QueryError::syntax(message).at(Position::in_text(self.text, offset)).with_hint(
+            "write a duration such as 5m or 1h30m, or compute one: 2 * 5m, step(), max(step(), 1m)",
+        )
     }
 
     fn operator(&self) -> Option<(char, u8)> {
@@ -112,7 +118,10 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self) -> Result<DurationExpr, QueryError> {
-        let token = self.tokens.get(self.at).ok_or_else(|| self.fail("unexpected end of input, expected a duration"))?;
+        let token = self
+            .tokens
+            .get(self.at)
+            .ok_or_else(|| self.fail("unexpected end of input, expected a duration"))?;
         match &token.kind {
             TokenKind::Number(seconds) => {
                 self.at += 1;

@@ -33,7 +33,8 @@ pub(super) fn rewrite(text: &str, tokens: &[Token]) -> Result<Words, QueryError>
     let mut words = Words::default();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
-        let behind_operand = at.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(Token::ends_operand);
+        let behind_operand =
+            at.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(Token::ends_operand);
         let mut next = at + 1;
         match &token.kind {
             TokenKind::Sign("[") => {
@@ -88,7 +89,8 @@ fn boundary(name: &str) -> Option<Boundary> {
 }
 
 fn is_offset(tokens: &[Token], at: usize) -> bool {
-    tokens.get(at).is_some_and(|token| token.is_word("offset")) && tokens.get(at + 1).is_some_and(begins_duration)
+    tokens.get(at).is_some_and(|token| token.is_word("offset"))
+        && tokens.get(at + 1).is_some_and(begins_duration)
 }
 
 /// A literal that the grammar takes for a number whatever its size; its value is read from the word itself.

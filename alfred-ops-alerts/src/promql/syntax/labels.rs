@@ -30,7 +30,9 @@ pub(crate) fn read_labels(text: &str) -> Result<Labels, QueryError> {
         loop {
             match rest {
                 [close] if close.is_sign("}") => break,
-                [label, equal, Token { kind: TokenKind::Text(value), .. }, after @ ..] if equal.is_sign("=") => {
+                [label, equal, Token { kind: TokenKind::Text(value), .. }, after @ ..]
+                    if equal.is_sign("=") =>
+                {
                     let value = String::from_utf8_lossy(value).into_owned();
                     pairs.push((name(label, text).ok_or_else(|| fail(rest))?, value));
                     rest = after;

@@ -6,8 +6,8 @@ use crate::promql::{Position, QueryError, Span, parse_duration};
 
 /// Operators and brackets, longer ones before their beginnings.
 const SIGNS: [&str; 30] = [
-    "=~", "!~", "==", "!=", "<=", ">=", "</", ">/", "+", "-", "*", "/", "%", "^", "=", "<", ">", "(", ")", "{", "}",
-    "[", "]", ",", ":", "@", "!", ";", "$", "~",
+    "=~", "!~", "==", "!=", "<=", ">=", "</", ">/", "+", "-", "*", "/", "%", "^", "=", "<", ">", "(", ")",
+    "{", "}", "[", "]", ",", ":", "@", "!", ";", "$", "~",
 ];
 /// A query of more words is not what somebody wrote.
 const TOKENS_MAX: usize = 100_000;
@@ -104,9 +104,9 @@ impl<'t> Lexer<'t> {
             return Ok(TokenKind::Duration(millis));
         }
         self.at = start;
-        Err(self
-            .fail(format!("bad number or duration syntax: {text:?}"))
-            .with_hint("write durations as 1h30m: units y, w, d, h, m, s, ms, each once and the largest first"))
+        Err(self.fail(format!("bad number or duration syntax: {text:?}")).with_hint(
+            "write durations as 1h30m: units y, w, d, h, m, s, ms, each once and the largest first",
+        ))
     }
 
     fn quoted(&mut self, quote: char) -> Result<TokenKind, QueryError> {
@@ -161,7 +161,8 @@ fn parse_number(text: &str) -> Option<f64> {
     if let Some(integer) = integer {
         return Some(as_float(integer));
     }
-    let decimal = lower.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-'));
+    let decimal =
+        lower.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-'));
     if decimal { lower.parse().ok() } else { None }
 }
 
@@ -188,8 +189,15 @@ mod tests {
     #[test]
     fn numbers_and_durations_are_told_apart() {
         for (text, number) in [
-            ("1e3", 1000.0), ("1E-2", 0.01), ("0x1f", 31.0), ("0755", 493.0), ("08", 8.0), (".5", 0.5), ("2.", 2.0),
-            ("1_000", 1000.0), ("0", 0.0),
+            ("1e3", 1000.0),
+            ("1E-2", 0.01),
+            ("0x1f", 31.0),
+            ("0755", 493.0),
+            ("08", 8.0),
+            (".5", 0.5),
+            ("2.", 2.0),
+            ("1_000", 1000.0),
+            ("0", 0.0),
         ] {
             assert_eq!(kinds(text), [TokenKind::Number(number)], "{text}");
         }

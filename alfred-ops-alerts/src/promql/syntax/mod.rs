@@ -32,7 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
     let tokens = lexer::tokens(text)?;
     diagnosis::check(text, &tokens)?;
     let words = grammar::rewrite(text, &tokens)?;
-    let tree = promql_parser::parser::parse(&words.text).map_err(|message| diagnosis::explain(text, &tokens, &message))?;
+    let tree = promql_parser::parser::parse(&words.text)
+        .map_err(|message| diagnosis::explain(text, &tokens, &message))?;
     let node = reader::read(text, &tokens, &words, &tree)?;
     types::check(text, &node)?;
     Ok(node)

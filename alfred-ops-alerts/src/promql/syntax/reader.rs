@@ -3,13 +3,15 @@
 //! The grammar decides what belongs to what; the words say where it stands and what was put aside for it.
 
 use promql_parser::label::{MatchOp as TreeMatchOp, Matchers};
-use promql_parser::parser::{BinModifier, Expr as Tree, LabelModifier, VectorMatchCardinality, VectorSelector};
+use promql_parser::parser::{
+    BinModifier, Expr as Tree, LabelModifier, VectorMatchCardinality, VectorSelector,
+};
 
 use super::grammar::Words;
 use super::token::{Token, TokenKind};
 use crate::promql::ast::{
-    AggregateOp, At, BinaryOp, Cardinality, Function, Grouping, MatchOp, Matcher, Matching, Node, NodeKind, Selector,
-    TimeShift,
+    AggregateOp, At, BinaryOp, Cardinality, Function, Grouping, MatchOp, Matcher, Matching, Node, NodeKind,
+    Selector, TimeShift,
 };
 use crate::promql::{Position, QueryError, Span};
 

@@ -42,7 +42,17 @@ impl Token {
     /// Whether an operand can end here, so that what follows modifies it.
     pub(super) fn ends_operand(&self) -> bool {
         const NEVER: [&str; 11] = [
-            "and", "or", "unless", "atan2", "bool", "on", "ignoring", "group_left", "group_right", "by", "without",
+            "and",
+            "or",
+            "unless",
+            "atan2",
+            "bool",
+            "on",
+            "ignoring",
+            "group_left",
+            "group_right",
+            "by",
+            "without",
         ];
         match &self.kind {
             TokenKind::Name(name) => !NEVER.iter().any(|word| name.eq_ignore_ascii_case(word)),

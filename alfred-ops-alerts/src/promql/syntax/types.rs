@@ -26,7 +26,8 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
         NodeKind::Call { function, arguments } => {
             let parameters = function.parameters();
             let context = format!("call to function {:?}", function.name());
-            let required = parameters.iter().filter(|parameter| matches!(parameter, Parameter::Required(_))).count();
+            let required =
+                parameters.iter().filter(|parameter| matches!(parameter, Parameter::Required(_))).count();
             let unbounded = parameters.iter().any(|parameter| matches!(parameter, Parameter::Repeated(_)));
             if arguments.len() < required || (!unbounded && arguments.len() > parameters.len()) {
                 let message = format!("wrong number of arguments in {context}: {}", arguments.len());
@@ -34,8 +35,9 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
             }
             arguments.iter().enumerate().find_map(|(index, argument)| {
                 let parameter = parameters.get(index).or(parameters.last())?;
-                let (Parameter::Required(expected) | Parameter::Optional(expected) | Parameter::Repeated(expected)) =
-                    *parameter;
+                let (Parameter::Required(expected)
+                | Parameter::Optional(expected)
+                | Parameter::Repeated(expected)) = *parameter;
                 mismatch(argument, expected, &context)
             })
         }
@@ -50,7 +52,10 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
             let wrong = match (wanted, parameter) {
                 (Some(expected), Some(parameter)) => mismatch(parameter, expected, context),
                 (None, None) => None,
-                _ => Some((node, format!("wrong number of arguments for aggregate expression {:?}", op.name()))),
+                _ => Some((
+                    node,
+                    format!("wrong number of arguments for aggregate expression {:?}", op.name()),
+                )),
             };
             wrong.or_else(|| mismatch(of, ValueType::Vector, context))
         }
@@ -61,11 +66,13 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
             wrong.or_else(|| mismatch(of, ValueType::Vector, "subquery"))
         }
         NodeKind::Negate(of) if !matches!(of.value_type(), ValueType::Scalar | ValueType::Vector) => {
-            let message = "unary expression only allowed on expressions of type scalar or instant vector, got";
+            let message =
+                "unary expression only allowed on expressions of type scalar or instant vector, got";
             Some((of, format!("{message} {:?}", of.value_type().name())))
         }
         NodeKind::Binary { op, returns_bool, left, right, .. } => {
-            let both_scalars = left.value_type() == ValueType::Scalar && right.value_type() == ValueType::Scalar;
+            let both_scalars =
+                left.value_type() == ValueType::Scalar && right.value_type() == ValueType::Scalar;
             match op {
                 BinaryOp::TrimUpper | BinaryOp::TrimLower if both_scalars => {
                     Some((node, format!("operator {:?} not allowed for Scalar operations", op.sign())))
@@ -82,7 +89,6 @@ fn problem(node: &Node) -> Option<(&Node, String)> {
 
 fn mismatch<'n>(node: &'n Node, expected: ValueType, context: &str) -> Option<(&'n Node, String)> {
     let actual = node.value_type();
-    (actual != expected).then(|| {
-        (node, format!("expected type {} in {context}, got {}", expected.name(), actual.name()))
-    })
+    (actual != expected)
+        .then(|| (node, format!("expected type {} in {context}, got {}", expected.name(), actual.name())))
 }

@@ -66,7 +66,8 @@ impl HttpSource {
             return Err(failed_status(OPERATION, shown, answer.status(), answer.headers()));
         }
         let header = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let format = Format::from_content_type(header, Some(Format::Text)).map_err(|error| error.with_target(shown))?;
+        let format = Format::from_content_type(header, Some(Format::Text))
+            .map_err(|error| error.with_target(shown))?;
         let bytes_max = self.limits.bytes_max;
         let mut page = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {

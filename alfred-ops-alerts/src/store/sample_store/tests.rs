@@ -57,7 +57,11 @@ fn beyond_the_limit_of_bytes_the_longest_series_give_up_their_older_half() {
     let mut store = SampleStore::new(limits, Interest::everything(1_000_000_000));
     for second in 0..1000 {
         // These do not compress.
-        store.append(&labels(0), at(second), f64::from_bits(0x3ff0_0000_0000_0001 + u64::try_from(second).unwrap() * 7_777_777_777));
+        store.append(
+            &labels(0),
+            at(second),
+            f64::from_bits(0x3ff0_0000_0000_0001 + u64::try_from(second).unwrap() * 7_777_777_777),
+        );
         store.append(&labels(1), at(second), 1.0);
         store.expire(at(second));
         assert!(store.counters().bytes <= 4000);
