@@ -197,13 +197,13 @@ impl Values {
                 let (base, digits) = (*base, *digits);
                 match deltas {
                     Deltas::One(deltas) => {
-                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)));
                     }
                     Deltas::Two(deltas) => {
-                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)));
                     }
                     Deltas::Four(deltas) => {
-                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)))
+                        each(deltas, places, |place, delta| visit(place, unscaled(base + delta, digits)));
                     }
                 }
             }

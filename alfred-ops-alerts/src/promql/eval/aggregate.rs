@@ -143,7 +143,7 @@ fn choose(
             AggregateOp::Topk => group.sort_by(|a, b| rank(value(b), value(a))),
             AggregateOp::Bottomk => group.sort_by(|a, b| rank_up(value(a), value(b))),
             AggregateOp::LimitRatio => {
-                group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio))
+                group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio));
             }
             _ => {}
         }

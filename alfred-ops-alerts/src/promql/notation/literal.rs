@@ -49,7 +49,7 @@ pub fn parse_histogram(text: &str) -> Result<Histogram, QueryError> {
             "n_offset" => negative_offset = integer()?,
             "custom_values" => histogram.custom_bounds = list()?.into(),
             "counter_reset_hint" => {
-                histogram.reset_hint = hint(value).ok_or_else(|| fail("the hint is unknown"))?
+                histogram.reset_hint = hint(value).ok_or_else(|| fail("the hint is unknown"))?;
             }
             other => return Err(fail(&format!("{other:?} is no key"))),
         }
