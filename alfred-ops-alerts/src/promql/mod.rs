@@ -25,3 +25,6 @@ pub use source::{Growth, SeriesId, SeriesSource, Window};
 pub(crate) use syntax::unquote;
 
 pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};
+
+#[cfg(test)]
+mod tests;
