@@ -43,6 +43,7 @@
 //! | samples | series | [`SampleStore`], [`Interest`], [`StoreLimits`] |
 //! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
 //! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
+//! | the past | what a rule would have said | [`backtest`](backtest()) is pure |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
@@ -57,6 +58,7 @@
 //! - `testing`: the mocks of [`AlertSink`] and [`Discovery`], and the suites that all of them pass.
 
 mod alert;
+mod backtest;
 mod discovery;
 pub mod doctor;
 mod engine;
@@ -91,6 +93,7 @@ mod yaml;
 pub use alert::{
     Alert, AlertBook, AlertState, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
 };
+pub use backtest::{AlertHistory, Backtest, Episode, backtest};
 #[cfg(feature = "dns")]
 pub use discovery::DnsDiscovery;
 #[cfg(feature = "config")]

@@ -7,11 +7,12 @@ use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Evaluation;
+use super::alert_labels::{alert_labels, set_labels};
 use super::awaited::Awaited;
 use super::outputs::Outputs;
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
 use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
-use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
+use crate::rule::{AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::SampleStore;
 use crate::template::Environment;
@@ -192,7 +193,7 @@ impl Run<'_> {
         let mut outputs = HashMap::with_capacity(samples.len());
         for sample in samples {
             let environment = Environment::new(self.now);
-            let labels = self.set_labels(&sample, Labels::clone, &environment).with(Labels::NAME, &self.rule.name);
+            let labels = set_labels(self.rule, &sample, &sample.labels, &environment).with(Labels::NAME, &self.rule.name);
             if outputs.insert(labels, sample.value).is_some() {
                 return Err(duplicate("vector contains metrics with the same labelset after applying rule labels"));
             }
@@ -211,7 +212,7 @@ impl Run<'_> {
         let ask = |text: &str| self.ask_for_template(text);
         let environment = Environment::new(self.now).with_query(&ask);
         for sample in samples {
-            let labels = self.alert_labels(&sample, &environment);
+            let labels = alert_labels(self.rule, &sample, &environment);
             let value = number(&sample.value);
             let annotations = part.annotations.iter();
             let fill = |(name, template): &(String, Template)| {
@@ -232,30 +233,13 @@ impl Run<'_> {
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
             Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
-                samples.iter().map(|sample| self.alert_labels(sample, &environment)).collect::<HashSet<Labels>>()
+                samples.iter().map(|sample| alert_labels(self.rule, sample, &environment)).collect::<HashSet<Labels>>()
             }
             _ => HashSet::new(),
         };
         let step = Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
         Ok((count, alert_series(&state.alerts)))
-    }
-
-    fn alert_labels(&self, sample: &VectorSample, environment: &Environment<'_>) -> Labels {
-        let nameless = |labels: &Labels| labels.without(|name| name == Labels::NAME);
-        self.set_labels(sample, nameless, environment).with(ALERT_NAME, &self.rule.name)
-    }
-
-    /// The sample's labels with those that the rule sets.
-    fn set_labels(
-        &self,
-        sample: &VectorSample,
-        of: impl Fn(&Labels) -> Labels,
-        environment: &Environment<'_>,
-    ) -> Labels {
-        self.rule.labels.iter().fold(of(&sample.labels), |labels, (name, template)| {
-            labels.with(name, &template.render(&sample.labels, &sample.value, environment))
-        })
     }
 
     /// What a template's `query` comes to, as of the rule's own time.
