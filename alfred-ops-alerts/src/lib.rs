@@ -44,6 +44,7 @@
 //! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
 //! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
 //! | the past | what a rule would have said | [`backtest`](backtest()) is pure |
+//! | an expression | why it comes to that | [`explain`](explain()) is pure; [`AlertEngine::explain`] |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
@@ -63,6 +64,7 @@ mod discovery;
 pub mod doctor;
 mod engine;
 mod evaluation;
+mod explain;
 mod expr;
 #[cfg(feature = "http")]
 mod http;
@@ -107,6 +109,7 @@ pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus, StateStatus};
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
+pub use explain::{Compared, Explanation, Insight, JoinSide, Joined, NearestMiss, explain};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
 pub use job::{
     Authentication, Credential, DiscoveryConfig, DnsDiscoveryConfig, DnsRecord, FileDiscoveryConfig,

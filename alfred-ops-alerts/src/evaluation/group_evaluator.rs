@@ -11,6 +11,7 @@ use super::alert_labels::{alert_labels, set_labels};
 use super::awaited::Awaited;
 use super::outputs::Outputs;
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
+use crate::explain::{Explanation, explain};
 use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
 use crate::rule::{AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
@@ -109,6 +110,25 @@ impl GroupEvaluator {
         self.states.iter().map(|state| &state.report)
     }
 
+    /// Explains the rules named `name`.
+    pub(crate) fn explain(
+        &self,
+        name: &str,
+        about: &Labels,
+        store: &SampleStore,
+        now: DateTime<Utc>,
+    ) -> Vec<Explanation> {
+        let at = self.asked_at(now);
+        let named = self.checked.rules.iter().filter(|rule| rule.name == name);
+        named.map(|rule| explain(&rule.query, store, at, about, &self.options)).collect()
+    }
+
+    /// What the rules take for the present at `now`.
+    fn asked_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
+        now.checked_sub_signed(offset).unwrap_or(now)
+    }
+
     /// Evaluates all rules at `now`, and writes what they record, `ALERTS` and `ALERTS_FOR_STATE` into the store as far
     /// as any rule looks at it.
     ///
@@ -117,8 +137,7 @@ impl GroupEvaluator {
     /// [`Cleared`](crate::Reason::Cleared).
     pub fn evaluate(&mut self, store: &RwLock<SampleStore>, now: DateTime<Utc>) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
-        let asked_at = now.checked_sub_signed(offset).unwrap_or(now);
+        let asked_at = self.asked_at(now);
         for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
             let mut run = Run {
                 rule,
