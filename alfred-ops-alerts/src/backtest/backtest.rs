@@ -47,7 +47,8 @@ impl AlertHistory {
     /// twice for one fault.
     #[must_use]
     pub fn flaps(&self) -> usize {
-        let fired: Vec<&Episode> = self.episodes.iter().filter(|episode| episode.fired_at.is_some()).collect();
+        let fired: Vec<&Episode> =
+            self.episodes.iter().filter(|episode| episode.fired_at.is_some()).collect();
         let retention = TimeDelta::from_std(RESOLVED_RETENTION).unwrap_or(TimeDelta::MAX);
         let flapped = |pair: &&[&Episode]| match (pair[0].ended, pair[1].fired_at) {
             (Some((ended_at, _)), Some(fired_at)) => fired_at - ended_at <= retention,
@@ -88,7 +89,10 @@ impl fmt::Display for Backtest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, evaluations, failures, .. } = self;
         let (firings, flaps) = (self.firings(), self.flaps());
-        write!(f, "{rule}: {evaluations} evaluations, {failures} failed, fired {firings} times, flapped {flaps} times")?;
+        write!(
+            f,
+            "{rule}: {evaluations} evaluations, {failures} failed, fired {firings} times, flapped {flaps} times"
+        )?;
         if let Some((at, error)) = &self.first_failure {
             write!(f, "\n  first failure at {at}: {error}")?;
         }

@@ -89,12 +89,21 @@ fn checked_range(range: &RangeInclusive<DateTime<Utc>>, step: Duration) -> Resul
     let delta = TimeDelta::try_milliseconds(millis).unwrap_or(TimeDelta::MAX);
     if millis == 0 {
         let message = format!("the step is {step:?}");
-        return refused(ErrorKind::InvalidInput, message, "give the interval at which the rule is to be evaluated");
+        return refused(
+            ErrorKind::InvalidInput,
+            message,
+            "give the interval at which the rule is to be evaluated",
+        );
     }
     let evaluations = (end - start).num_milliseconds() / millis;
     if evaluations >= EVALUATIONS_MAX {
-        let message = format!("the rule would be evaluated {evaluations} times, at most {EVALUATIONS_MAX} are allowed");
-        return refused(ErrorKind::ResourceExhausted, message, "play a shorter range, or choose a longer step");
+        let message =
+            format!("the rule would be evaluated {evaluations} times, at most {EVALUATIONS_MAX} are allowed");
+        return refused(
+            ErrorKind::ResourceExhausted,
+            message,
+            "play a shorter range, or choose a longer step",
+        );
     }
     Ok((start, end, delta))
 }
@@ -112,7 +121,12 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    fn new(rule: &'a CheckedRule, part: &'a AlertPart, source: &'a dyn SeriesSource, step: TimeDelta) -> Self {
+    fn new(
+        rule: &'a CheckedRule,
+        part: &'a AlertPart,
+        source: &'a dyn SeriesSource,
+        step: TimeDelta,
+    ) -> Self {
         Self {
             rule,
             part,

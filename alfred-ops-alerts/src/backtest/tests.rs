@@ -58,11 +58,11 @@ fn long() -> Rule {
 fn it_says_when_alerts_would_have_stood() {
     check(&long(), &[("a", "1 11 11 1 11")], &["a: 1 1 3 Cleared", "a: 4 4 -"]);
     let two = long().with_for(MINUTE * 2);
-    check(&two, &[("a", "11 11 1 11 11 11 1"), ("b", "1 1 11 11 11 x _")], &[
-        "a: 0 - 2 Cleared",
-        "a: 3 5 6 Cleared",
-        "b: 2 4 5 Vanished",
-    ]);
+    check(
+        &two,
+        &[("a", "11 11 1 11 11 11 1"), ("b", "1 1 11 11 11 x _")],
+        &["a: 0 - 2 Cleared", "a: 3 5 6 Cleared", "b: 2 4 5 Vanished"],
+    );
     check(&long().with_keep_firing_for(MINUTE * 3), &[("a", "11 1 1 11 1 1 1 1")], &["a: 0 0 7 Cleared"]);
     check(&long(), &[("a", "1 2 3")], &[]);
 }
@@ -100,5 +100,8 @@ fn what_cannot_be_played_is_refused() {
     assert_eq!(refused(&Rule::new("A", "("), at(0)..=at(1), MINUTE), Err(ErrorKind::InvalidInput));
     assert_eq!(refused(&long(), at(1)..=at(0), MINUTE), Err(ErrorKind::InvalidInput));
     assert_eq!(refused(&long(), at(0)..=at(1), Duration::ZERO), Err(ErrorKind::InvalidInput));
-    assert_eq!(refused(&long(), at(0)..=at(999_999), Duration::from_secs(1)), Err(ErrorKind::ResourceExhausted));
+    assert_eq!(
+        refused(&long(), at(0)..=at(999_999), Duration::from_secs(1)),
+        Err(ErrorKind::ResourceExhausted)
+    );
 }

@@ -222,10 +222,17 @@ impl AlertEngine {
     pub fn status(&self) -> EngineStatus {
         let samples = self.parts().store.read().unwrap_or_else(PoisonError::into_inner).counters();
         let groups = self.parts().groups.iter();
-        let rules = groups.flat_map(|group| group.evaluator().reports().cloned().collect::<Vec<_>>()).collect();
+        let rules =
+            groups.flat_map(|group| group.evaluator().reports().cloned().collect::<Vec<_>>()).collect();
         let desk = self.desk();
         EngineStatus {
-            targets: self.parts().probes.iter().map(Probe::status).chain(self.parts().jobs.status()).collect(),
+            targets: self
+                .parts()
+                .probes
+                .iter()
+                .map(Probe::status)
+                .chain(self.parts().jobs.status())
+                .collect(),
             rules,
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
             state: self.parts().keeper.as_ref().map(Keeper::status),

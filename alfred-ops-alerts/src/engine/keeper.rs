@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alfred_ops_core::{
-    ClockExt as _, Error, ErrorKind, Fence, Result, SharedClock, StateStore, Write,
-};
+use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Fence, Result, SharedClock, StateStore, Write};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
@@ -100,7 +98,8 @@ impl Keeper {
         if !is_due(progress.last.as_ref(), &state, progress.version.is_some()) {
             return Ok(());
         }
-        let written = clock.timeout(CALL_MAX, "save alert state", self.write(&mut progress.version, &state)).await;
+        let written =
+            clock.timeout(CALL_MAX, "save alert state", self.write(&mut progress.version, &state)).await;
         self.noted(written.flatten())?;
         let mut status = self.desk();
         (status.saved_at, status.omitted) = (Some(now), state.omitted);
@@ -125,7 +124,8 @@ impl Keeper {
 
     async fn put(&self, version: Option<u64>, state: &SavedState) -> Result<u64> {
         let value = serde_json::to_value(state).map_err(|source| {
-            Error::new(ErrorKind::Internal, "save alert state", "the state cannot be written").with_source(source)
+            Error::new(ErrorKind::Internal, "save alert state", "the state cannot be written")
+                .with_source(source)
         })?;
         let write = match version {
             Some(version) => Write::replace(self.key.clone(), value, version),

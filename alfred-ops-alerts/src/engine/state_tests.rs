@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use alfred_ops_core::{
-    Clock, ClosureSource, Document, Error, ErrorKind, Expected, Fence, Labels, MemoryStateStore, Result, Sample,
-    SimulatedClock, StateStore, TaskSet, Write,
+    Clock, ClosureSource, Document, Error, ErrorKind, Expected, Fence, Labels, MemoryStateStore, Result,
+    Sample, SimulatedClock, StateStore, TaskSet, Write,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -68,7 +68,8 @@ struct World {
 impl World {
     fn new() -> Self {
         let clock = SimulatedClock::starting_at(at(0));
-        let store = Arc::new(Switched { inner: MemoryStateStore::new(clock.shared()), off: AtomicBool::new(false) });
+        let store =
+            Arc::new(Switched { inner: MemoryStateStore::new(clock.shared()), off: AtomicBool::new(false) });
         Self { clock, queue: Arc::default(), store, sink: Arc::new(MemorySink::new("memory")) }
     }
 
@@ -257,7 +258,8 @@ async fn nothing_is_written_where_there_is_nothing_to_lose() {
         engine.step(at(minute)).await;
     }
     assert!(world.store.get(KEY).await.unwrap().is_none());
-    let error = AlertEngine::builder().state(Arc::<Switched>::clone(&world.store), "a b").build().unwrap_err();
+    let error =
+        AlertEngine::builder().state(Arc::<Switched>::clone(&world.store), "a b").build().unwrap_err();
     assert!(error.to_string().contains("the state's key: put state"), "{error}");
 }
 

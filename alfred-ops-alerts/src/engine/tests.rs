@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::AlertEngine;
 use crate::sink::MockAlertSink;
 use crate::{
-    AlertSink, AlertState, Expr, MemorySink, NotificationStatus, Receipt, Rule, ScrapeConfig, Selector, Target,
-    TargetHealth, brief_rules,
+    AlertSink, AlertState, Expr, MemorySink, NotificationStatus, Receipt, Rule, ScrapeConfig, Selector,
+    Target, TargetHealth, brief_rules,
 };
 
 /// A gauge named `queue` that a test sets.

@@ -7,7 +7,11 @@ use crate::rule::{ALERT_NAME, CheckedRule};
 use crate::template::Environment;
 
 /// The labels of the alert that `rule` raises for `sample`.
-pub(crate) fn alert_labels(rule: &CheckedRule, sample: &VectorSample, environment: &Environment<'_>) -> Labels {
+pub(crate) fn alert_labels(
+    rule: &CheckedRule,
+    sample: &VectorSample,
+    environment: &Environment<'_>,
+) -> Labels {
     let nameless = sample.labels.without(|name| name == Labels::NAME);
     set_labels(rule, sample, &nameless, environment).with(ALERT_NAME, &rule.name)
 }

@@ -74,12 +74,14 @@ pub(super) fn compare(
 fn pairs(matching: &Matching, left: &Value, right: &Value) -> Vec<(Labels, f64, f64)> {
     match (left, right) {
         (Value::Scalar(left), Value::Scalar(right)) => vec![(Labels::empty(), *left, *right)],
-        (Value::Vector(samples), Value::Scalar(right)) => {
-            samples.iter().filter_map(|sample| Some((sample.labels.clone(), sample.value.float()?, *right))).collect()
-        }
-        (Value::Scalar(left), Value::Vector(samples)) => {
-            samples.iter().filter_map(|sample| Some((sample.labels.clone(), *left, sample.value.float()?))).collect()
-        }
+        (Value::Vector(samples), Value::Scalar(right)) => samples
+            .iter()
+            .filter_map(|sample| Some((sample.labels.clone(), sample.value.float()?, *right)))
+            .collect(),
+        (Value::Scalar(left), Value::Vector(samples)) => samples
+            .iter()
+            .filter_map(|sample| Some((sample.labels.clone(), *left, sample.value.float()?)))
+            .collect(),
         (Value::Vector(left), Value::Vector(right)) => {
             let mut of_right: HashMap<Labels, Vec<f64>> = HashMap::new();
             for sample in right {

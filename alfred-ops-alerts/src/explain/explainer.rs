@@ -95,7 +95,9 @@ impl Explainer<'_> {
                             Insight::Join(joined)
                         })
                     }
-                    _ if op.compares() => Some(Insight::Comparison(compare(*op, matching, (left, right), &asked))),
+                    _ if op.compares() => {
+                        Some(Insight::Comparison(compare(*op, matching, (left, right), &asked)))
+                    }
                     _ => None,
                 }
             }
@@ -106,7 +108,10 @@ impl Explainer<'_> {
     fn selector(&self, selector: &Selector) -> Insight {
         let alone = |matcher| self.source.select(std::slice::from_ref(matcher)).len();
         let matchers = selector.matchers.iter().map(|matcher| (matcher.to_string(), alone(matcher)));
-        Insight::Selector { matchers: matchers.collect(), series: self.source.select(&selector.matchers).len() }
+        Insight::Selector {
+            matchers: matchers.collect(),
+            series: self.source.select(&selector.matchers).len(),
+        }
     }
 
     /// Whether labels agree with those that were asked about, as far as both have them.

@@ -60,8 +60,10 @@ impl Ledger {
     /// Adds what was told before a restart. What has been told since stands.
     pub(crate) fn restore(&mut self, saved: &[SavedTold]) {
         for SavedTold { group, last, firing } in saved {
-            let told =
-                self.groups.entry(group.clone()).or_insert_with(|| Told { firing: BTreeMap::new(), last: *last });
+            let told = self
+                .groups
+                .entry(group.clone())
+                .or_insert_with(|| Told { firing: BTreeMap::new(), last: *last });
             for alert in firing {
                 told.firing.entry(alert.labels.clone()).or_insert_with(|| alert.alert());
             }

@@ -53,10 +53,8 @@ impl SavedState {
         told: Vec<SavedTold>,
     ) -> Self {
         let mut room = Room { left: bytes_max };
-        let mut kept: Vec<SavedRule> = rules
-            .iter()
-            .map(|saved| SavedRule { rule: saved.rule.clone(), alerts: Vec::new() })
-            .collect();
+        let mut kept: Vec<SavedRule> =
+            rules.iter().map(|saved| SavedRule { rule: saved.rule.clone(), alerts: Vec::new() }).collect();
         let mut omitted = BTreeSet::new();
         let mut keep = |stand: SavedStand, room: &mut Room| {
             for (saved, kept) in rules.iter().zip(&mut kept) {
@@ -71,7 +69,8 @@ impl SavedState {
             omitted.clone()
         };
         let gone = keep(SavedStand::Firing, &mut room);
-        let told = told.into_iter().filter_map(|told| without(told, &gone)).filter(|told| room.take(told)).collect();
+        let told =
+            told.into_iter().filter_map(|told| without(told, &gone)).filter(|told| room.take(told)).collect();
         keep(SavedStand::Pending, &mut room);
         let omitted = keep(SavedStand::Resolved, &mut room).len();
         kept.retain(|saved| !saved.alerts.is_empty());

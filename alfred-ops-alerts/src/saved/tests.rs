@@ -50,7 +50,11 @@ fn check(for_minutes: u64, (from, until): (i64, i64), expected: Result<i64, &str
         assert_eq!(alert.reason, Reason::Waiting { until: fires });
         (alert.active_at - at(0)).num_minutes()
     });
-    assert_eq!(found.map_err(|why| format!("{why:?}")), expected.map_err(str::to_owned), "{for_minutes} {from} {until}");
+    assert_eq!(
+        found.map_err(|why| format!("{why:?}")),
+        expected.map_err(str::to_owned),
+        "{for_minutes} {from} {until}"
+    );
 }
 
 #[test]
@@ -94,7 +98,8 @@ fn told(name: &str) -> SavedTold {
 }
 
 fn saved(name: &str, state: AlertState) -> SavedRule {
-    let rule = RuleKey { file: String::new(), group: "g".into(), name: name.into(), expr: "m".into(), nth: 0 };
+    let rule =
+        RuleKey { file: String::new(), group: "g".into(), name: name.into(), expr: "m".into(), nth: 0 };
     SavedRule { rule, alerts: SavedAlert::of(&alert(name, state)).into_iter().collect() }
 }
 
@@ -108,7 +113,12 @@ fn firing_alerts_and_what_was_told_come_first() {
         assert!(serde_json::to_vec(&state).unwrap().len() < bytes_max + 200);
         let names: Vec<&str> = state.rules.iter().map(|saved| saved.rule.name.as_str()).collect();
         let told = state.told.iter().map(|told| told.group.get("alertname").unwrap());
-        let line = format!("{} told {} omitted {}", names.join(" "), told.collect::<Vec<_>>().join(" "), state.omitted);
+        let line = format!(
+            "{} told {} omitted {}",
+            names.join(" "),
+            told.collect::<Vec<_>>().join(" "),
+            state.omitted
+        );
         if seen.last() != Some(&line) {
             seen.push(line);
         }
