@@ -43,6 +43,8 @@
 //! | samples | series | [`SampleStore`], [`Interest`], [`StoreLimits`] |
 //! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
 //! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
+//! | the past | what a rule would have said | [`backtest`](backtest()) is pure |
+//! | an expression | why it comes to that | [`explain`](explain()) is pure; [`AlertEngine::explain`] |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
 //! | all of it | | [`AlertEngine`] |
@@ -57,10 +59,12 @@
 //! - `testing`: the mocks of [`AlertSink`] and [`Discovery`], and the suites that all of them pass.
 
 mod alert;
+mod backtest;
 mod discovery;
 pub mod doctor;
 mod engine;
 mod evaluation;
+mod explain;
 mod expr;
 #[cfg(feature = "http")]
 mod http;
@@ -91,6 +95,7 @@ mod yaml;
 pub use alert::{
     Alert, AlertBook, AlertState, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
 };
+pub use backtest::{AlertHistory, Backtest, Episode, backtest};
 #[cfg(feature = "dns")]
 pub use discovery::DnsDiscovery;
 #[cfg(feature = "config")]
@@ -104,6 +109,7 @@ pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, SinkStatus, StateStatus};
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
+pub use explain::{Compared, Explanation, Insight, JoinSide, Joined, NearestMiss, explain};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
 pub use job::{
     Authentication, Credential, DiscoveryConfig, DnsDiscoveryConfig, DnsRecord, FileDiscoveryConfig,

@@ -7,8 +7,8 @@ use super::{Alert, AlertState, Alerts};
 /// All alerts that are pending, firing, or were firing a while ago.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertBook {
-    /// By group and place of the rule within it.
-    by_rule: BTreeMap<(String, usize), Alerts>,
+    /// By the group's file and name and the place of the rule within it.
+    by_rule: BTreeMap<(String, String, usize), Alerts>,
 }
 
 impl AlertBook {
@@ -27,9 +27,9 @@ impl AlertBook {
         self.iter().filter(move |alert| alert.name() == name)
     }
 
-    pub(crate) fn set(&mut self, group: &str, rule: usize, alerts: &Alerts) {
+    pub(crate) fn set(&mut self, file: &str, group: &str, rule: usize, alerts: &Alerts) {
         if !alerts.is_empty() {
-            self.by_rule.insert((group.to_owned(), rule), alerts.clone());
+            self.by_rule.insert((file.to_owned(), group.to_owned(), rule), alerts.clone());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use alfred_ops_core::{Result, SharedClock};
+use alfred_ops_core::{Labels, Result, SharedClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use super::probe::Probe;
 use super::{AlertEngineBuilder, EngineStatus, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
 use crate::evaluation::{Evaluation, GroupEvaluator};
+use crate::explain::Explanation;
 use crate::notify::{Ledger, NotifyPolicy, plan_notifications};
 use crate::store::SampleStore;
 
@@ -204,6 +205,16 @@ impl AlertEngine {
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
         self.book().iter().cloned().collect()
+    }
+
+    /// Explains what the expressions of the rules named `name` come to at `now`, with examples of what agrees with the
+    /// labels `about`; see [`explain`](crate::explain()). Nothing is evaluated for alerts, and the rules' query offsets
+    /// are kept. Scrapes that end meanwhile wait for it.
+    #[must_use]
+    pub fn explain(&self, name: &str, about: &Labels, now: DateTime<Utc>) -> Vec<Explanation> {
+        let store = self.store().read().unwrap_or_else(PoisonError::into_inner);
+        let groups = self.parts().groups.iter();
+        groups.flat_map(|group| group.evaluator().explain(name, about, &store, now)).collect()
     }
 
     /// How the engine fares: its targets, rules, sinks and store.

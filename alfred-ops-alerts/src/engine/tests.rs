@@ -89,6 +89,19 @@ async fn it_can_be_driven_step_by_step() {
 }
 
 #[tokio::test]
+async fn it_explains_why_a_rule_says_nothing() {
+    let (clock, queue, sink) = simulation();
+    let engine = engine(&queue, sink, &clock);
+    queue.set(9);
+    engine.step(start()).await;
+    let explained = engine.explain("QueueLong", &Labels::empty(), start());
+    assert_eq!(explained.len(), 1);
+    let miss = "0 of 1 pass; nearest miss queue{instance=\"a:1\",job=\"agents\"}: 9 > 10 does not hold";
+    assert!(explained[0].to_string().contains(miss), "{}", explained[0]);
+    assert!(engine.explain("Other", &Labels::empty(), start()).is_empty());
+}
+
+#[tokio::test]
 async fn it_runs_in_simulated_time_and_stops_when_told() {
     let (clock, queue, sink) = simulation();
     let engine = engine(&queue, Arc::<MemorySink>::clone(&sink), &clock);

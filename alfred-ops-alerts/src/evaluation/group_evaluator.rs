@@ -7,11 +7,13 @@ use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Evaluation;
+use super::alert_labels::{alert_labels, set_labels};
 use super::awaited::Awaited;
 use super::outputs::Outputs;
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
+use crate::explain::{Explanation, explain};
 use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
-use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
+use crate::rule::{AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::SampleStore;
 use crate::template::Environment;
@@ -72,7 +74,8 @@ impl GroupEvaluator {
     /// Adds the group's alerts to `book`.
     pub fn enter(&self, book: &mut AlertBook) {
         for (place, state) in self.states.iter().enumerate() {
-            book.set(&self.checked.group.name, place, &state.alerts);
+            let group = &self.checked.group;
+            book.set(&group.file, &group.name, place, &state.alerts);
         }
     }
 
@@ -115,6 +118,25 @@ impl GroupEvaluator {
         self.states.iter().map(|state| &state.report)
     }
 
+    /// Explains the rules named `name`.
+    pub(crate) fn explain(
+        &self,
+        name: &str,
+        about: &Labels,
+        store: &SampleStore,
+        now: DateTime<Utc>,
+    ) -> Vec<Explanation> {
+        let at = self.asked_at(now);
+        let named = self.checked.rules.iter().filter(|rule| rule.name == name);
+        named.map(|rule| explain(&rule.query, store, at, about, &self.options)).collect()
+    }
+
+    /// What the rules take for the present at `now`.
+    fn asked_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
+        now.checked_sub_signed(offset).unwrap_or(now)
+    }
+
     /// Evaluates all rules at `now`, and writes what they record, `ALERTS` and `ALERTS_FOR_STATE` into the store as far
     /// as any rule looks at it.
     ///
@@ -123,8 +145,7 @@ impl GroupEvaluator {
     /// [`Cleared`](crate::Reason::Cleared).
     pub fn evaluate(&mut self, store: &RwLock<SampleStore>, now: DateTime<Utc>) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
-        let asked_at = now.checked_sub_signed(offset).unwrap_or(now);
+        let asked_at = self.asked_at(now);
         for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
             let mut run = Run {
                 rule,
@@ -204,8 +225,7 @@ impl Run<'_> {
         let mut outputs = HashMap::with_capacity(samples.len());
         for sample in samples {
             let environment = Environment::new(self.now);
-            let labels =
-                self.set_labels(&sample, Labels::clone, &environment).with(Labels::NAME, &self.rule.name);
+            let labels = set_labels(self.rule, &sample, &sample.labels, &environment).with(Labels::NAME, &self.rule.name);
             if outputs.insert(labels, sample.value).is_some() {
                 return Err(duplicate(
                     "vector contains metrics with the same labelset after applying rule labels",
@@ -226,7 +246,7 @@ impl Run<'_> {
         let ask = |text: &str| self.ask_for_template(text);
         let environment = Environment::new(self.now).with_query(&ask);
         for sample in samples {
-            let labels = self.alert_labels(&sample, &environment);
+            let labels = alert_labels(self.rule, &sample, &environment);
             let value = number(&sample.value);
             let annotations = part.annotations.iter();
             let fill = |(name, template): &(String, Template)| {
@@ -248,33 +268,15 @@ impl Run<'_> {
         state.awaited.see(&held, self.now);
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
-            Some(Ok(Answer { value: Value::Vector(samples), .. })) => samples
-                .iter()
-                .map(|sample| self.alert_labels(sample, &environment))
-                .collect::<HashSet<Labels>>(),
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
+                samples.iter().map(|sample| alert_labels(self.rule, sample, &environment)).collect::<HashSet<Labels>>()
+            }
             _ => HashSet::new(),
         };
         let step =
             Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
         Ok((count, alert_series(&state.alerts)))
-    }
-
-    fn alert_labels(&self, sample: &VectorSample, environment: &Environment<'_>) -> Labels {
-        let nameless = |labels: &Labels| labels.without(|name| name == Labels::NAME);
-        self.set_labels(sample, nameless, environment).with(ALERT_NAME, &self.rule.name)
-    }
-
-    /// The sample's labels with those that the rule sets.
-    fn set_labels(
-        &self,
-        sample: &VectorSample,
-        of: impl Fn(&Labels) -> Labels,
-        environment: &Environment<'_>,
-    ) -> Labels {
-        self.rule.labels.iter().fold(of(&sample.labels), |labels, (name, template)| {
-            labels.with(name, &template.render(&sample.labels, &sample.value, environment))
-        })
     }
 
     /// What a template's `query` comes to, as of the rule's own time.

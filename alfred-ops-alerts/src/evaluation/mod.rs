@@ -1,5 +1,6 @@
 //! From samples to alerts and recorded series.
 
+mod alert_labels;
 mod awaited;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod evaluation;
@@ -12,4 +13,5 @@ mod tests;
 
 pub use evaluation::Evaluation;
 pub use group_evaluator::GroupEvaluator;
+pub(crate) use alert_labels::alert_labels;
 pub use rule_evaluator::RuleEvaluator;

@@ -140,6 +140,16 @@ fn filled(depth: u32) -> BoxedStrategy<String> {
     prop_oneof![1 => leaf, 4 => made].boxed()
 }
 
+#[test]
+fn the_longest_chain_that_is_read_can_be_evaluated() {
+    let chain = |operators: usize, word: &str| vec!["(a)"; operators + 1].join(word);
+    for word in [" or ", " + ", " ^ "] {
+        let query: Query = chain(128, word).parse().unwrap();
+        query.range(&series(), (0, 1_200_000, 600_000), &QueryOptions::default()).unwrap();
+        assert!(chain(129, word).parse::<Query>().unwrap_err().hint().is_some());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -8,6 +8,17 @@ use crate::promql::{Position, QueryError};
 /// Names that differ in more letters are not taken for a slip.
 const SLIP_LETTERS_MAX: usize = 3;
 
+/// More operators than this are not what somebody wrote, and would exhaust the stack.
+const OPERATORS_MAX: usize = 128;
+
+fn is_operator(token: &Token) -> bool {
+    const SIGNS: [&str; 14] = ["+", "-", "*", "/", "%", "^", "==", "!=", "<", ">", "<=", ">=", "</", ">/"];
+    match &token.kind {
+        TokenKind::Sign(sign) => SIGNS.contains(sign),
+        _ => ["and", "or", "unless", "atan2"].iter().any(|word| token.is_word(word)),
+    }
+}
+
 /// Refuses brackets that do not match, nesting without end, and an empty query.
 pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
     let fail =
@@ -46,9 +57,14 @@ pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
     }
     // Chains such as `----a` and `a^b^c…` nest without brackets.
     let longest_chain = tokens.chunk_by(|a, b| a.is_sign("-") && b.is_sign("-")).map(<[Token]>::len).max();
-    let powers = tokens.iter().filter(|token| token.is_sign("^")).count();
-    if longest_chain.unwrap_or(0).max(powers) > DEPTH_MAX {
-        return Err(fail(0, format!("operators are nested more than {DEPTH_MAX} deep")));
+    if longest_chain.unwrap_or(0) > DEPTH_MAX {
+        return Err(fail(0, format!("signs are nested more than {DEPTH_MAX} deep")));
+    }
+    // A chain of operators is a tree as deep as the chain is long.
+    let operators = tokens.iter().filter(|token| is_operator(token)).count();
+    if operators > OPERATORS_MAX {
+        return Err(fail(0, format!("the query has more than {OPERATORS_MAX} operators"))
+            .with_hint("match several values by a regular expression, or record parts of it by rules of their own"));
     }
     match open.pop() {
         Some((sign, offset)) => Err(fail(offset, format!("{sign:?} is never closed"))),
