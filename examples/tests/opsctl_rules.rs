@@ -307,6 +307,27 @@ fn the_doctor_tells_which_rules_cannot_fire_and_what_to_write() {
 }
 
 #[test]
+fn a_saved_page_gets_what_a_scrape_adds() {
+    let desk = Desk::with(&[("rules.yml", RULES), ("page.txt", "errors_total 7\n")]);
+    let doctor = ["doctor", "rules.yml", "--series", "page.txt"];
+    desk.check(
+        &doctor,
+        1,
+        &["note: the page has not the labels and the series up", "--label job=JOB", "CANNOT FIRE"],
+    );
+    let labels = ["--label", "job=agents", "--label", "instance=bot:8011"];
+    desk.check(&[&doctor[..], &labels].concat(), 0, &["agents / AgentDown: can fire"]);
+    let query = ["query", "{job=\"agents\"}", "--series", "page.txt"];
+    let told = [
+        "errors_total{instance=\"bot:8011\",job=\"agents\"} 7",
+        "up{instance=\"bot:8011\",job=\"agents\"} 1",
+    ];
+    desk.check(&[&query[..], &labels].concat(), 0, &told);
+    desk.check(&[&query[..], &["--label", "agents"]].concat(), 2, &["it is not NAME=VALUE"]);
+    desk.check(&[&query[..], &labels, &["--interval", "1m"]].concat(), 2, &["cannot be used with"]);
+}
+
+#[test]
 fn help_says_what_the_files_are() {
     let desk = Desk::with(&[]);
     desk.check(&["--help"], 0, &["check", "test", "query", "eval", "doctor"]);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use alfred_ops_alerts::promql::parse_duration;
+use alfred_ops_core::Labels;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
@@ -83,9 +84,24 @@ pub(in crate::opsctl) struct SeriesArguments {
     /// for a page without timestamps, now.
     #[arg(long, value_parser = moment)]
     pub(super) time: Option<DateTime<Utc>>,
+    /// A label that the scrape adds to every series of a saved page: job=agents, instance=bot:8011. May be repeated.
+    ///
+    /// With labels the page also gets the series `up`, which no exporter writes but every scrape makes.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, conflicts_with = "interval")]
+    pub(super) label: Vec<(String, String)>,
     /// The file holds series as unit tests have them, with values this far apart, such as 1m.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) interval: Option<Duration>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is not NAME=VALUE, such as job=agents")?;
+    if name.is_empty() || name == Labels::NAME {
+        return Err(format!(
+            "{name:?} cannot be the label of a scrape: write job=agents or instance=bot:8011"
+        ));
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -136,6 +152,14 @@ mod tests {
         check("1700000000.25", Some(1_700_000_000_250));
         for wrong in ["", "yesterday", "-5", "1.2345", "1e3", "99999999999999999999", "9999999999999999"] {
             check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_label_has_a_name() {
+        assert_eq!(label("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        for wrong in ["a", "=b", "__name__=up"] {
+            assert!(label(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -34,7 +34,7 @@ impl Explainer<'_> {
         }
         match &node.kind {
             NodeKind::Selector(selector) => {
-                reasons.extend(self.of_selector(text, node, selector, "a sample"))
+                reasons.extend(self.of_selector(text, node, selector, "a sample"));
             }
             NodeKind::Range { selector, .. } => {
                 reasons.extend(self.of_selector(text, node, selector, "two samples in the range"));

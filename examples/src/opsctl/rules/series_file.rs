@@ -58,7 +58,7 @@ impl SeriesFile {
                 let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
                 Self::of_notation(&arguments.file, &text, interval, arguments.time)?
             }
-            None => Self::of_page(&arguments.file, &text, untimed, arguments.time, now)?,
+            None => Self::of_page(&text, arguments, untimed, now)?,
         };
         if file.samples == 0 {
             return Err(Error::new(ErrorKind::NotFound, "read series", "the file holds no sample")
@@ -105,15 +105,17 @@ impl SeriesFile {
     }
 
     fn of_page(
-        path: &Path,
         text: &str,
+        arguments: &SeriesArguments,
         untimed: Untimed,
-        time: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<Self> {
-        let page = Page::read(path, text)?;
+        let path = &arguments.file;
+        let mut page = Page::read(path, text)?;
+        let mut notes = page.scraped(&arguments.label);
         let last = page.samples.iter().filter_map(|sample| sample.at).max();
-        let at = time.map(|time| time.timestamp_millis()).or(last).unwrap_or(now.timestamp_millis());
+        let at =
+            arguments.time.map(|time| time.timestamp_millis()).or(last).unwrap_or(now.timestamp_millis());
         let mut samples = Vec::with_capacity(page.samples.len());
         for sample in &page.samples {
             match (sample.at, untimed) {
@@ -138,7 +140,6 @@ impl SeriesFile {
                 repeated += 1;
             }
         }
-        let mut notes = Vec::new();
         if repeated > 0 {
             notes.push(format!(
                 "{}: {repeated} samples were left out: their series has another one of the same time",
@@ -181,6 +182,30 @@ struct PageSample {
 }
 
 impl Page {
+    /// Adds what a scrape adds: labels, over those of the page, and the series `up`. Says so if that is missing.
+    fn scraped(&mut self, labels: &[(String, String)]) -> Vec<String> {
+        let is_up = |series: &Labels| series.get(Labels::NAME) == Some("up");
+        let is_saved =
+            self.samples.iter().any(|sample| sample.at.is_none()) && !self.series.iter().any(is_up);
+        if is_saved && labels.is_empty() {
+            return vec![
+                "the page has not the labels and the series up that a scrape adds: give them by \
+                 --label job=JOB --label instance=HOST:PORT"
+                    .to_owned(),
+            ];
+        }
+        if is_saved {
+            self.samples.push(PageSample { series: self.series.len(), at: None, value: 1.0 });
+            self.series.push(Labels::metric("up"));
+        }
+        for series in &mut self.series {
+            for (name, value) in labels {
+                *series = series.clone().with(name, value);
+            }
+        }
+        Vec::new()
+    }
+
     fn read(path: &Path, text: &str) -> Result<Self> {
         let format = if text.trim_end().ends_with("# EOF") { Format::OpenMetrics } else { Format::Text };
         let mut page = Self::default();
