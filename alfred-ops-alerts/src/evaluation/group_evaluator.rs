@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Evaluation;
 use super::outputs::Outputs;
-use crate::alert::{AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
+use crate::alert::{Alert, AlertBook, AlertState, Alerts, Held, RuleHealth, RuleReport, Step, Transition};
 use crate::promql::{Answer, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
 use crate::rule::{ALERT_NAME, AlertPart, CheckedGroup, CheckedRule, RuleGroup, Template};
 use crate::store::SampleStore;
@@ -182,11 +182,7 @@ impl Run<'_> {
             }
         }
         let count = held.len();
-        if let Err(error) = self.check_limit(count, "alerts") {
-            // As in Prometheus, a rule beyond its limit has no alerts rather than some of them.
-            state.alerts.clear();
-            return Err(error);
-        }
+        let known = transitions.len();
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
             Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
@@ -196,6 +192,13 @@ impl Run<'_> {
         };
         let step = Step { rule: part, now: self.now, watched: watch, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
+        let standing = |alert: &&Alert| matches!(alert.state, AlertState::Pending | AlertState::Firing);
+        if let Err(error) = self.check_limit(state.alerts.values().filter(standing).count(), "alerts") {
+            // As in Prometheus, a rule beyond its limit, with alerts that are kept firing, has none rather than some.
+            transitions.truncate(known);
+            state.alerts.clear();
+            return Err(error);
+        }
         Ok((count, alert_series(&state.alerts)))
     }
 

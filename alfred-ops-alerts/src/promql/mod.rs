@@ -22,5 +22,6 @@ pub use query::Query;
 pub use recorded::RecordedSeries;
 pub use source::{Growth, SeriesId, SeriesSource, Window};
 pub(crate) use recorded::next_generation;
+pub(crate) use value::format_general;
 
 pub use value::{Annotations, Answer, SampleValue, SeriesPoints, Value, VectorSample};

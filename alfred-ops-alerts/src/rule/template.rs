@@ -2,6 +2,8 @@
 
 use alfred_ops_core::Labels;
 
+use crate::promql::format_general;
+
 /// The text of an annotation with places for an alert's labels and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
@@ -35,7 +37,7 @@ impl Template {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Label(name) => labels.get(name).unwrap_or_default().to_owned(),
-            Part::Value => number(value),
+            Part::Value => format_general(value),
             Part::Percentage => percentage(value),
         };
         self.0.iter().map(part).collect()
@@ -56,29 +58,27 @@ impl Part {
     }
 }
 
-/// A number as the text format writes it.
-fn number(value: f64) -> String {
-    if value == f64::INFINITY {
-        "+Inf".to_owned()
-    } else if value == f64::NEG_INFINITY {
-        "-Inf".to_owned()
-    } else {
-        value.to_string()
-    }
-}
-
 /// Four significant digits of a hundredfold, as Prometheus' `humanizePercentage`.
 fn percentage(value: f64) -> String {
     let hundredfold = value * 100.0;
     if !hundredfold.is_finite() {
-        return format!("{}%", number(hundredfold));
+        return format!("{}%", format_general(hundredfold));
     }
-    let digits_before_point =
-        [1000.0, 100.0, 10.0].iter().filter(|bound| hundredfold.abs() >= **bound).count();
-    let decimals = 3_usize.saturating_sub(digits_before_point);
-    let text = format!("{hundredfold:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text}%")
+    let rounded = format!("{hundredfold:.3e}");
+    let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    match usize::try_from(3 - exponent) {
+        Ok(decimals) if decimals <= 7 => format!("{}%", without_zeros(&format!("{hundredfold:.decimals$}"))),
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}%", without_zeros(digits), exponent.abs())
+        }
+    }
+}
+
+/// A number without the zeros at its end.
+fn without_zeros(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 #[cfg(test)]
@@ -101,6 +101,12 @@ mod tests {
         check("{{ $value | humanizePercentage }}", 0.123_456, "12.35%");
         check("{{ $value | humanizePercentage }}", 0.9, "90%");
         check("{{ $value | humanizePercentage }}", f64::INFINITY, "+Inf%");
+        check("{{ $value | humanizePercentage }}", 0.0, "0%");
+        check("{{ $value | humanizePercentage }}", 99.0, "9900%");
+        check("{{ $value | humanizePercentage }}", 120.0, "1.2e+04%");
+        check("{{ $value | humanizePercentage }}", 0.000_001_234, "0.0001234%");
+        check("{{ $value | humanizePercentage }}", 0.000_000_5, "5e-05%");
+        check("{{ $value }}", 2_500_000.0, "2.5e+06");
         check("no action } {", 1.0, "no action } {");
     }
 

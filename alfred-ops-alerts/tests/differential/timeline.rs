@@ -195,6 +195,7 @@ fn alert(chance: &Chance, name: &str) -> Rule {
         "vector(time() % 240) < 120",
         "changes(x[3m]) > 1",
         "max_over_time(x[3m:1m]) >= 3",
+        "x * 1e6 > 1",
         "x unless on (i) ALERTS{alertstate=\"firing\"}",
     ];
     let mut rule = Rule::new(name, chance.any(&expressions))
