@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use alfred_ops_alerts::promql::{Query, QueryOptions, SampleValue, Value};
 use alfred_ops_alerts::{
-    AlertState, Interest, RecordingRule, Rule, RuleEvaluator, RuleGroup, RuleHealth, RuleSet, SampleStore, StoreLimits,
+    AlertState, Interest, RecordingRule, Rule, RuleEvaluator, RuleGroup, RuleHealth, RuleSet, SampleStore,
+    StoreLimits,
 };
 use alfred_ops_core::Labels;
 use chrono::DateTime;
@@ -36,12 +37,15 @@ pub(crate) struct Timeline {
     pub(crate) lines: Vec<Line>,
 }
 
+/// The labels and annotations of an alert that fires.
+pub(crate) type Firing = (Labels, BTreeMap<String, String>);
+
 /// What there is at one step: all that rules have written, and the alerts that fire by their rules' names.
 #[derive(Debug)]
 pub(crate) struct Moment {
     pub(crate) second: u32,
     pub(crate) written: Vec<(Labels, f64)>,
-    pub(crate) firing: BTreeMap<String, Vec<(Labels, BTreeMap<String, String>)>>,
+    pub(crate) firing: BTreeMap<String, Vec<Firing>>,
 }
 
 impl Timeline {
@@ -78,7 +82,7 @@ impl Timeline {
             let evaluation = evaluator.evaluate(&store, DateTime::from_timestamp_millis(millis).unwrap());
             failed |= evaluation.reports.iter().any(|report| matches!(report.health, RuleHealth::Failed(_)));
             let book = evaluator.book();
-            let mut firing: BTreeMap<String, Vec<_>> = BTreeMap::new();
+            let mut firing: BTreeMap<String, Vec<Firing>> = BTreeMap::new();
             for name in self.groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name()) {
                 let alerts = book.named(name).filter(|alert| alert.state == AlertState::Firing);
                 firing.insert(
@@ -92,7 +96,9 @@ impl Timeline {
         let store = store.into_inner().unwrap();
         for moment in &mut moments {
             let at = i64::from(moment.second) * 1000;
-            let Value::Vector(samples) = written.instant(&store, at, &options).unwrap().value else { continue };
+            let Value::Vector(samples) = written.instant(&store, at, &options).unwrap().value else {
+                continue;
+            };
             let float = |value: SampleValue| value.float().unwrap();
             moment.written = samples.into_iter().map(|sample| (sample.labels, float(sample.value))).collect();
         }
@@ -168,7 +174,14 @@ fn group(chance: &Chance, number: u32) -> RuleGroup {
     }
     for place in 0..=chance.below(5) {
         if chance.percent(40) {
-            let expressions = ["sum by (g) (x)", "x > 1", "max(x)", "rate(c[2m])", "count by (g) (ALERTS)", "vector(time() % 300)"];
+            let expressions = [
+                "sum by (g) (x)",
+                "x > 1",
+                "max(x)",
+                "rate(c[2m])",
+                "count by (g) (ALERTS)",
+                "vector(time() % 300)",
+            ];
             let mut rule = RecordingRule::new(format!("rec:{number}_{place}"), chance.any(&expressions));
             if chance.percent(30) {
                 rule = rule.with_label(chance.any(&["g", "extra"]), chance.any(&["z", ""]));
@@ -207,7 +220,11 @@ fn alert(chance: &Chance, name: &str) -> Rule {
         rule = rule.with_label(chance.any(&["severity", "g"]), chance.any(&values));
     }
     if chance.percent(50) {
-        let texts = ["{{ $labels.i }} is {{ $value }}", "{{ $value | humanizePercentage }} of {{ $labels.g }}", "plain"];
+        let texts = [
+            "{{ $labels.i }} is {{ $value }}",
+            "{{ $value | humanizePercentage }} of {{ $labels.g }}",
+            "plain",
+        ];
         rule = rule.with_annotation("summary", chance.any(&texts));
     }
     rule
