@@ -225,7 +225,8 @@ impl Run<'_> {
         let mut outputs = HashMap::with_capacity(samples.len());
         for sample in samples {
             let environment = Environment::new(self.now);
-            let labels = set_labels(self.rule, &sample, &sample.labels, &environment).with(Labels::NAME, &self.rule.name);
+            let labels = set_labels(self.rule, &sample, &sample.labels, &environment)
+                .with(Labels::NAME, &self.rule.name);
             if outputs.insert(labels, sample.value).is_some() {
                 return Err(duplicate(
                     "vector contains metrics with the same labelset after applying rule labels",
@@ -260,22 +261,26 @@ impl Run<'_> {
             }
         }
         let count = held.len();
-        if let Err(error) = self.check_limit(count, "alerts") {
-            // As in Prometheus, a rule beyond its limit has no alerts rather than some of them.
-            state.alerts.clear();
-            return Err(error);
-        }
         state.awaited.see(&held, self.now);
+        let known = transitions.len();
         let watched = &mut state.watched;
         let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
-            Some(Ok(Answer { value: Value::Vector(samples), .. })) => {
-                samples.iter().map(|sample| alert_labels(self.rule, sample, &environment)).collect::<HashSet<Labels>>()
-            }
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => samples
+                .iter()
+                .map(|sample| alert_labels(self.rule, sample, &environment))
+                .collect::<HashSet<Labels>>(),
             _ => HashSet::new(),
         };
         let step =
             Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
         state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
+        let standing = |alert: &&Alert| matches!(alert.state, AlertState::Pending | AlertState::Firing);
+        if let Err(error) = self.check_limit(state.alerts.values().filter(standing).count(), "alerts") {
+            // As in Prometheus, a rule beyond its limit, with alerts that are kept firing, has none rather than some.
+            transitions.truncate(known);
+            state.alerts.clear();
+            return Err(error);
+        }
         Ok((count, alert_series(&state.alerts)))
     }
 

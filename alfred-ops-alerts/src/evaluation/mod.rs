@@ -11,7 +11,7 @@ mod rule_evaluator;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alert_labels::alert_labels;
 pub use evaluation::Evaluation;
 pub use group_evaluator::GroupEvaluator;
-pub(crate) use alert_labels::alert_labels;
 pub use rule_evaluator::RuleEvaluator;

@@ -11,4 +11,4 @@ mod tests;
 pub use comparison::{Compared, NearestMiss};
 pub use explainer::explain;
 pub use explanation::{Explanation, Insight};
-pub use join::{Joined, JoinSide};
+pub use join::{JoinSide, Joined};

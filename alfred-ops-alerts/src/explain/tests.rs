@@ -109,7 +109,7 @@ fn count(part: &Explanation) -> usize {
 #[test]
 fn a_great_expression_is_cut() {
     let mut query = "used".to_owned();
-    for _ in 0..8 {
+    for _ in 0..7 {
         query = format!("({query} or {query})");
     }
     let explanation = explained(&query, &Labels::empty());

@@ -37,12 +37,15 @@ pub(crate) struct Timeline {
     pub(crate) lines: Vec<Line>,
 }
 
+/// The labels and annotations of an alert that fires.
+pub(crate) type Firing = (Labels, BTreeMap<String, String>);
+
 /// What there is at one step: all that rules have written, and the alerts that fire by their rules' names.
 #[derive(Debug)]
 pub(crate) struct Moment {
     pub(crate) second: u32,
     pub(crate) written: Vec<(Labels, f64)>,
-    pub(crate) firing: BTreeMap<String, Vec<(Labels, BTreeMap<String, String>)>>,
+    pub(crate) firing: BTreeMap<String, Vec<Firing>>,
 }
 
 impl Timeline {
@@ -79,7 +82,7 @@ impl Timeline {
             let evaluation = evaluator.evaluate(&store, DateTime::from_timestamp_millis(millis).unwrap());
             failed |= evaluation.reports.iter().any(|report| matches!(report.health, RuleHealth::Failed(_)));
             let book = evaluator.book();
-            let mut firing: BTreeMap<String, Vec<_>> = BTreeMap::new();
+            let mut firing: BTreeMap<String, Vec<Firing>> = BTreeMap::new();
             for name in self.groups.iter().flat_map(|group| &group.rules).map(|rule| rule.name()) {
                 let alerts = book.named(name).filter(|alert| alert.state == AlertState::Firing);
                 firing.insert(
@@ -205,6 +208,7 @@ fn alert(chance: &Chance, name: &str) -> Rule {
         "vector(time() % 240) < 120",
         "changes(x[3m]) > 1",
         "max_over_time(x[3m:1m]) >= 3",
+        "x * 1e6 > 1",
         "x unless on (i) ALERTS{alertstate=\"firing\"}",
     ];
     let mut rule = Rule::new(name, chance.any(&expressions))

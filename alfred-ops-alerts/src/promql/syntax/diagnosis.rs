@@ -63,8 +63,9 @@ pub(super) fn check(text: &str, tokens: &[Token]) -> Result<(), QueryError> {
     // A chain of operators is a tree as deep as the chain is long.
     let operators = tokens.iter().filter(|token| is_operator(token)).count();
     if operators > OPERATORS_MAX {
-        return Err(fail(0, format!("the query has more than {OPERATORS_MAX} operators"))
-            .with_hint("match several values by a regular expression, or record parts of it by rules of their own"));
+        return Err(fail(0, format!("the query has more than {OPERATORS_MAX} operators")).with_hint(
+            "match several values by a regular expression, or record parts of it by rules of their own",
+        ));
     }
     match open.pop() {
         Some((sign, offset)) => Err(fail(offset, format!("{sign:?} is never closed"))),
