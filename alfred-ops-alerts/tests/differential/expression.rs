@@ -201,7 +201,9 @@ impl<'a> Generator<'a> {
                 format!("double_exponential_smoothing({matrix}, {smooth}, {trend})")
             }
             // Later versions than 3.5 and we take NaN within the range for the answer.
-            4 if self.era == Era::Three && !matrix.contains("odd") => format!("mad_over_time({matrix})"),
+            4 if self.era == Era::Three && !matrix.contains("odd") && !matrix.starts_with('(') => {
+                format!("mad_over_time({matrix})")
+            }
             5 if self.era == Era::Three => format!("({}({matrix}) - 1.7e9)", self.chance.any(&NEW)),
             // Rates of what may have started within the range: see the eras.
             _ if !self.rates(&matrix) => {
