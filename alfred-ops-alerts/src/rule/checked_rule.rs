@@ -93,7 +93,8 @@ fn check_names(rule: &GroupRule, labels: &[(String, Template)], problems: &mut V
             .push(format!("{:?} cannot be a metric's name: braces belong into the expression", rule.name()));
     }
     for (label, _) in labels {
-        if label.is_empty() || label == alfred_ops_core::Labels::NAME || (!record && label == ALERT_NAME) {
+        // An alert's own name takes the place of a label that is called so, as in Prometheus.
+        if label.is_empty() || label == alfred_ops_core::Labels::NAME {
             let of = if record { "a recorded series" } else { "an alert" };
             problems.push(format!("{label:?} cannot be the name of a label of {of}"));
         }

@@ -114,14 +114,14 @@ mod tests {
     fn all_problems_are_reported_at_once() {
         let rate = Expr::rate(Selector::metric("m"), Duration::ZERO);
         let rules = [
-            Rule::new("A", rate.histogram_quantile(0.95).above(1.0)).with_label("alertname", "x"),
+            Rule::new("A", rate.histogram_quantile(0.95).above(1.0)).with_label("__name__", "x"),
             Rule::new("A", "vector(1)").with_annotation("summary", "on {{ $labels.job"),
             Rule::new("", "sum by (job (up)"),
         ];
         let error = RuleSet::new(rules).unwrap_err().to_string();
         for part in [
             "rule \"A\": expression 1:",
-            "rule \"A\": \"alertname\" cannot be the name of a label of an alert",
+            "rule \"A\": \"__name__\" cannot be the name of a label of an alert",
             "rule \"A\": annotation \"summary\": 1:4: the action is not closed; end it with `}}`",
             "rule \"\": the name is empty",
             "rule \"\": expression 1:8: \"(\" is never closed",

@@ -7,7 +7,7 @@ use super::block::place_within;
 use crate::prometheus_config::{FileProblems, Form, ReadOptions, Report, scalar};
 use crate::promql::ast::ValueType;
 use crate::promql::{Position, Query};
-use crate::rule::{ALERT_NAME, GroupRule, RecordingRule, Rule, RuleGroup, Template};
+use crate::rule::{GroupRule, RecordingRule, Rule, RuleGroup, Template};
 use crate::yaml::{self, Node, Place};
 
 /// Reads the text of a rule file.
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         group.interval = form.duration("interval").filter(|interval| !interval.is_zero());
         group.query_offset = form.duration("query_offset").unwrap_or_default();
         group.limit = form.number("limit").map_or(0, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        group.labels = self.templates(form, "labels", true);
+        group.labels = self.templates(form, "labels");
         form.ignore(&["partial_response_strategy"], "it is Thanos' own");
         for rule in form.forms("rules") {
             if let Some(read) = self.rule(&rule) {
@@ -94,10 +94,10 @@ impl<'a> Reader<'a> {
     fn rule(&self, form: &Form<'a>) -> Option<GroupRule> {
         let (alert, record) = (form.text("alert"), form.text("record"));
         let expr = self.expression(form);
-        let labels = self.templates(form, "labels", record.is_some());
+        let labels = self.templates(form, "labels");
         let for_duration = form.duration("for");
         let keep_firing_for = form.duration("keep_firing_for");
-        let annotations = self.templates(form, "annotations", true);
+        let annotations = self.templates(form, "annotations");
         match (alert, record) {
             (Some(name), None) => {
                 if name.is_empty() {
@@ -165,17 +165,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A map of names to texts, which are templates.
-    fn templates(
-        &self,
-        form: &Form<'a>,
-        key: &'static str,
-        alert_name_allowed: bool,
-    ) -> BTreeMap<String, String> {
+    fn templates(&self, form: &Form<'a>, key: &'static str) -> BTreeMap<String, String> {
         let texts = form.text_map(key);
         for (name, path, node) in form.open_entries(key) {
-            let reserved =
-                name == alfred_ops_core::Labels::NAME || (name == ALERT_NAME && !alert_name_allowed);
-            if key == "labels" && (name.is_empty() || reserved) {
+            if key == "labels" && (name.is_empty() || name == alfred_ops_core::Labels::NAME) {
                 let what = format!("{name:?} cannot be the name of a label here");
                 self.report.refuse(node.place, &path, what, "choose another name");
             }
