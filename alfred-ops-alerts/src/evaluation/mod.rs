@@ -7,6 +7,8 @@ mod evaluation;
 mod group_evaluator;
 mod outputs;
 mod rule_evaluator;
+mod rule_state;
+mod run;
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,21 @@
 //! Samples in memory: series with a bounded past, as far as rules look at them.
 
+mod appended;
 mod counters;
 mod interest;
 mod limits;
+mod place;
 mod sample_store;
+mod selection;
 mod series;
 mod times;
 mod values;
 
+pub use appended::Appended;
 pub use counters::StoreCounters;
 pub use interest::Interest;
 pub use limits::StoreLimits;
-pub use sample_store::{Appended, SampleStore};
+pub use sample_store::SampleStore;
 
-pub(crate) use sample_store::Place;
+pub(crate) use place::Place;
 pub(crate) use series::Series;

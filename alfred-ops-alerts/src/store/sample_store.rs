@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use alfred_ops_core::Labels;
 use chrono::{DateTime, Utc};
 
-use super::{Interest, Series, StoreCounters, StoreLimits};
-use crate::promql::ast::Matcher;
-use crate::promql::{Growth, SampleValue, SeriesId, SeriesSource, Window, next_generation};
+use super::{Appended, Interest, Place, Series, StoreCounters, StoreLimits};
+use crate::promql::{SampleValue, SeriesId, next_generation};
 
 /// All series that rules can look at, bounded in number, size and age.
 ///
@@ -18,42 +17,21 @@ pub struct SampleStore {
     limits: StoreLimits,
     interest: Interest,
     interest_changes: u64,
-    slots: Vec<Option<Series>>,
+    pub(super) slots: Vec<Option<Series>>,
     /// How often each slot has been given to a series, so that a place tells whether it still is the same one.
     births: Vec<u32>,
     free: Vec<u32>,
     by_labels: HashMap<Labels, u32>,
-    by_name: HashMap<String, Postings>,
-    generation: u64,
+    pub(super) by_name: HashMap<String, Postings>,
+    pub(super) generation: u64,
     counters: StoreCounters,
 }
 
 /// The series of one metric.
 #[derive(Debug)]
-struct Postings {
-    slots: Vec<u32>,
-    generation: u64,
-}
-
-/// Where a series is within its store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    slot: u32,
-    birth: u32,
-}
-
-/// What became of an appended sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Appended {
-    /// It is stored, or the same as what is.
-    Stored,
-    /// No rule looks at its series.
-    Ignored,
-    /// It was refused: its series has a later one, or another one of the same time.
-    OutOfOrder,
-    /// It was refused: its series is new and there is no room for it.
-    Full,
+pub(super) struct Postings {
+    pub(super) slots: Vec<u32>,
+    pub(super) generation: u64,
 }
 
 /// What the index takes for a series besides its labels: entries of two maps and a list.
@@ -300,7 +278,7 @@ impl SampleStore {
         self.counters.samples = self.counters.samples.saturating_sub(series.len());
     }
 
-    fn series(&self, series: SeriesId) -> Option<&Series> {
+    pub(super) fn series(&self, series: SeriesId) -> Option<&Series> {
         self.slots.get(index(series.0))?.as_ref()
     }
 
@@ -319,61 +297,10 @@ const fn index(slot: u32) -> usize {
     slot as usize
 }
 
-fn fixed_name(matchers: &[Matcher]) -> Option<&str> {
-    matchers.iter().find_map(|matcher| matcher.equal_to(Labels::NAME))
-}
-
 impl Default for SampleStore {
     /// A store that keeps an hour of everything.
     fn default() -> Self {
         Self::new(StoreLimits::default(), Interest::everything(60 * 60 * 1000))
-    }
-}
-
-impl SeriesSource for SampleStore {
-    fn generation(&self, matchers: &[Matcher]) -> u64 {
-        match fixed_name(matchers) {
-            Some(name) => self.by_name.get(name).map_or(0, |postings| postings.generation),
-            None => self.generation,
-        }
-    }
-
-    fn select(&self, matchers: &[Matcher]) -> Vec<SeriesId> {
-        let meets = |series: &Series| {
-            matchers
-                .iter()
-                .all(|matcher| matcher.equal_to(Labels::NAME).is_some() || matcher.matches(series.labels()))
-        };
-        let Some(name) = fixed_name(matchers) else {
-            let all = (0..).zip(&self.slots);
-            let meeting = all.filter(|(_, series)| series.as_ref().is_some_and(meets));
-            return meeting.map(|(slot, _)| SeriesId(slot)).collect();
-        };
-        // Two different names cannot be met at once.
-        if matchers.iter().any(|matcher| matcher.name() == Labels::NAME && !matcher.matches_value(name)) {
-            return Vec::new();
-        }
-        let slots = self.by_name.get(name).map(|postings| postings.slots.as_slice()).unwrap_or_default();
-        let found = slots.iter().filter(|slot| self.series(SeriesId(**slot)).is_some_and(meets));
-        found.map(|slot| SeriesId(*slot)).collect()
-    }
-
-    fn labels(&self, series: SeriesId) -> Labels {
-        self.series(series).map(|series| series.labels().clone()).unwrap_or_default()
-    }
-
-    fn latest(&self, series: SeriesId, after: i64, until: i64) -> Option<(i64, SampleValue)> {
-        self.series(series)?.latest(after, until)
-    }
-
-    fn window(&self, series: SeriesId, after: i64, until: i64, window: &mut Window) {
-        if let Some(series) = self.series(series) {
-            series.window(after, until, window);
-        }
-    }
-
-    fn growth(&self, series: SeriesId, after: i64, until: i64) -> Option<Growth> {
-        self.series(series)?.growth(after, until)
     }
 }
 

@@ -1,22 +1,20 @@
 //! Samples grouped.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use alfred_ops_core::Labels;
-use alfred_ops_core::histogram::Histogram;
 
 use super::context::Context;
 use super::evaluate;
+use super::group_state::State;
 use super::plan::AggregatePlan;
-use super::statistics::{Deviation, as_float, quantile};
-use super::sum::{Mean, Sum};
+use super::ranking::choose;
 use super::table::{Row, grouped, index, position};
 use super::vector::{Cell, Vector};
 use crate::promql::ast::{AggregateOp, Grouping};
 use crate::promql::syntax::quote;
 use crate::promql::value::format_general;
-use crate::promql::{QueryError, SampleValue, Span};
+use crate::promql::{QueryError, Span};
 
 pub(super) fn evaluate_aggregate(
     plan: &mut AggregatePlan,
@@ -107,70 +105,6 @@ pub(super) fn check_quantile(value: f64, span: Span, context: &mut Context<'_>) 
     }
 }
 
-/// The places of the samples that are chosen, group by group, the best first.
-fn choose(
-    op: AggregateOp,
-    parameter: f64,
-    vector: &Vector,
-    of_row: &Arc<[u32]>,
-    groups: usize,
-    span: Span,
-    context: &mut Context<'_>,
-) -> Vec<usize> {
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); groups];
-    let mut histograms = false;
-    for (place, cell) in vector.cells.iter().enumerate() {
-        let ranked = matches!(op, AggregateOp::Topk | AggregateOp::Bottomk);
-        if ranked && cell.value.float().is_none() {
-            histograms = true;
-            continue;
-        }
-        members[index(of_row[index(cell.row)])].push(place);
-    }
-    let ratio = parameter.clamp(-1.0, 1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a small number"
-    )]
-    let count = if parameter < 1.0 { 0 } else { parameter.min(1e9) as usize };
-    if histograms && (count > 0 || op == AggregateOp::LimitRatio) {
-        context.info(span, format!("ignored histogram in {} aggregation", op.name()));
-    }
-    let value = |place: &usize| vector.cells[*place].value.float().unwrap_or(f64::NAN);
-    for group in &mut members {
-        match op {
-            AggregateOp::Topk => group.sort_by(|a, b| rank(value(b), value(a))),
-            AggregateOp::Bottomk => group.sort_by(|a, b| rank_up(value(a), value(b))),
-            AggregateOp::LimitRatio => {
-                group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio));
-            }
-            _ => {}
-        }
-        if op != AggregateOp::LimitRatio {
-            group.truncate(count);
-        }
-    }
-    members.concat()
-}
-
-/// Ascending, NaN before all: a number is always better than none.
-fn rank(left: f64, right: f64) -> Ordering {
-    left.partial_cmp(&right).unwrap_or_else(|| right.is_nan().cmp(&left.is_nan()))
-}
-
-/// Ascending, NaN behind all.
-fn rank_up(left: f64, right: f64) -> Ordering {
-    left.partial_cmp(&right).unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
-}
-
-/// Whether a series belongs to the share of all series that `ratio` names; a negative one names the rest.
-#[expect(clippy::cast_precision_loss, reason = "a hash needs no more than 53 bits here")]
-fn sampled(labels: &Labels, ratio: f64) -> bool {
-    let offset = labels.fingerprint() as f64 / u64::MAX as f64;
-    if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
-}
-
 fn count_values(plan: &mut AggregatePlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
     let text = match &mut plan.parameter {
         Some(parameter) => evaluate(parameter, context, now)?.text(),
@@ -205,151 +139,6 @@ fn count_values(plan: &mut AggregatePlan, context: &mut Context<'_>, now: i64) -
     }
     let cells = counts.into_iter().map(|(row, count)| Cell { row, value: count.into() }).collect();
     Vector { table: plan.rows.table(), cells }.unique()
-}
-
-/// What is known of a group.
-enum State {
-    Count(f64),
-    Group,
-    Extreme { op: AggregateOp, value: Option<f64> },
-    Numbers { op: AggregateOp, values: Vec<f64> },
-    Deviation { op: AggregateOp, deviation: Option<Deviation> },
-    Sum { sum: Sum, floats: usize, histograms: Histograms },
-    Mean { mean: Mean, floats: usize, histograms: Histograms },
-}
-
-/// The sum of a group's histograms.
-#[derive(Default)]
-struct Histograms {
-    count: usize,
-    sum: Option<Histogram>,
-    incompatible: bool,
-}
-
-impl State {
-    fn new(op: AggregateOp) -> Self {
-        match op {
-            AggregateOp::Count => Self::Count(0.0),
-            AggregateOp::Max | AggregateOp::Min => Self::Extreme { op, value: None },
-            AggregateOp::Quantile => Self::Numbers { op, values: Vec::new() },
-            AggregateOp::Stddev | AggregateOp::Stdvar => Self::Deviation { op, deviation: None },
-            AggregateOp::Sum => {
-                Self::Sum { sum: Sum::default(), floats: 0, histograms: Histograms::default() }
-            }
-            AggregateOp::Avg => {
-                Self::Mean { mean: Mean::default(), floats: 0, histograms: Histograms::default() }
-            }
-            _ => Self::Group,
-        }
-    }
-
-    fn add(&mut self, value: &SampleValue, row: &Row, of_span: Span, context: &mut Context<'_>) {
-        match (self, value) {
-            (Self::Count(count), _) => *count += 1.0,
-            (Self::Group, _) => {}
-            (Self::Extreme { op, value: extreme }, SampleValue::Float(value)) => {
-                let better = extreme.is_none_or(|known| {
-                    known.is_nan() || if *op == AggregateOp::Max { known < *value } else { known > *value }
-                });
-                if better {
-                    *extreme = Some(*value);
-                }
-            }
-            (Self::Numbers { values, .. }, SampleValue::Float(value)) => values.push(*value),
-            (Self::Deviation { deviation, .. }, SampleValue::Float(value)) => {
-                deviation.get_or_insert_default().add(*value);
-            }
-            (Self::Extreme { op, .. } | Self::Numbers { op, .. } | Self::Deviation { op, .. }, _) => {
-                context.info(of_span, format!("ignored histogram in {} aggregation", op.name()));
-            }
-            (Self::Sum { sum, floats, .. }, SampleValue::Float(value)) => {
-                sum.add(*value);
-                *floats += 1;
-            }
-            (Self::Mean { mean, floats, .. }, SampleValue::Float(value)) => {
-                mean.add(*value);
-                *floats += 1;
-            }
-            (
-                Self::Sum { histograms, .. } | Self::Mean { histograms, .. },
-                SampleValue::Histogram(histogram),
-            ) => {
-                histograms.add(histogram, row, of_span, context);
-            }
-        }
-    }
-
-    fn finish(self, parameter: f64, of_span: Span, context: &mut Context<'_>) -> Option<SampleValue> {
-        match self {
-            Self::Count(count) => Some(count.into()),
-            Self::Group => Some(1.0.into()),
-            Self::Extreme { value, .. } => value.map(Into::into),
-            Self::Numbers { values, .. } if values.is_empty() => None,
-            Self::Numbers { mut values, .. } => Some(quantile(parameter, &mut values).into()),
-            Self::Deviation { op, deviation } => {
-                let variance = deviation?.variance();
-                Some(if op == AggregateOp::Stddev { variance.sqrt() } else { variance }.into())
-            }
-            Self::Sum { sum, floats, histograms } => {
-                histograms.or_float(floats, sum.total(), of_span, context, false)
-            }
-            Self::Mean { mean, floats, histograms } => {
-                histograms.or_float(floats, mean.value(), of_span, context, true)
-            }
-        }
-    }
-}
-
-impl Histograms {
-    fn add(&mut self, histogram: &Histogram, row: &Row, span: Span, context: &mut Context<'_>) {
-        self.count += 1;
-        let Some(sum) = &mut self.sum else {
-            self.sum = Some(histogram.clone());
-            return;
-        };
-        match sum.add(histogram) {
-            None => {
-                self.incompatible = true;
-                let name = name_of(&row.labels);
-                context.warn(
-                    span,
-                    format!("vector contains a mix of histograms with exponential and custom buckets schemas for metric name {name}"),
-                );
-            }
-            Some(combined) => {
-                if combined.hints_conflict {
-                    context.warn(span, "conflicting counter resets during histogram aggregation");
-                }
-                if combined.bounds_matched {
-                    context.info(span, "mismatched custom buckets were reconciled during aggregation");
-                }
-            }
-        }
-    }
-
-    /// The histograms' value where there are only histograms, `number` where there are only numbers.
-    fn or_float(
-        self,
-        floats: usize,
-        number: f64,
-        span: Span,
-        context: &mut Context<'_>,
-        mean: bool,
-    ) -> Option<SampleValue> {
-        let Some(mut sum) = self.sum else { return Some(number.into()) };
-        if floats > 0 {
-            context.warn(span, "encountered a mix of histograms and floats for aggregation");
-            return None;
-        }
-        if self.incompatible {
-            return None;
-        }
-        if mean {
-            sum.divide(as_float(self.count));
-        }
-        sum.compact();
-        Some(sum.into())
-    }
 }
 
 /// The metric's name in quotes, for annotations.

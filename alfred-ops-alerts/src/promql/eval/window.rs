@@ -4,8 +4,9 @@ use alfred_ops_core::Labels;
 
 use super::aggregate::check_quantile;
 use super::context::Context;
+use super::edges::extended;
 use super::evaluate;
-use super::extrapolation::{extended, extrapolated, instant, of_growth};
+use super::extrapolation::{extrapolated, instant, of_growth};
 use super::labelling::absent_labels;
 use super::plan::{MatrixPlan, WindowPlan};
 use super::ranges::{self, Arguments};

@@ -2,10 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
-
-use promql_parser::parser::function::Function as KnownFunction;
-use promql_parser::parser::register_extra_functions;
 
 use super::duration::{Bracket, begins_duration, bracket, offset};
 use super::token::{Token, TokenKind};
@@ -29,7 +25,6 @@ const AT_SECONDS_MAX: f64 = 9_223_372_036_854_775.0;
 
 /// Puts a query into words that the grammar knows.
 pub(super) fn rewrite(text: &str, tokens: &[Token]) -> Result<Words, QueryError> {
-    extend_grammar();
     let mut words = Words::default();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -114,14 +109,4 @@ fn check_time(text: &str, tokens: &[Token], at: usize) -> Result<(), QueryError>
         }
         _ => Ok(()),
     }
-}
-
-/// Functions that the grammar does not know, told to it once in a process.
-fn extend_grammar() {
-    static EXTENDED: OnceLock<()> = OnceLock::new();
-    EXTENDED.get_or_init(|| {
-        let none: Vec<KnownFunction> = Vec::new();
-        // Nothing is missing at present; names that clash would be refused as a whole.
-        let _ = register_extra_functions(none);
-    });
 }

@@ -1,0 +1,178 @@
+//! One evaluation of one rule.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
+use chrono::{DateTime, Utc};
+
+use super::alert_labels::{alert_labels, set_labels};
+use super::rule_state::RuleState;
+use crate::alert::{Alert, AlertState, Alerts, Held, Step, Transition};
+use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
+use crate::rule::{AlertPart, CheckedRule, Template};
+use crate::store::SampleStore;
+use crate::template::Environment;
+
+/// A rule with more alerts than this is wrong about its labels, and would bury whoever is on call.
+pub(super) const ALERTS_PER_RULE_MAX: usize = 10_000;
+
+/// One evaluation of one rule.
+pub(super) struct Run<'a> {
+    pub(super) rule: &'a CheckedRule,
+    pub(super) limit: usize,
+    pub(super) options: &'a QueryOptions,
+    pub(super) store: &'a RwLock<SampleStore>,
+    pub(super) now: DateTime<Utc>,
+    pub(super) millis: i64,
+}
+
+/// Samples that are written.
+pub(super) type Written = Vec<(Labels, SampleValue)>;
+
+impl Run<'_> {
+    /// Evaluates the rule; how many samples its expression came to, and what is written of them.
+    pub(super) fn evaluate(
+        &mut self,
+        state: &mut RuleState,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<(usize, Written)> {
+        let Answer { value, annotations } = self.ask(&mut state.plan)?;
+        state.report.warnings =
+            annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
+        let samples = match value {
+            Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
+            Value::Vector(samples) => samples,
+            // The types were checked before.
+            Value::Text(_) | Value::Matrix(_) => Vec::new(),
+        };
+        match &self.rule.alert {
+            None => self.record(samples),
+            Some(part) => self.alert(part, state, samples, transitions),
+        }
+    }
+
+    fn ask(&self, plan: &mut QueryPlan) -> Result<Answer> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(plan.instant(&*store, self.millis, self.options)?)
+    }
+
+    fn check_limit(&self, count: usize, what: &str) -> Result<()> {
+        let limit = if self.limit == 0 { ALERTS_PER_RULE_MAX } else { self.limit };
+        let unlimited = self.limit == 0 && self.rule.alert.is_none();
+        if count <= limit || unlimited {
+            return Ok(());
+        }
+        let message = format!("exceeded limit of {limit} with {count} {what}");
+        Err(Error::new(ErrorKind::ResourceExhausted, "evaluate rule", message)
+            .with_remedy("aggregate to fewer labels, or raise the group's limit"))
+    }
+
+    fn record(&self, samples: Vec<VectorSample>) -> Result<(usize, Written)> {
+        self.check_limit(samples.len(), "series")?;
+        let mut outputs = HashMap::with_capacity(samples.len());
+        for sample in samples {
+            let environment = Environment::new(self.now);
+            let labels = set_labels(self.rule, &sample, &sample.labels, &environment)
+                .with(Labels::NAME, &self.rule.name);
+            if outputs.insert(labels, sample.value).is_some() {
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying rule labels",
+                ));
+            }
+        }
+        Ok((outputs.len(), outputs.into_iter().collect()))
+    }
+
+    fn alert(
+        &self,
+        part: &AlertPart,
+        state: &mut RuleState,
+        samples: Vec<VectorSample>,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<(usize, Written)> {
+        let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
+        let ask = |text: &str| self.ask_for_template(text);
+        let environment = Environment::new(self.now).with_query(&ask);
+        for sample in samples {
+            let labels = alert_labels(self.rule, &sample, &environment);
+            let value = number(&sample.value);
+            let annotations = part.annotations.iter();
+            let fill = |(name, template): &(String, Template)| {
+                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
+            };
+            let annotations = annotations.map(fill).collect();
+            if held.insert(labels, Held { value, annotations }).is_some() {
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying alert labels",
+                ));
+            }
+        }
+        let count = held.len();
+        state.awaited.see(&held, self.now);
+        let known = transitions.len();
+        let watched = &mut state.watched;
+        let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
+            Some(Ok(Answer { value: Value::Vector(samples), .. })) => samples
+                .iter()
+                .map(|sample| alert_labels(self.rule, sample, &environment))
+                .collect::<HashSet<Labels>>(),
+            _ => HashSet::new(),
+        };
+        let step =
+            Step { rule: part, now: self.now, watched: watch, awaited: &state.awaited.labels, transitions };
+        state.alerts = step.advance(std::mem::take(&mut state.alerts), held);
+        let standing = |alert: &&Alert| matches!(alert.state, AlertState::Pending | AlertState::Firing);
+        if let Err(error) = self.check_limit(state.alerts.values().filter(standing).count(), "alerts") {
+            // As in Prometheus, a rule beyond its limit, with alerts that are kept firing, has none rather than some.
+            transitions.truncate(known);
+            state.alerts.clear();
+            return Err(error);
+        }
+        Ok((count, alert_series(&state.alerts)))
+    }
+
+    /// What a template's `query` comes to, as of the rule's own time.
+    fn ask_for_template(&self, text: &str) -> Result<Vec<Sample>> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let query = Query::parse(text)?;
+        match query.instant(&*store, self.millis, self.options)?.value {
+            Value::Scalar(value) => Ok(vec![Sample::new(Labels::empty(), value)]),
+            Value::Vector(samples) => Ok(samples
+                .into_iter()
+                .map(|sample| Sample::new(sample.labels, number(&sample.value)))
+                .collect()),
+            Value::Text(_) | Value::Matrix(_) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "evaluate query",
+                "query result is not a vector or scalar",
+            )),
+        }
+    }
+}
+
+/// A sample as a number; a histogram is none, and counts as zero.
+fn number(value: &SampleValue) -> f64 {
+    value.float().unwrap_or(0.0)
+}
+
+/// `ALERTS` and `ALERTS_FOR_STATE`.
+fn alert_series(alerts: &Alerts) -> Written {
+    let mut written = Vec::new();
+    for alert in alerts.values() {
+        if !matches!(alert.state, AlertState::Pending | AlertState::Firing) {
+            continue;
+        }
+        let state = alert.labels.with("alertstate", &alert.state.to_string()).with(Labels::NAME, "ALERTS");
+        written.push((state, 1.0.into()));
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+        let since = alert.active_at.timestamp() as f64;
+        written.push((alert.labels.with(Labels::NAME, "ALERTS_FOR_STATE"), since.into()));
+    }
+    written
+}
+
+fn duplicate(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "evaluate rule", message)
+        .with_remedy("aggregate to labels that tell the series apart")
+}
