@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use alfred_ops_alerts::{Authentication, Credential, HttpScrape, HttpScraper, Scheme, ScrapeJob, resolve};
+use alfred_ops_core::exposition::{Format, accept};
 use alfred_ops_core::{ErrorKind, Sample, Secret, SimulatedClock, SystemClock, TaskSet};
 use axum::body::{Body, Bytes};
 use chrono::DateTime;
@@ -69,7 +70,7 @@ async fn a_target_is_asked_as_its_job_says() {
     assert_eq!(asked.uri, "/probe?module=a+b");
     assert_eq!(asked.header("authorization"), "Basic YWxmcmVkOmh1bnRlcjI=");
     assert_eq!(asked.header("x-prometheus-scrape-timeout-seconds"), "10");
-    assert!(asked.header("accept").starts_with("text/plain;version=0.0.4"));
+    assert_eq!(asked.header("accept"), accept(&[Format::OpenMetrics, Format::Text]));
     assert!(asked.header("user-agent").starts_with("alfred-ops/"));
     assert_eq!(asked.header("accept-encoding"), "gzip");
     let tenants: Vec<_> = asked.headers.get_all("x-tenant").iter().collect();
@@ -170,7 +171,7 @@ async fn redirects_are_followed_and_credentials_stay_at_home() {
     assert_eq!((at_home.len(), away.len()), (2, 1));
     assert!(at_home.iter().all(|asked| asked.header("authorization") == "Bearer hunter2"));
     assert_eq!((away[0].header("authorization"), away[0].header("x-key")), ("", ""));
-    assert!(away[0].header("accept").starts_with("text/plain"));
+    assert_eq!(away[0].header("accept"), accept(&[Format::OpenMetrics, Format::Text]));
     assert!(scrape(&job("/near")).await.figures.up);
     assert_eq!(home.asked().last().unwrap().header("x-key"), "hunter3");
     check_failed(scrape(&job("/loop")).await, ErrorKind::Unsupported, "redirects more than 10 times");
