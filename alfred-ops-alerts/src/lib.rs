@@ -43,6 +43,7 @@
 //! | samples | series | [`SampleStore`], [`Interest`], [`StoreLimits`] |
 //! | series | answers | [`promql`]; [`Expr`] puts queries together in Rust |
 //! | answers | alerts | [`Rule`], [`RuleGroup`], [`RuleSet`], [`brief_rules`]; [`RuleEvaluator`] |
+//! | a server's series | answers | [`QuerySource`]: [`MemoryQuerySource`], `PrometheusApi` |
 //! | the past | what a rule would have said | [`backtest`](backtest()) is pure |
 //! | an expression | why it comes to that | [`explain`](explain()) is pure; [`AlertEngine::explain`] |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
@@ -55,8 +56,8 @@
 //!
 //! - `config`: reads and writes Prometheus' configuration files, and files that list targets.
 //! - `dns`, `kubernetes`: find targets by the domain name system and among a cluster's pods.
-//! - `http`: scrapes over HTTP, asks services for targets, delivers to webhooks.
-//! - `testing`: the mocks of [`AlertSink`] and [`Discovery`], and the suites that all of them pass.
+//! - `http`: scrapes over HTTP, asks services for targets, asks Prometheus and its like, delivers to webhooks.
+//! - `testing`: the mocks of [`AlertSink`], [`Discovery`] and [`QuerySource`], and the suites that all of them pass.
 
 mod alert;
 mod backtest;
@@ -74,6 +75,7 @@ mod page;
 #[cfg(feature = "config")]
 mod prometheus_config;
 pub mod promql;
+mod query_source;
 mod relabel;
 mod rule;
 #[cfg(feature = "config")]
@@ -123,6 +125,11 @@ pub use notify::{
 pub use page::{PageIntake, TakenPage};
 #[cfg(feature = "config")]
 pub use prometheus_config::{FileProblem, FileProblems, GlobalConfig, PrometheusConfig, ReadOptions};
+#[cfg(any(test, feature = "testing"))]
+pub use query_source::MockQuerySource;
+pub use query_source::{MemoryQuerySource, QuerySource};
+#[cfg(feature = "http")]
+pub use query_source::{PrometheusApi, PrometheusApiOptions};
 pub use relabel::{NameScheme, RelabelAction, RelabelMistake, RelabelRule, RelabelSpec, apply as relabel};
 pub use rule::{
     BriefThresholds, GroupRule, RecordingRule, Rule, RuleGroup, RuleSet, brief_rules, brief_rules_with,

@@ -15,12 +15,7 @@ impl Endpoint {
     /// A URL of which all but the credentials and the query is shown.
     pub(crate) fn public(text: &str, operation: &'static str) -> Result<Self> {
         let url = parse(text, operation)?;
-        let mut bare = url.clone();
-        // Both fail only for URLs without a host, which `parse` refuses.
-        let _ = bare.set_username("");
-        let _ = bare.set_password(None);
-        bare.set_query(None);
-        Ok(Self { url, shown: bare.into() })
+        Ok(Self { shown: shown(&url), url })
     }
 
     /// A URL whose path and query are credentials too, as those of chat webhooks are: only its origin is shown.
@@ -38,6 +33,16 @@ impl Endpoint {
         endpoint
     }
 
+    /// What lies below a public endpoint, and takes its query along.
+    pub(crate) fn below(&self, segments: &[&str]) -> Self {
+        let mut url = self.url.clone();
+        // Only URLs without a host have no path, which `parse` refuses.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        Self { shown: shown(&url), url }
+    }
+
     pub(crate) fn url(&self) -> reqwest::Url {
         self.url.clone()
     }
@@ -45,6 +50,16 @@ impl Endpoint {
     pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
+}
+
+/// A URL without credentials and query.
+fn shown(url: &reqwest::Url) -> String {
+    let mut bare = url.clone();
+    // Both fail only for URLs without a host, which `parse` refuses.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_query(None);
+    bare.into()
 }
 
 fn parse(text: &str, operation: &'static str) -> Result<reqwest::Url> {
@@ -75,6 +90,10 @@ mod tests {
     fn secrets_do_not_show() {
         let target = Endpoint::public("http://user:pass@a:9000/metrics?token=t", "scrape").unwrap();
         assert_eq!(format!("{} {target:?}", target.shown()), "http://a:9000/metrics http://a:9000/metrics");
+        let below =
+            Endpoint::public("http://user:pass@a:9000/base/?token=t", "ask").unwrap().below(&["api", "v1"]);
+        assert_eq!(below.shown(), "http://a:9000/base/api/v1");
+        assert_eq!(below.url().as_str(), "http://user:pass@a:9000/base/api/v1?token=t");
         let hook = Secret::new("https://hooks.slack.com/services/T0/B0/secret");
         assert_eq!(Endpoint::secret(&hook, "make sink").unwrap().shown(), "https://hooks.slack.com");
         let error = Endpoint::public("ftp://user:pass@a/x", "add target").unwrap_err();

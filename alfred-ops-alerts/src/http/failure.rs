@@ -34,20 +34,36 @@ pub(crate) fn failed_status(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Error {
-    let kind = match status {
+    failed_answer(kind_of(status), operation, shown, (status, headers), "")
+}
+
+/// What a status that is no success says.
+pub(crate) fn kind_of(status: StatusCode) -> ErrorKind {
+    match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => ErrorKind::Unavailable,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::PermissionDenied,
         StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
         status if status.is_server_error() => ErrorKind::Unavailable,
         status if status.is_redirection() => ErrorKind::Unsupported,
         _ => ErrorKind::InvalidInput,
-    };
+    }
+}
+
+/// An answer that is no success and says of what kind, and perhaps more.
+pub(crate) fn failed_answer(
+    kind: ErrorKind,
+    operation: &'static str,
+    shown: &str,
+    (status, headers): (StatusCode, &HeaderMap),
+    said: &str,
+) -> Error {
     let retry = match kind {
         ErrorKind::Unavailable => Retry::After(retry_after(headers)),
         kind => kind.default_retry(),
     };
-    let error =
-        Error::new(kind, operation, format!("answered {status}")).with_target(shown).with_retry(retry);
+    let colon = if said.is_empty() { "" } else { ": " };
+    let message = format!("answered {status}{colon}{said}");
+    let error = Error::new(kind, operation, message).with_target(shown).with_retry(retry);
     match kind {
         ErrorKind::PermissionDenied => error.with_remedy("check the credentials"),
         ErrorKind::NotFound => error.with_remedy("check the URL"),

@@ -10,5 +10,5 @@ mod tls;
 
 pub(crate) use client::client;
 pub(crate) use endpoint::Endpoint;
-pub(crate) use failure::{failed_request, failed_status};
+pub(crate) use failure::{failed_answer, failed_request, failed_status, kind_of};
 pub(crate) use requester::{Answer, Question, Requester};

@@ -1,7 +1,9 @@
 //! Requests as options ask for them.
 
 use alfred_ops_core::{Error, ErrorKind, Result};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, LOCATION};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use reqwest::{Response, StatusCode, Url};
 
 use super::body::{Body, BodyFault};
@@ -10,6 +12,7 @@ use crate::job::{Credential, HttpOptions};
 
 /// As many as Go's client follows.
 const REDIRECTS_MAX: usize = 10;
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// Makes requests as options ask for them. All requests share one client and its connections.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub(crate) struct Question<'a> {
 /// What a request was answered with.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
@@ -61,13 +65,30 @@ impl Requester {
     ///
     /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
     pub(crate) async fn get(&self, question: &Question<'_>) -> Result<Answer> {
+        let answer = self.exchange(question, None).await?;
+        if answer.status() != StatusCode::OK {
+            let shown = question.endpoint.shown();
+            return Err(failed_status(question.operation, shown, answer.status(), answer.headers()));
+        }
+        read(question, answer).await
+    }
+
+    /// Sends a form and reads the answer in full, whatever its status. Only redirects that keep the form are followed.
+    ///
+    /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
+    pub(crate) async fn post(&self, question: &Question<'_>, form: &str) -> Result<Answer> {
+        let answer = self.exchange(question, Some(form)).await?;
+        read(question, answer).await
+    }
+
+    async fn exchange(&self, question: &Question<'_>, form: Option<&str>) -> Result<Response> {
         let first = question.endpoint.url();
         let (mut url, mut at_home) = (first.clone(), true);
         for _ in 0..=REDIRECTS_MAX {
             at_home &= url.origin() == first.origin();
-            let answer = self.send(question, url.clone(), at_home).await?;
-            if !self.options.follow_redirects || !is_redirect(answer.status()) {
-                return read(question, answer).await;
+            let answer = self.send(question, form, url.clone(), at_home).await?;
+            if !self.options.follow_redirects || !is_redirect(answer.status(), form.is_some()) {
+                return Ok(answer);
             }
             url = next(question, &url, &answer)?;
         }
@@ -77,9 +98,18 @@ impl Requester {
             .with_remedy("give the URL it redirects to"))
     }
 
-    async fn send(&self, question: &Question<'_>, url: Url, at_home: bool) -> Result<Response> {
+    async fn send(
+        &self,
+        question: &Question<'_>,
+        form: Option<&str>,
+        url: Url,
+        at_home: bool,
+    ) -> Result<Response> {
         let shown = question.endpoint.shown();
-        let mut request = self.client.get(url);
+        let mut request = match form {
+            None => self.client.get(url),
+            Some(form) => self.client.post(url).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+        };
         for (name, value) in question.headers {
             request = request.header(name, value);
         }
@@ -93,8 +123,9 @@ impl Requester {
     }
 }
 
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+/// Whether to go where an answer points to. Behind the first three a form would be lost.
+fn is_redirect(status: StatusCode, has_form: bool) -> bool {
+    matches!(status.as_u16(), 307 | 308) || (!has_form && matches!(status.as_u16(), 301..=303))
 }
 
 fn next(question: &Question<'_>, url: &Url, answer: &Response) -> Result<Url> {
@@ -111,9 +142,6 @@ fn next(question: &Question<'_>, url: &Url, answer: &Response) -> Result<Url> {
 
 async fn read(question: &Question<'_>, mut answer: Response) -> Result<Answer> {
     let (operation, shown) = (question.operation, question.endpoint.shown());
-    if answer.status() != StatusCode::OK {
-        return Err(failed_status(operation, shown, answer.status(), answer.headers()));
-    }
     let encoding =
         answer.headers().get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase());
     let packed = match encoding.as_deref() {
@@ -130,8 +158,9 @@ async fn read(question: &Question<'_>, mut answer: Response) -> Result<Answer> {
     while let Some(piece) = answer.chunk().await.map_err(|error| failed_request(operation, shown, error))? {
         body.push(&piece).map_err(|fault| failed_body(question, fault))?;
     }
+    let status = answer.status();
     let headers = std::mem::take(answer.headers_mut());
-    Ok(Answer { headers, body: body.finish().map_err(|fault| failed_body(question, fault))? })
+    Ok(Answer { status, headers, body: body.finish().map_err(|fault| failed_body(question, fault))? })
 }
 
 fn failed_body(question: &Question<'_>, fault: BodyFault) -> Error {

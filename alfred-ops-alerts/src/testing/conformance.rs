@@ -1,10 +1,14 @@
 //! What every implementation of a trait must do. Each function panics with the promise that was broken.
 
-use alfred_ops_core::{Labels, Result};
+use std::time::Duration;
+
+use alfred_ops_core::{ErrorKind, Labels, Result};
 use chrono::{DateTime, TimeDelta};
 
 use crate::discovery::{Discovery, Found};
 use crate::notify::{Notification, NotificationStatus, NotifiedAlert};
+use crate::promql::{SampleValue, Value};
+use crate::query_source::QuerySource;
 use crate::sink::{AlertSink, Receipt};
 
 /// Checks what [`Discovery`] promises on one whose far side is up and whose targets do not change meanwhile.
@@ -39,6 +43,77 @@ pub async fn discovery(discovery: &dyn Discovery) {
     assert_eq!(groups(one, "one of two questions at once"), first, "every answer is the full list");
     assert_eq!(groups(other, "the other of two questions at once"), first, "every answer is the full list");
     assert_eq!(discovery.name(), name, "a discovery keeps its name");
+}
+
+/// Checks what [`QuerySource`] promises on one whose far side is up. It asks of no series.
+///
+/// # Panics
+/// If a promise is broken.
+pub async fn query_source(source: &dyn QuerySource) {
+    let name = source.name().to_owned();
+    assert!(!name.is_empty() && !name.contains('@'), "a source has a name without credentials: {name}");
+    let at = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_700_000_000_250);
+    for (query, expected) in [
+        ("1 + 1", "2"),
+        ("time()", "1700000000.25"),
+        ("vector(1) / 0", "{} +Inf"),
+        ("vector(1) > 1", ""),
+        ("\"a \\\"text\\\"\"", "a \"text\""),
+        ("label_replace(vector(-1.5e-9), \"l\", \"ü&=+%\", \"\", \"\")", "{l=\"ü&=+%\"} -0.0000000015"),
+    ] {
+        match source.instant(query, at).await {
+            Ok(answer) => assert_eq!(shown(&answer.value), expected, "{query}"),
+            Err(error) => panic!("{query} must be answered: {}", error.full()),
+        }
+    }
+    let until = at + TimeDelta::seconds(100);
+    let range = source.range("vector(time())", at, until, Duration::from_secs(45)).await;
+    let Ok(Value::Matrix(series)) = range.map(|answer| answer.value) else {
+        panic!("a range is answered with a matrix");
+    };
+    let times: Vec<i64> = series.iter().flat_map(|series| &series.points).map(|(at, _)| *at).collect();
+    assert_eq!(times, [1_700_000_000_250, 1_700_000_045_250, 1_700_000_090_250], "a range has all its steps");
+
+    let refused = |outcome: Result<_>, what: &str| match outcome {
+        Ok(answer) => panic!("{what} is refused, not answered: {answer:?}"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{what}: {}", error.full()),
+    };
+    refused(source.instant("sum(", at).await, "a query that cannot be read");
+    let twice = "label_replace(vector(1), \"a\", \"b\", \"\", \"\") or vector(1)";
+    refused(source.instant(&format!("vector(1) + on() ({twice})"), at).await, "a query without an answer");
+    refused(source.range("1", until, at, Duration::from_secs(1)).await, "a range that ends before it begins");
+    refused(source.range("1", at, until, Duration::ZERO).await, "a step of nothing");
+
+    // Not polled at all, and dropped in the middle.
+    drop(source.instant("1", at));
+    tokio::select! {
+        biased;
+        _ = source.instant("1", at) => {}
+        () = tokio::task::yield_now() => {}
+    }
+    let (one, other) = tokio::join!(source.instant("1", at), source.instant("2", at));
+    assert!(one.is_ok_and(|answer| answer.value == Value::Scalar(1.0)), "two questions at once are answered");
+    assert!(other.is_ok_and(|answer| answer.value == Value::Scalar(2.0)), "each with its own answer");
+    assert_eq!(source.name(), name, "a source keeps its name");
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Scalar(value) => SampleValue::Float(*value).to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Vector(samples) => {
+            let samples = samples.iter().map(|sample| {
+                let labels = &sample.labels;
+                if labels.is_empty() {
+                    format!("{{}} {}", sample.value)
+                } else {
+                    format!("{labels} {}", sample.value)
+                }
+            });
+            samples.collect::<Vec<_>>().join("; ")
+        }
+        Value::Matrix(_) => "a matrix".to_owned(),
+    }
 }
 
 /// Checks what [`AlertSink`] promises on a sink whose far side is up and accepts.

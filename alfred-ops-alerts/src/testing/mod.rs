@@ -2,4 +2,5 @@
 
 pub mod conformance;
 
+pub use crate::query_source::MockQuerySource;
 pub use crate::sink::MockAlertSink;

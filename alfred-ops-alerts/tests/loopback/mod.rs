@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Asked {
     pub(crate) uri: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Asked {
@@ -40,8 +41,8 @@ impl Loopback {
     ) -> Self {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let seen = Arc::clone(&asked);
-        let handler = move |uri: Uri, headers: HeaderMap| {
-            let question = Asked { uri: uri.to_string(), headers };
+        let handler = move |uri: Uri, headers: HeaderMap, body: String| {
+            let question = Asked { uri: uri.to_string(), headers, body };
             let answer = answer(&question);
             seen.lock().unwrap().push(question);
             async move { answer }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 /// Kept of each kind: a query over many series can give rise to as many.
 const KEPT_MAX: usize = 100;
+/// Of a text that comes from elsewhere.
+const CHARACTERS_MAX: usize = 1000;
 
 /// What is dubious about an answer that is nonetheless given, in Prometheus' words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +25,20 @@ impl Annotations {
         self.infos.iter().map(String::as_str)
     }
 
+    /// Adds a warning in a server's own words. Of each kind a hundred are kept, each up to a thousand characters.
+    #[must_use]
+    pub fn with_warning(mut self, text: &str) -> Self {
+        keep(&mut self.warnings, text);
+        self
+    }
+
+    /// Adds what may be wrong, in a server's own words.
+    #[must_use]
+    pub fn with_info(mut self, text: &str) -> Self {
+        keep(&mut self.infos, text);
+        self
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -39,5 +55,11 @@ impl Annotations {
         if self.infos.len() < KEPT_MAX {
             self.infos.insert(format!("PromQL info: {text}"));
         }
+    }
+}
+
+fn keep(texts: &mut BTreeSet<String>, text: &str) {
+    if texts.len() < KEPT_MAX {
+        texts.insert(text.chars().take(CHARACTERS_MAX).collect());
     }
 }
