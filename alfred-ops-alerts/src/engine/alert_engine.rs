@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use alfred_ops_core::{Labels, Result, SharedClock};
+use alfred_ops_core::{Error, ErrorKind, Labels, Result, SharedClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,8 @@ const EXPIRY_INTERVAL: TimeDelta = TimeDelta::seconds(15);
 ///
 /// [`run`](Self::run) does all of it until it is told to stop. A test, a demonstration or a host with a loop
 /// of its own drives it step by step instead: [`scrape_once`](Self::scrape_once),
-/// [`evaluate_once`](Self::evaluate_once), [`deliver_once`](Self::deliver_once), or all three by
-/// [`step`](Self::step). Clones are handles to one engine.
+/// [`evaluate`](Self::evaluate) (or [`evaluate_once`](Self::evaluate_once), which asks nobody),
+/// [`deliver_once`](Self::deliver_once), or all three by [`step`](Self::step). Clones are handles to one engine.
 #[derive(Debug, Clone)]
 pub struct AlertEngine {
     shared: Arc<Shared>,
@@ -102,28 +102,45 @@ impl AlertEngine {
         probe.scrape(now, &self.parts().clock, &self.parts().store).await;
     }
 
-    /// Evaluates all groups at `now`, lets notifications of what changed wait for their delivery, and returns
-    /// the changes with their reasons.
+    /// Evaluates all groups at `now` that are asked of the engine's own store, lets notifications of what changed wait for
+    /// their delivery, and returns the changes with their reasons.
+    ///
+    /// It waits for nobody: groups with a [source](RuleGroup::source) stay as they are. [`evaluate`](Self::evaluate) takes
+    /// them along.
     pub fn evaluate_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
         self.expire(now);
         let groups = self.parts().groups.list();
-        let transitions: Vec<_> = groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
+        let own = groups.iter().filter(|group| group.source.is_none());
+        let transitions = own.flat_map(|group| self.evaluate_rules(group, now)).collect();
+        self.finish_evaluation(now, now, transitions)
+    }
+
+    /// Evaluates one group at `now`, and lets notifications of what changed wait for their delivery. A group with a source
+    /// that is exchanged meanwhile ends it.
+    pub(super) async fn evaluate_group(&self, group: &Group, now: DateTime<Utc>) {
+        self.expire(now);
+        let transitions = match self.ask_source(group, now).await {
+            Some(asked) => self.evaluate_asked(group, asked).await,
+            None => self.evaluate_rules(group, now),
+        };
+        let until = if group.source.is_some() { now.max(self.parts().clock.now()) } else { now };
+        self.finish_evaluation(now, until, transitions);
+    }
+
+    /// Notes an evaluation at `now` that ended at `until`.
+    pub(super) fn finish_evaluation(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        transitions: Vec<Transition>,
+    ) -> Vec<Transition> {
         self.desk().last_evaluation = Some(now);
-        self.notify(now);
+        self.notify(until);
         self.note_change(!transitions.is_empty());
         transitions
     }
 
-    /// Evaluates one group at `now`, and lets notifications of what changed wait for their delivery.
-    pub(super) fn evaluate_group(&self, group: &Group, now: DateTime<Utc>) {
-        self.expire(now);
-        let transitions = self.evaluate_rules(group, now);
-        self.desk().last_evaluation = Some(now);
-        self.notify(now);
-        self.note_change(!transitions.is_empty());
-    }
-
-    fn expire(&self, now: DateTime<Utc>) {
+    pub(super) fn expire(&self, now: DateTime<Utc>) {
         let due = {
             let mut desk = self.desk();
             let due = desk.last_expiry.is_none_or(|last| now - last >= EXPIRY_INTERVAL || now < last);
@@ -138,7 +155,7 @@ impl AlertEngine {
         self.parts().store.write().unwrap_or_else(PoisonError::into_inner).expire(now);
     }
 
-    fn evaluate_rules(&self, group: &Group, now: DateTime<Utc>) -> Vec<Transition> {
+    pub(super) fn evaluate_rules(&self, group: &Group, now: DateTime<Utc>) -> Vec<Transition> {
         let evaluated = group.with(|evaluator| {
             let before: Vec<RuleReport> = evaluator.reports().cloned().collect();
             (before, evaluator.evaluate(&self.parts().store, now))
@@ -162,6 +179,10 @@ impl AlertEngine {
     pub fn reload(&self, groups: impl IntoIterator<Item = RuleGroup>, now: DateTime<Utc>) -> Result<Reload> {
         let rules = RuleSet::of_groups(groups)?;
         let groups = &self.parts().groups;
+        let problems = groups.remotes.problems(&rules);
+        if !problems.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "reload rules", problems.join("; ")));
+        }
         let mut removed = Vec::new();
         let mut reload = groups.exchange(&rules, |rule| removed.push(rule));
         {
@@ -214,7 +235,7 @@ impl AlertEngine {
         // Alerting goes on without its store; the status tells.
         drop(self.restore(now).await);
         self.scrape_once(now).await;
-        let transitions = self.evaluate_once(now);
+        let transitions = self.evaluate(now).await;
         self.deliver_once(now).await;
         drop(self.save(now).await);
         transitions
@@ -258,6 +279,7 @@ impl AlertEngine {
                 .chain(self.parts().jobs.status())
                 .collect(),
             rules,
+            sources: self.parts().groups.remotes.iter().map(|remote| remote.status()).collect(),
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
             state: self.parts().keeper.as_ref().map(Keeper::status),
             samples,
@@ -278,7 +300,7 @@ impl AlertEngine {
     }
 }
 
-fn log_changes(transitions: &[Transition], before: &[RuleReport], now: &[RuleReport]) {
+pub(super) fn log_changes(transitions: &[Transition], before: &[RuleReport], now: &[RuleReport]) {
     for Transition { labels, from, to, reason, value, .. } in transitions {
         tracing::info!(%labels, %from, %to, %reason, value, "alert changed");
     }

@@ -12,9 +12,11 @@ use super::groups::Groups;
 use super::jobs::Jobs;
 use super::keeper::Keeper;
 use super::probe::Probe;
+use super::remotes::Remotes;
 use crate::job::ScrapeJob;
 use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
+use crate::query_source::QuerySource;
 use crate::rule::{Rule, RuleGroup, RuleSet};
 use crate::scrape::{Connector, Target};
 use crate::sink::AlertSink;
@@ -30,6 +32,7 @@ pub struct AlertEngineBuilder {
     jobs: Vec<ScrapeJob>,
     rules: Vec<Rule>,
     groups: Vec<RuleGroup>,
+    sources: Vec<Arc<dyn QuerySource>>,
     keep_all: Option<Duration>,
     sinks: Vec<Arc<dyn AlertSink>>,
     clock: Option<SharedClock>,
@@ -73,6 +76,33 @@ impl AlertEngineBuilder {
     pub fn rule_groups(mut self, groups: impl IntoIterator<Item = RuleGroup>) -> Self {
         self.groups.extend(groups);
         self
+    }
+
+    /// Adds a server that groups can name as their [`source`](RuleGroup::source): Prometheus, Thanos, Mimir,
+    /// VictoriaMetrics. Their queries are sent to it whole, at the group's interval; see
+    /// [`remote_rule_groups`](Self::remote_rule_groups).
+    #[must_use]
+    pub fn query_source(mut self, source: Arc<dyn QuerySource>) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Adds groups of rules that are asked of `source`, whatever source they name; the same rules as for the engine's own
+    /// store, with the same alerts, templates, limits, and state across restarts.
+    ///
+    /// What such rules record, and `ALERTS`, stays in the engine. A rule that looks at nothing else is answered here, and
+    /// so is a `query` of its templates; one that looks at both sides is refused. A source that gives no answer within
+    /// the group's interval leaves alerts as they were, which [`EngineStatus`](super::EngineStatus) tells, and holds up
+    /// no other group.
+    #[must_use]
+    pub fn remote_rule_groups(
+        self,
+        source: Arc<dyn QuerySource>,
+        groups: impl IntoIterator<Item = RuleGroup>,
+    ) -> Self {
+        let name = source.name().to_owned();
+        let groups = groups.into_iter().map(|group| group.with_source(name.clone()));
+        self.rule_groups(groups).query_source(source)
     }
 
     /// Keeps all series for this long, whether or not a rule looks at them. By default only what rules look at is
@@ -141,6 +171,8 @@ impl AlertEngineBuilder {
             problems.push(error.to_string());
             RuleSet::default()
         });
+        let remotes = Remotes::new(self.sources, &mut problems);
+        problems.extend(remotes.problems(&rules));
         let evaluation_interval = self.evaluation_interval.unwrap_or(EVALUATION_INTERVAL);
         if evaluation_interval.is_zero() {
             problems.push("the evaluation interval is zero".to_owned());
@@ -165,7 +197,7 @@ impl AlertEngineBuilder {
         let probes =
             self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
         let options = QueryOptions::default().with_subquery_step(evaluation_interval);
-        let groups = Groups::new(&rules, options, evaluation_interval, self.keep_all);
+        let groups = Groups::new(&rules, options, evaluation_interval, self.keep_all, remotes);
         let interest = groups.interest(&rules);
         let clock = self.clock.unwrap_or_else(SystemClock::shared);
         Ok(AlertEngine::new(Parts {

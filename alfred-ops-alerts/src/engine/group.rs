@@ -1,16 +1,19 @@
 //! A group of rules as the engine runs it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::remote::Remote;
 use crate::evaluation::GroupEvaluator;
 
 /// A group of rules, how often it is evaluated, and whether it still is.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) interval: Duration,
+    /// Whom its rules are asked of, if not of the engine's own store.
+    pub(super) source: Option<Arc<Remote>>,
     /// `None` once the group has been exchanged for another.
     evaluator: Mutex<Option<GroupEvaluator>>,
     /// Cancelled once the group has been exchanged.
@@ -18,8 +21,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(interval: Duration, evaluator: GroupEvaluator) -> Self {
-        Self { interval, evaluator: Mutex::new(Some(evaluator)), retired: CancellationToken::new() }
+    pub(super) fn new(interval: Duration, source: Option<Arc<Remote>>, evaluator: GroupEvaluator) -> Self {
+        Self { interval, source, evaluator: Mutex::new(Some(evaluator)), retired: CancellationToken::new() }
     }
 
     /// What `ask` says of the evaluator; `None` once the group has been exchanged. Waits for an evaluation under way.

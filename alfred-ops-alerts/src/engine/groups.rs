@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::Reload;
 use super::group::Group;
+use super::remotes::Remotes;
 use crate::evaluation::{GroupEvaluator, Removed};
 use crate::promql::QueryOptions;
 use crate::rule::{CheckedGroup, RuleSet};
@@ -20,6 +21,7 @@ pub(super) struct Groups {
     interval: Duration,
     /// How long series are kept that no rule looks at.
     keep_all: Option<Duration>,
+    pub(super) remotes: Remotes,
     /// Written only while groups are exchanged, so that whoever reads sees the alerts of all groups or waits.
     current: RwLock<Vec<Arc<Group>>>,
     /// Says that there are groups whose evaluation has not been started.
@@ -32,16 +34,24 @@ impl Groups {
         options: QueryOptions,
         interval: Duration,
         keep_all: Option<Duration>,
+        remotes: Remotes,
     ) -> Self {
-        let groups =
-            Self { options, interval, keep_all, current: RwLock::default(), exchanged: Notify::new() };
+        let groups = Self {
+            options,
+            interval,
+            keep_all,
+            remotes,
+            current: RwLock::default(),
+            exchanged: Notify::new(),
+        };
         let current = rules.checked().iter().map(|checked| Arc::new(groups.open(checked))).collect();
         Self { current: RwLock::new(current), ..groups }
     }
 
     fn open(&self, checked: &CheckedGroup) -> Group {
+        let source = checked.group.source.as_ref().and_then(|name| self.remotes.get(name));
         let interval = self.interval_of(checked);
-        Group::new(interval, GroupEvaluator::new(checked.clone(), self.options.clone()))
+        Group::new(interval, source.cloned(), GroupEvaluator::new(checked.clone(), self.options.clone()))
     }
 
     fn interval_of(&self, checked: &CheckedGroup) -> Duration {

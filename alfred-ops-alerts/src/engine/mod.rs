@@ -1,6 +1,7 @@
 //! The engine: scrapes, evaluates, notifies.
 
 mod alert_engine;
+mod asking;
 mod builder;
 mod dispatch;
 mod group;
@@ -11,18 +12,24 @@ mod keeper;
 mod keeping;
 mod probe;
 mod reload;
+mod remote;
+mod remotes;
 mod run;
+mod source_status;
 mod state_status;
 mod status;
 
 pub use alert_engine::AlertEngine;
 pub use builder::AlertEngineBuilder;
 pub use reload::Reload;
+pub use source_status::SourceStatus;
 pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
 #[cfg(test)]
 mod reload_tests;
+#[cfg(test)]
+mod remote_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

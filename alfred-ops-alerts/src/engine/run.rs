@@ -120,7 +120,13 @@ async fn evaluate_loop(engine: AlertEngine, group: Arc<Group>, cancel: Cancellat
                 }
             }
         }
-        engine.evaluate_group(&group, clock.now());
+        // Sources may take long to answer.
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = group.retired.cancelled() => return,
+            () = engine.evaluate_group(&group, clock.now()) => {}
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::StateStatus;
+use super::{SourceStatus, StateStatus};
 use crate::alert::RuleReport;
 use crate::notify::OutboxCounters;
 use crate::scrape::TargetStatus;
@@ -16,6 +16,8 @@ pub struct EngineStatus {
     pub targets: Vec<TargetStatus>,
     /// How each rule fared at its last evaluation.
     pub rules: Vec<RuleReport>,
+    /// How asking each query source goes.
+    pub sources: Vec<SourceStatus>,
     /// How delivering to each sink goes.
     pub sinks: Vec<SinkStatus>,
     /// How keeping alerts across restarts goes, if it was asked for.

@@ -1,19 +1,23 @@
 //! Evaluates one group.
 
+use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use alfred_ops_core::Labels;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::answers::{Answers, ROUNDS_MAX};
+use super::asking::Asking;
 use super::awaited::Awaited;
 use super::outputs::Outputs;
+use super::progress::Progress;
 use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport};
 use crate::explain::{Explanation, explain};
 use crate::promql::QueryOptions;
-use crate::rule::{CheckedGroup, CheckedRule, RuleGroup};
+use crate::rule::{CheckedGroup, CheckedRule, Home, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::SampleStore;
 
@@ -90,7 +94,10 @@ impl GroupEvaluator {
                 if state.alerts.get(&alert.labels).is_some_and(firing) {
                     continue;
                 }
-                state.awaited.add(alert.labels.clone(), awaited_until);
+                // A source has its series at once; the store is filled anew.
+                if rule.home == Home::Here {
+                    state.awaited.add(alert.labels.clone(), awaited_until);
+                }
                 state.alerts.insert(alert.labels.clone(), alert);
                 count += 1;
             }
@@ -148,41 +155,128 @@ impl GroupEvaluator {
     }
 
     /// What the rules take for the present at `now`.
-    fn asked_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub(crate) fn asked_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let offset = TimeDelta::from_std(self.checked.group.query_offset).unwrap_or_default();
         now.checked_sub_signed(offset).unwrap_or(now)
     }
 
     /// Evaluates all rules at `now`, and writes what they record, `ALERTS` and `ALERTS_FOR_STATE` into the store as far
-    /// as any rule looks at it.
+    /// as any rule looks at it. Everything is asked of the store, also of a group that has a source.
     ///
     /// A rule that cannot be evaluated leaves its alerts as they were. As in Prometheus, a series that is not there any
     /// more resolves its alert; the reason then is [`Vanished`](crate::Reason::Vanished), not
     /// [`Cleared`](crate::Reason::Cleared).
     pub fn evaluate(&mut self, store: &RwLock<SampleStore>, now: DateTime<Utc>) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        let asked_at = self.asked_at(now);
-        for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
-            let mut run = Run {
-                rule,
-                limit: self.checked.group.limit,
-                options: &self.options,
-                store,
-                now,
-                millis: asked_at.timestamp_millis(),
-            };
-            match run.evaluate(state, &mut evaluation.transitions) {
-                Ok((samples, outputs)) => {
-                    state.report.health = RuleHealth::Good { samples };
-                    let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
-                    state.outputs.write(&mut store, run.millis, outputs);
-                }
-                Err(error) => {
-                    state.report.health = RuleHealth::Failed(Arc::new(error.with_target(rule.name.clone())));
-                }
-            }
-            evaluation.reports.push(state.report.clone());
+        for place in 0..self.states.len() {
+            self.evaluate_rule(place, store, now, None, &mut evaluation);
         }
         evaluation
     }
+
+    /// What the group's source is to be asked for the rules that it answers, beyond `answers`: first their expressions,
+    /// then what those lead to. Changes nothing.
+    pub(crate) fn questions(
+        &mut self,
+        store: &RwLock<SampleStore>,
+        now: DateTime<Utc>,
+        answers: &Answers,
+    ) -> Vec<String> {
+        let there = |(_, rule): &(usize, &CheckedRule)| rule.home == Home::There;
+        let places: Vec<usize> =
+            self.checked.rules.iter().enumerate().filter(there).map(|(place, _)| place).collect();
+        let mut questions = Vec::new();
+        for place in places {
+            let (run, state) = self.rehearsal(place, store, now, answers);
+            questions.extend(run.questions(state));
+        }
+        distinct(questions, answers)
+    }
+
+    /// Goes on evaluating the rules at `now`, as [`evaluate`](Self::evaluate) does, with what the group's source has
+    /// answered. Returns what is to be asked of it before the next rule, nothing at the end.
+    ///
+    /// A rule of which the source has not answered all, and may not be asked more, counts as one that cannot be evaluated.
+    pub(crate) fn advance(
+        &mut self,
+        progress: &mut Progress,
+        store: &RwLock<SampleStore>,
+        now: DateTime<Utc>,
+        answers: &Answers,
+    ) -> Vec<String> {
+        while progress.rules < self.states.len() {
+            let (run, state) = self.rehearsal(progress.rules, store, now, answers);
+            let questions = distinct(run.questions(state), answers);
+            if !questions.is_empty() && progress.rounds < ROUNDS_MAX {
+                progress.rounds += 1;
+                return questions;
+            }
+            self.evaluate_rule(progress.rules, store, now, Some(answers), &mut progress.evaluation);
+            (progress.rules, progress.rounds) = (progress.rules + 1, 0);
+        }
+        Vec::new()
+    }
+
+    fn rehearsal<'e>(
+        &'e mut self,
+        place: usize,
+        store: &'e RwLock<SampleStore>,
+        now: DateTime<Utc>,
+        answers: &'e Answers,
+    ) -> (Run<'e>, &'e mut RuleState) {
+        let (mut run, state) = self.run(place, store, now, Some(answers));
+        run.asking.rehearsal = true;
+        (run, state)
+    }
+
+    fn run<'e>(
+        &'e mut self,
+        place: usize,
+        store: &'e RwLock<SampleStore>,
+        now: DateTime<Utc>,
+        answers: Option<&'e Answers>,
+    ) -> (Run<'e>, &'e mut RuleState) {
+        let millis = self.asked_at(now).timestamp_millis();
+        let source = answers.map(|answers| (answers, &self.checked.own_metrics));
+        let asking = Asking {
+            store,
+            options: &self.options,
+            millis,
+            source,
+            rehearsal: false,
+            missing: RefCell::default(),
+        };
+        let run = Run { rule: &self.checked.rules[place], limit: self.checked.group.limit, now, asking };
+        (run, &mut self.states[place])
+    }
+
+    fn evaluate_rule(
+        &mut self,
+        place: usize,
+        store: &RwLock<SampleStore>,
+        now: DateTime<Utc>,
+        answers: Option<&Answers>,
+        evaluation: &mut Evaluation,
+    ) {
+        let (run, state) = self.run(place, store, now, answers);
+        match run.evaluate(state, &mut evaluation.transitions) {
+            Ok((samples, outputs)) => {
+                state.report.health = RuleHealth::Good { samples };
+                let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
+                state.outputs.write(&mut store, run.asking.millis, outputs);
+            }
+            Err(error) => {
+                state.report.health = RuleHealth::Failed(Arc::new(error.with_target(run.rule.name.clone())));
+            }
+        }
+        evaluation.reports.push(state.report.clone());
+    }
+}
+
+/// Each question once, and no more than may be asked.
+fn distinct(mut questions: Vec<String>, answers: &Answers) -> Vec<String> {
+    questions.sort_unstable();
+    questions.dedup();
+    questions.truncate(answers.room());
+    questions
 }

@@ -1,11 +1,14 @@
 //! From samples to alerts and recorded series.
 
 mod alert_labels;
+mod answers;
+mod asking;
 mod awaited;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod evaluation;
 mod group_evaluator;
 mod outputs;
+mod progress;
 mod removed;
 mod rule_evaluator;
 mod rule_state;
@@ -15,7 +18,9 @@ mod run;
 mod tests;
 
 pub(crate) use alert_labels::alert_labels;
+pub(crate) use answers::{Answers, ROUNDS_MAX};
 pub use evaluation::Evaluation;
 pub use group_evaluator::GroupEvaluator;
+pub(crate) use progress::Progress;
 pub(crate) use removed::Removed;
 pub use rule_evaluator::RuleEvaluator;

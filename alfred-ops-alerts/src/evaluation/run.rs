@@ -1,17 +1,16 @@
 //! One evaluation of one rule.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
 
-use alfred_ops_core::{Error, ErrorKind, Labels, Result, Sample};
+use alfred_ops_core::{Error, ErrorKind, Labels, Result};
 use chrono::{DateTime, Utc};
 
 use super::alert_labels::{alert_labels, set_labels};
+use super::asking::Asking;
 use super::rule_state::RuleState;
 use crate::alert::{Alert, AlertState, Alerts, Held, Step, Transition};
-use crate::promql::{Answer, Query, QueryOptions, QueryPlan, SampleValue, Value, VectorSample};
-use crate::rule::{AlertPart, CheckedRule, Template};
-use crate::store::SampleStore;
+use crate::promql::{Answer, SampleValue, Value, VectorSample};
+use crate::rule::{AlertPart, CheckedRule, Home, Template};
 use crate::template::Environment;
 
 /// A rule with more alerts than this is wrong about its labels, and would bury whoever is on call.
@@ -21,10 +20,8 @@ pub(super) const ALERTS_PER_RULE_MAX: usize = 10_000;
 pub(super) struct Run<'a> {
     pub(super) rule: &'a CheckedRule,
     pub(super) limit: usize,
-    pub(super) options: &'a QueryOptions,
-    pub(super) store: &'a RwLock<SampleStore>,
     pub(super) now: DateTime<Utc>,
-    pub(super) millis: i64,
+    pub(super) asking: Asking<'a>,
 }
 
 /// Samples that are written.
@@ -33,28 +30,66 @@ pub(super) type Written = Vec<(Labels, SampleValue)>;
 impl Run<'_> {
     /// Evaluates the rule; how many samples its expression came to, and what is written of them.
     pub(super) fn evaluate(
-        &mut self,
+        &self,
         state: &mut RuleState,
         transitions: &mut Vec<Transition>,
     ) -> Result<(usize, Written)> {
-        let Answer { value, annotations } = self.ask(&mut state.plan)?;
+        let Answer { value, annotations } =
+            self.asking.ask(self.rule.home, &self.rule.query, &mut state.plan)?;
         state.report.warnings =
             annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
-        let samples = match value {
-            Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
-            Value::Vector(samples) => samples,
-            // The types were checked before.
-            Value::Text(_) | Value::Matrix(_) => Vec::new(),
-        };
+        let samples = samples(value);
         match &self.rule.alert {
             None => self.record(samples),
             Some(part) => self.alert(part, state, samples, transitions),
         }
     }
 
-    fn ask(&self, plan: &mut QueryPlan) -> Result<Answer> {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(plan.instant(&*store, self.millis, self.options)?)
+    /// What is to be asked of the source before the rule can be evaluated, as far as that can be told now.
+    pub(super) fn questions(&self, state: &mut RuleState) -> Vec<String> {
+        let there = self.rule.home == Home::There;
+        if !there && !self.may_ask() {
+            return Vec::new();
+        }
+        let answer = self.asking.ask(self.rule.home, &self.rule.query, &mut state.plan);
+        if let (Some(part), Ok(answer)) = (&self.rule.alert, answer) {
+            self.foresee(part, state, samples(answer.value));
+        }
+        self.asking.missing.take()
+    }
+
+    /// Whether a template of the rule can ask for a query.
+    fn may_ask(&self) -> bool {
+        let annotations = self.rule.alert.iter().flat_map(|part| &part.annotations);
+        self.rule.labels.iter().chain(annotations).any(|(_, template)| template.may_ask())
+    }
+
+    /// Renders what asks for queries, and looks for alerts that would end. Changes nothing.
+    fn foresee(&self, part: &AlertPart, state: &mut RuleState, samples: Vec<VectorSample>) {
+        let standing = |alert: &&Alert| matches!(alert.state, AlertState::Pending | AlertState::Firing);
+        let stands = part.watched.is_some() && state.alerts.values().any(|alert| standing(&alert));
+        // A rule beyond its limit will not be evaluated.
+        if self.check_limit(samples.len(), "alerts").is_err() || !(stands || self.may_ask()) {
+            return;
+        }
+        let asks = |(_, template): &&(String, Template)| template.may_ask();
+        let annotations: Vec<_> = part.annotations.iter().filter(asks).collect();
+        let ask = |text: &str| self.asking.ask_for_template(text);
+        let environment = Environment::new(self.now).with_query(&ask);
+        let mut held = HashSet::with_capacity(samples.len());
+        for sample in &samples {
+            held.insert(alert_labels(self.rule, sample, &environment));
+            for (_, template) in &annotations {
+                template.render(&sample.labels, &sample.value, &environment);
+            }
+        }
+        let ends = |alert: &Alert| !held.contains(&alert.labels);
+        if state.alerts.values().filter(standing).any(ends)
+            && let (Some(query), Some(plan)) = (&part.watched, &mut state.watched)
+            && self.rule.home == Home::There
+        {
+            drop(self.asking.ask(self.rule.home, query, plan));
+        }
     }
 
     fn check_limit(&self, count: usize, what: &str) -> Result<()> {
@@ -92,7 +127,7 @@ impl Run<'_> {
         transitions: &mut Vec<Transition>,
     ) -> Result<(usize, Written)> {
         let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
-        let ask = |text: &str| self.ask_for_template(text);
+        let ask = |text: &str| self.asking.ask_for_template(text);
         let environment = Environment::new(self.now).with_query(&ask);
         for sample in samples {
             let labels = alert_labels(self.rule, &sample, &environment);
@@ -111,8 +146,9 @@ impl Run<'_> {
         let count = held.len();
         state.awaited.see(&held, self.now);
         let known = transitions.len();
-        let watched = &mut state.watched;
-        let watch = || match watched.as_mut().map(|plan| self.ask(plan)) {
+        let watched = part.watched.as_ref().zip(state.watched.as_mut());
+        let mut watched = watched.map(|(query, plan)| || self.asking.ask(self.rule.home, query, plan));
+        let watch = || match watched.as_mut().map(|ask| ask()) {
             Some(Ok(Answer { value: Value::Vector(samples), .. })) => samples
                 .iter()
                 .map(|sample| alert_labels(self.rule, sample, &environment))
@@ -131,28 +167,20 @@ impl Run<'_> {
         }
         Ok((count, alert_series(&state.alerts)))
     }
+}
 
-    /// What a template's `query` comes to, as of the rule's own time.
-    fn ask_for_template(&self, text: &str) -> Result<Vec<Sample>> {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let query = Query::parse(text)?;
-        match query.instant(&*store, self.millis, self.options)?.value {
-            Value::Scalar(value) => Ok(vec![Sample::new(Labels::empty(), value)]),
-            Value::Vector(samples) => Ok(samples
-                .into_iter()
-                .map(|sample| Sample::new(sample.labels, number(&sample.value)))
-                .collect()),
-            Value::Text(_) | Value::Matrix(_) => Err(Error::new(
-                ErrorKind::InvalidInput,
-                "evaluate query",
-                "query result is not a vector or scalar",
-            )),
-        }
+/// What a rule's expression came to, sample by sample.
+fn samples(value: Value) -> Vec<VectorSample> {
+    match value {
+        Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
+        Value::Vector(samples) => samples,
+        // The types were checked before; a source that answers otherwise has no samples.
+        Value::Text(_) | Value::Matrix(_) => Vec::new(),
     }
 }
 
 /// A sample as a number; a histogram is none, and counts as zero.
-fn number(value: &SampleValue) -> f64 {
+pub(super) fn number(value: &SampleValue) -> f64 {
     value.float().unwrap_or(0.0)
 }
 

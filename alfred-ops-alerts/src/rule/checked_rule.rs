@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GroupRule, RuleGroup, Template};
+use super::{GroupRule, Home, RuleGroup, Template};
 use crate::promql::ast::{BinaryOp, Node, NodeKind, ValueType};
 use crate::promql::{Query, QueryError};
 
@@ -14,6 +14,8 @@ pub(crate) const ALERT_NAME: &str = "alertname";
 pub(crate) struct CheckedRule {
     pub(crate) name: String,
     pub(crate) query: Query,
+    /// Where the query is answered.
+    pub(crate) home: Home,
     pub(crate) labels: Vec<(String, Template)>,
     /// What only an alerting rule has.
     pub(crate) alert: Option<AlertPart>,
@@ -77,11 +79,17 @@ impl CheckedRule {
         };
         check_names(rule, &labels, problems);
         let query = query.filter(|_| problems.len() == before)?;
-        Some(Self { name: name.to_owned(), query, labels, alert })
+        Some(Self { name: name.to_owned(), query, home: Home::Here, labels, alert })
     }
 }
 
 impl CheckedRule {
+    /// All that is asked for it, templates apart.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &Query> {
+        let watched = self.alert.as_ref().and_then(|alert| alert.watched.as_ref());
+        std::iter::once(&self.query).chain(watched)
+    }
+
     /// Whether `next` goes on where this rule ends, when rules are exchanged.
     pub(crate) fn is_succeeded_by(&self, next: &Self) -> bool {
         self.alert.is_some() == next.alert.is_some()

@@ -2,6 +2,7 @@
 
 mod brief;
 mod checked_rule;
+mod own_metrics;
 mod recording_rule;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod rule;
@@ -16,5 +17,6 @@ pub use rule_group::{GroupRule, RuleGroup};
 pub use rule_set::RuleSet;
 
 pub(crate) use checked_rule::{ALERT_NAME, AlertPart, CheckedRule};
+pub(crate) use own_metrics::{Home, OwnMetrics};
 pub(crate) use rule_set::CheckedGroup;
 pub(crate) use template::Template;

@@ -19,6 +19,9 @@ pub struct RuleGroup {
     pub limit: usize,
     /// How far back the rules look at everything, for samples that come late.
     pub query_offset: Duration,
+    /// The name of the [`QuerySource`](crate::QuerySource) that the rules' queries are asked of; the engine's own store if
+    /// not given.
+    pub source: Option<String>,
     /// Labels for all rules that do not set them themselves.
     pub labels: BTreeMap<String, String>,
     /// The rules in the order in which they are evaluated.
@@ -66,6 +69,14 @@ impl RuleGroup {
     #[must_use]
     pub const fn with_query_offset(mut self, query_offset: Duration) -> Self {
         self.query_offset = query_offset;
+        self
+    }
+
+    /// Sets whom the rules' queries are asked of, by its name: one of the engine's
+    /// [sources](crate::AlertEngineBuilder::query_source).
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
-use super::{CheckedRule, GroupRule, Rule, RuleGroup};
+use super::{CheckedRule, GroupRule, Home, OwnMetrics, Rule, RuleGroup};
 use crate::promql::{Query, QueryOptions};
 use crate::store::Interest;
 
@@ -23,6 +23,8 @@ pub struct RuleSet {
 pub(crate) struct CheckedGroup {
     pub(crate) group: RuleGroup,
     pub(crate) rules: Vec<CheckedRule>,
+    /// What all groups write, of a group that has a source.
+    pub(crate) own_metrics: OwnMetrics,
 }
 
 impl RuleSet {
@@ -38,7 +40,8 @@ impl RuleSet {
     /// Checks groups.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) with all problems of all rules at once.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) with all problems of all rules at once. Of a group with a source also a
+    /// rule that looks at series of the source and at what the groups' own rules write.
     pub fn of_groups(groups: impl IntoIterator<Item = RuleGroup>) -> Result<Self> {
         let mut problems = Vec::new();
         let mut names = BTreeSet::new();
@@ -59,8 +62,9 @@ impl RuleSet {
                 problems
                     .extend(found.into_iter().map(|problem| format!("rule {:?}: {problem}", rule.name())));
             }
-            checked.push(CheckedGroup { group, rules });
+            checked.push(CheckedGroup { group, rules, own_metrics: OwnMetrics::default() });
         }
+        find_homes(&mut checked, &mut problems);
         if problems.is_empty() {
             return Ok(Self { groups: checked });
         }
@@ -81,19 +85,20 @@ impl RuleSet {
         &self.groups
     }
 
-    /// What the rules can ever look at, evaluated with `options`.
+    /// What the rules can ever look at, evaluated with `options`; without what only a group's source is asked for.
     #[must_use]
     pub fn interest(&self, options: &QueryOptions) -> Interest {
-        Interest::of(self.queries(), options)
+        let here = self.checked_rules().filter(|rule| rule.home == Home::Here);
+        Interest::of(here.flat_map(CheckedRule::queries), options)
     }
 
     /// The queries of all rules.
     pub fn queries(&self) -> impl Iterator<Item = &Query> {
-        let rules = self.groups.iter().flat_map(|group| &group.rules);
-        rules.flat_map(|rule| {
-            let watched = rule.alert.as_ref().and_then(|alert| alert.watched.as_ref());
-            std::iter::once(&rule.query).chain(watched)
-        })
+        self.checked_rules().flat_map(CheckedRule::queries)
+    }
+
+    fn checked_rules(&self) -> impl Iterator<Item = &CheckedRule> {
+        self.groups.iter().flat_map(|group| &group.rules)
     }
 
     /// How far back any rule looks.
@@ -102,6 +107,21 @@ impl RuleSet {
         let offset = self.groups().map(|group| group.query_offset).max().unwrap_or_default();
         let reach = u64::try_from(self.interest(options).longest_millis()).unwrap_or(0);
         Duration::from_millis(reach).saturating_add(offset)
+    }
+}
+
+/// Decides for the groups that have a source where each rule is answered.
+fn find_homes(groups: &mut [CheckedGroup], problems: &mut Vec<String>) {
+    let own_metrics = OwnMetrics::of(groups.iter().map(|checked| &checked.group));
+    for checked in groups {
+        let Some(source) = &checked.group.source else { continue };
+        for rule in &mut checked.rules {
+            match own_metrics.home(&rule.query) {
+                Ok(home) => rule.home = home,
+                Err(sides) => problems.push(format!("rule {:?}: {}", rule.name, sides.problem(source))),
+            }
+        }
+        checked.own_metrics = own_metrics.clone();
     }
 }
 

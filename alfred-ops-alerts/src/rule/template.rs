@@ -18,6 +18,11 @@ impl Template {
         Ok(Self { text: text.to_owned(), compiled: template::Template::parse(text)? })
     }
 
+    /// Whether it can ask for a query.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.text.contains("query")
+    }
+
     /// Fills in an alert's labels and value. As in Prometheus, what fails is told in place of the text: an alert with a
     /// broken annotation is better than none.
     pub(crate) fn render(
