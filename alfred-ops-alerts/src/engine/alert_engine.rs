@@ -250,6 +250,9 @@ impl AlertEngine {
     /// Explains what the expressions of the rules named `name` come to at `now`, with examples of what agrees with the
     /// labels `about`; see [`explain`](crate::explain()). Nothing is evaluated for alerts, and the rules' query offsets
     /// are kept. Scrapes that end meanwhile wait for it.
+    ///
+    /// It asks nobody: of a rule that a source answers it tells how that fared at the last evaluation;
+    /// [`explain_by_asking`](Self::explain_by_asking) takes it apart.
     #[must_use]
     pub fn explain(&self, name: &str, about: &Labels, now: DateTime<Utc>) -> Vec<Explanation> {
         let store = self.store().read().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,8 @@
 //! Evaluates groups that are asked of a source.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use alfred_ops_core::Labels;
 use chrono::{DateTime, Utc};
 
 use super::AlertEngine;
@@ -10,6 +11,7 @@ use super::group::Group;
 use super::remote::{Remote, Term};
 use crate::alert::{RuleReport, Transition};
 use crate::evaluation::{Answers, Evaluation, Progress, ROUNDS_MAX};
+use crate::explain::Explanation;
 
 /// What a group's source has answered for an evaluation.
 #[derive(Debug)]
@@ -38,6 +40,45 @@ impl AlertEngine {
             });
         }
         self.finish_evaluation(now, now, transitions)
+    }
+
+    /// Explains as [`explain`](Self::explain) does, and asks sources what the parts come to of rules that they answer: some
+    /// queries for each part, at most a thousand, within the group's interval.
+    pub async fn explain_by_asking(
+        &self,
+        name: &str,
+        about: &Labels,
+        now: DateTime<Utc>,
+    ) -> Vec<Explanation> {
+        let clock = &self.parts().clock;
+        let mut all = Vec::new();
+        for group in self.parts().groups.list() {
+            let Some(remote) = &group.source else {
+                all.extend(self.explain_with(&group, name, about, &Answers::new("", 0), now).0);
+                continue;
+            };
+            let mut answers = Answers::new(remote.name(), 0);
+            // One round finds all parts.
+            let (_, questions) = self.explain_with(&group, name, about, &answers, now);
+            let deadline = clock.monotonic().saturating_add(group.interval);
+            let at = group.with(|evaluator| evaluator.asked_at(now)).unwrap_or(now);
+            remote.ask_all(questions, Term { at, deadline }, clock, &mut answers).await;
+            all.extend(self.explain_with(&group, name, about, &answers, now).0);
+        }
+        all
+    }
+
+    fn explain_with(
+        &self,
+        group: &Group,
+        name: &str,
+        about: &Labels,
+        answers: &Answers,
+        now: DateTime<Utc>,
+    ) -> (Vec<Explanation>, Vec<String>) {
+        let store = self.store().read().unwrap_or_else(PoisonError::into_inner);
+        let explained = group.with(|evaluator| evaluator.explain_with(name, about, (&store, answers), now));
+        explained.unwrap_or_default()
     }
 
     /// Asks a group's source what its rules at `now` need, as far as that can be told before any is evaluated; `None` for a

@@ -145,7 +145,8 @@ async fn the_whole_expression_is_asked_of_the_source_as_of_the_groups_offset() {
 async fn a_source_that_is_away_leaves_alerts_as_they_were() {
     let fleet = Arc::new(Fleet::default());
     fleet.set("up == 0", &[("up{i=\"1\"}", 0.0)]);
-    let engine = engine(fleet.clone(), [Rule::new("Down", "up == 0").with_for(Duration::from_secs(30))]);
+    let engine =
+        engine(Arc::<Fleet>::clone(&fleet), [Rule::new("Down", "up == 0").with_for(Duration::from_secs(30))]);
     engine.step(at(0)).await;
     engine.step(at(30)).await;
     let firing = [("{alertname=\"Down\",i=\"1\"}".to_owned(), AlertState::Firing)];
@@ -187,7 +188,7 @@ async fn the_same_query_is_asked_once_for_all_rules() {
     let fleet = Arc::new(Fleet::default());
     fleet.set("x > 1", &[("x", 2.0)]);
     let rules = [Rule::new("Warn", "x > 1").with_label("severity", "warning"), Rule::new("Page", "x > 1")];
-    let engine = engine(fleet.clone(), rules);
+    let engine = engine(Arc::<Fleet>::clone(&fleet), rules);
     assert_eq!(engine.step(at(0)).await.len(), 2);
     assert_eq!(fleet.asked(), ["x > 1"]);
 }
@@ -203,7 +204,7 @@ async fn templates_ask_the_source_in_as_many_rounds_as_they_need() {
                 {{ end }}{{ else }}nobody{{ end }}";
     let label = "{{ with query \"owner{i='1'}\" }}{{ end }}x";
     let rule = Rule::new("X", "x > 1").with_annotation("owner", text).with_label("l", label);
-    let engine = engine(fleet.clone(), [rule]);
+    let engine = engine(Arc::<Fleet>::clone(&fleet), [rule]);
     engine.step(at(0)).await;
     let told: Vec<String> =
         engine.alerts().iter().map(|alert: &Alert| alert.annotations["owner"].clone()).collect();
@@ -243,7 +244,7 @@ async fn templates_may_not_ask_without_end() {
     let text = "{{ range query \"many\" }}{{ query (printf \"y%v\" .Value) }}{{ end }}";
     let many: Vec<(&'static str, f64)> = (0..2000).map(|number| ("{}", f64::from(number))).collect();
     fleet.set("many", &many);
-    let engine = engine(fleet.clone(), [Rule::new("X", "x").with_annotation("a", text)]);
+    let engine = engine(Arc::<Fleet>::clone(&fleet), [Rule::new("X", "x").with_annotation("a", text)]);
     engine.step(at(0)).await;
     assert_eq!(fleet.asked().len(), 1001);
     let told = engine.alerts()[0].annotations["a"].clone();
@@ -267,7 +268,7 @@ async fn what_rules_record_stays_here_and_is_looked_at_here() {
             Rule::new("None", "absent(up)"),
             Rule::new("Any", "ALERTS{alertname=\"Few\", alertstate=\"firing\"}"),
         ]);
-    let engine = builder(fleet.clone(), [group]).build().unwrap();
+    let engine = builder(Arc::<Fleet>::clone(&fleet), [group]).build().unwrap();
     engine.step(at(0)).await;
     let names: Vec<String> = engine.alerts().iter().map(|alert| alert.name().to_owned()).collect();
     assert_eq!(names, ["Few", "None", "Any"]);
@@ -308,7 +309,7 @@ async fn groups_with_a_source_are_exchanged_and_keep_their_alerts() {
     let fleet = Arc::new(Fleet::default());
     fleet.set("x > 1", &[("x", 2.0)]);
     fleet.set("x > 2", &[("x", 2.5)]);
-    let engine = engine(fleet.clone(), [Rule::new("X", "x > 1")]);
+    let engine = engine(Arc::<Fleet>::clone(&fleet), [Rule::new("X", "x > 1")]);
     engine.step(at(0)).await;
     let next = RuleGroup::new("remote").with_rules([Rule::new("X", "x > 2")]);
     let reload = engine.reload([next.clone().with_source("fleet")], at(5)).unwrap();
@@ -329,7 +330,10 @@ async fn a_restart_keeps_alerts_and_believes_the_sources_first_answer() {
     let start = || {
         let group =
             RuleGroup::new("remote").with_rules([Rule::new("X", "x > 1").with_for(Duration::from_secs(60))]);
-        builder(fleet.clone(), [group]).state(store.clone(), "alerts").build().unwrap()
+        builder(Arc::<Fleet>::clone(&fleet), [group])
+            .state(Arc::<MemoryStateStore>::clone(&store), "alerts")
+            .build()
+            .unwrap()
     };
     let first = start();
     for seconds in [0, 30, 60] {
@@ -350,10 +354,13 @@ async fn a_restart_keeps_alerts_and_believes_the_sources_first_answer() {
 async fn what_asks_nobody_leaves_groups_with_a_source_alone() {
     let fleet = Arc::new(Fleet::default());
     fleet.set("x > 1", &[("x", 2.0)]);
-    let engine = builder(fleet.clone(), [RuleGroup::new("remote").with_rules([Rule::new("X", "x > 1")])])
-        .rules([Rule::new("Own", "vector(1)")])
-        .build()
-        .unwrap();
+    let engine = builder(
+        Arc::<Fleet>::clone(&fleet),
+        [RuleGroup::new("remote").with_rules([Rule::new("X", "x > 1")])],
+    )
+    .rules([Rule::new("Own", "vector(1)")])
+    .build()
+    .unwrap();
     let own: Vec<String> =
         engine.evaluate_once(at(0)).iter().map(|change| change.labels.to_string()).collect();
     assert_eq!(own, ["{alertname=\"Own\"}"]);
@@ -389,8 +396,11 @@ async fn a_silent_source_holds_up_nobody_and_is_given_up_after_the_interval() {
     let rules = |name: &str| RuleGroup::new(name).with_interval(Duration::from_secs(10));
     let engine = AlertEngine::builder()
         .remote_rule_groups(Arc::new(Silent), [rules("silent").with_rules([Rule::new("Silent", "x > 1")])])
-        .remote_rule_groups(fleet.clone(), [rules("remote").with_rules([Rule::new("X", "x > 1")])])
-        .sink(sink.clone())
+        .remote_rule_groups(
+            Arc::<Fleet>::clone(&fleet),
+            [rules("remote").with_rules([Rule::new("X", "x > 1")])],
+        )
+        .sink(Arc::<MemorySink>::clone(&sink))
         .clock(clock.shared())
         .build()
         .unwrap();
@@ -468,7 +478,7 @@ async fn compare(steps: Vec<Vec<Option<u32>>>) {
         .build()
         .unwrap();
     let memory = Arc::new(MemoryQuerySource::new("memory"));
-    let remote = builder(memory.clone(), [groups()]).build().unwrap();
+    let remote = builder(Arc::<MemoryQuerySource>::clone(&memory), [groups()]).build().unwrap();
     let mut before: Vec<Labels> = Vec::new();
     for (step, values) in steps.into_iter().enumerate() {
         let time = at(i64::try_from(step).unwrap() * 15);
@@ -489,4 +499,41 @@ async fn compare(steps: Vec<Vec<Option<u32>>>) {
         };
         assert_eq!(health(&own), health(&remote), "{time}");
     }
+}
+
+#[tokio::test]
+async fn a_rule_that_a_source_answers_is_taken_apart_by_asking_it() {
+    let memory = Arc::new(MemoryQuerySource::new("memory"));
+    for (labels, value) in [("used{db=\"a\"}", 45.0), ("used{db=\"b\"}", 95.0), ("limit{db=\"a\"}", 100.0)] {
+        for seconds in [-15, 0] {
+            memory.push(&parse_labels(labels).unwrap(), at(seconds), Some(SampleValue::Float(value)));
+        }
+    }
+    let engine =
+        engine(memory, [Rule::new("Full", "used{db=~\".+\"} / on (db) avg_over_time(limit[1m]) > 0.5")]);
+    let none = Labels::empty();
+    let told = engine.explain("Full", &none, at(0))[0].to_string();
+    assert!(told.ends_with("> 0.5: no answer: it has not been evaluated yet, by memory"), "{told}");
+    engine.step(at(0)).await;
+    let told = engine.explain("Full", &none, at(0))[0].to_string();
+    assert_eq!(told, "used{db=~\".+\"} / on (db) avg_over_time(limit[1m]) > 0.5: nothing, by memory");
+    let told = engine.explain_by_asking("Full", &none, at(0)).await[0].to_string();
+    assert_eq!(
+        told,
+        r#"used{db=~".+"} / on (db) avg_over_time(limit[1m]) > 0.5: nothing, by memory
+  - 0 of 1 pass; nearest miss {db="a"}: 0.45 > 0.5 does not hold
+  used{db=~".+"} / on (db) avg_over_time(limit[1m]): 1 sample
+    - 1 of 2 on the left meet the other side, not used{db="b"}; 1 of 1 on the right meet the other side
+    - {db="a"} 0.45
+    used{db=~".+"}: 2 samples
+      - 2 series meet all conditions, 2 meet __name__="used", 2 meet db=~".+"
+      - used{db="a"} 45
+      - used{db="b"} 95
+    avg_over_time(limit[1m]): 1 sample
+      - {db="a"} 100
+      limit[1m]: 1 sample
+        - 1 series meet all conditions, 1 meet __name__="limit"
+        - limit{db="a"} 100"#
+    );
+    assert!(engine.explain_by_asking("Other", &none, at(0)).await.is_empty());
 }

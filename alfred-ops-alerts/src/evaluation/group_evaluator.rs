@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use alfred_ops_core::Labels;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::answers::{Answers, ROUNDS_MAX};
@@ -15,7 +14,6 @@ use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport};
-use crate::explain::{Explanation, explain};
 use crate::promql::QueryOptions;
 use crate::rule::{CheckedGroup, CheckedRule, Home, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
@@ -26,9 +24,9 @@ use crate::store::SampleStore;
 /// It keeps the group's alerts, and what evaluations work out about labels.
 #[derive(Debug)]
 pub struct GroupEvaluator {
-    checked: CheckedGroup,
-    states: Vec<RuleState>,
-    options: QueryOptions,
+    pub(super) checked: CheckedGroup,
+    pub(super) states: Vec<RuleState>,
+    pub(super) options: QueryOptions,
 }
 
 impl GroupEvaluator {
@@ -139,19 +137,6 @@ impl GroupEvaluator {
     /// How each rule fared at its last evaluation.
     pub fn reports(&self) -> impl Iterator<Item = &RuleReport> {
         self.states.iter().map(|state| &state.report)
-    }
-
-    /// Explains the rules named `name`.
-    pub(crate) fn explain(
-        &self,
-        name: &str,
-        about: &Labels,
-        store: &SampleStore,
-        now: DateTime<Utc>,
-    ) -> Vec<Explanation> {
-        let at = self.asked_at(now);
-        let named = self.checked.rules.iter().filter(|rule| rule.name == name);
-        named.map(|rule| explain(&rule.query, store, at, about, &self.options)).collect()
     }
 
     /// What the rules take for the present at `now`.
@@ -274,7 +259,7 @@ impl GroupEvaluator {
 }
 
 /// Each question once, and no more than may be asked.
-fn distinct(mut questions: Vec<String>, answers: &Answers) -> Vec<String> {
+pub(super) fn distinct(mut questions: Vec<String>, answers: &Answers) -> Vec<String> {
     questions.sort_unstable();
     questions.dedup();
     questions.truncate(answers.room());

@@ -6,6 +6,7 @@ mod asking;
 mod awaited;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod evaluation;
+mod explaining;
 mod group_evaluator;
 mod outputs;
 mod progress;
@@ -13,6 +14,7 @@ mod removed;
 mod rule_evaluator;
 mod rule_state;
 mod run;
+mod source_oracle;
 
 #[cfg(test)]
 mod tests;

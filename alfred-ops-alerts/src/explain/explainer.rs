@@ -1,15 +1,14 @@
 //! Takes an expression apart and evaluates its parts.
 
-use std::sync::Arc;
-
 use alfred_ops_core::Labels;
 use chrono::{DateTime, Utc};
 
 use super::comparison::compare;
 use super::join::join;
+use super::oracle::{Oracle, SeriesOracle};
 use super::{Explanation, Insight};
-use crate::promql::ast::{BinaryOp, Node, NodeKind, Selector};
-use crate::promql::{Query, QueryError, QueryOptions, QueryPlan, SeriesSource, Value, VectorSample};
+use crate::promql::ast::{BinaryOp, Node, NodeKind};
+use crate::promql::{Query, QueryOptions, SeriesSource, Value, VectorSample};
 
 /// How many samples are shown of each part.
 const EXAMPLES_MAX: usize = 5;
@@ -29,16 +28,18 @@ pub fn explain(
     about: &Labels,
     options: &QueryOptions,
 ) -> Explanation {
-    let explainer = Explainer { text: query.text(), source, millis: at.timestamp_millis(), about, options };
-    explainer.part(query.root(), &mut PARTS_MAX.clone()).0
+    explain_by(query, &SeriesOracle { source, millis: at.timestamp_millis(), options }, about)
+}
+
+/// The same by whoever knows what the parts come to.
+pub(crate) fn explain_by(query: &Query, oracle: &dyn Oracle, about: &Labels) -> Explanation {
+    Explainer { text: query.text(), oracle, about }.part(query.root(), &mut PARTS_MAX.clone()).0
 }
 
 struct Explainer<'a> {
     text: &'a str,
-    source: &'a dyn SeriesSource,
-    millis: i64,
+    oracle: &'a dyn Oracle,
     about: &'a Labels,
-    options: &'a QueryOptions,
 }
 
 impl Explainer<'_> {
@@ -46,14 +47,14 @@ impl Explainer<'_> {
     fn part(&self, node: &Node, left: &mut usize) -> (Explanation, Option<Value>) {
         let node = node.bare();
         *left = left.saturating_sub(1);
-        let answer = self.value(node);
+        let answer = self.oracle.value(self.text, node);
         let (mut parts, mut values) = (Vec::new(), Vec::new());
         for child in node.children().into_iter().map(Node::bare) {
             if *left == 0 {
                 break;
             }
             if matches!(child.kind, NodeKind::Number(_) | NodeKind::Text(_)) {
-                values.push(self.value(child).ok());
+                values.push(constant(child));
                 continue;
             }
             let (part, value) = self.part(child, left);
@@ -69,18 +70,16 @@ impl Explainer<'_> {
             error: answer.as_ref().err().cloned(),
             insight: self.insight(node, &values),
             parts,
+            source: None,
         };
         (explanation, answer.ok())
     }
 
-    fn value(&self, node: &Node) -> Result<Value, QueryError> {
-        let mut plan = QueryPlan::new(Arc::from(self.text), node);
-        plan.instant(self.source, self.millis, self.options).map(|answer| answer.value)
-    }
-
     fn insight(&self, node: &Node, values: &[Option<Value>]) -> Option<Insight> {
         match &node.kind {
-            NodeKind::Selector(selector) | NodeKind::Range { selector, .. } => Some(self.selector(selector)),
+            NodeKind::Selector(selector) | NodeKind::Range { selector, .. } => {
+                Some(self.oracle.selector(selector))
+            }
             NodeKind::Binary { op, matching, .. } => {
                 let [Some(left), Some(right)] = values else { return None };
                 let asked = |labels: &Labels| self.asked(labels);
@@ -105,18 +104,18 @@ impl Explainer<'_> {
         }
     }
 
-    fn selector(&self, selector: &Selector) -> Insight {
-        let alone = |matcher| self.source.select(std::slice::from_ref(matcher)).len();
-        let matchers = selector.matchers.iter().map(|matcher| (matcher.to_string(), alone(matcher)));
-        Insight::Selector {
-            matchers: matchers.collect(),
-            series: self.source.select(&selector.matchers).len(),
-        }
-    }
-
     /// Whether labels agree with those that were asked about, as far as both have them.
     fn asked(&self, labels: &Labels) -> bool {
         self.about.iter().all(|(name, value)| labels.get(name).is_none_or(|own| own == value))
+    }
+}
+
+/// The value of a number or a text, which nobody need be asked.
+fn constant(node: &Node) -> Option<Value> {
+    match &node.kind {
+        NodeKind::Number(value) => Some(Value::Scalar(*value)),
+        NodeKind::Text(text) => Some(Value::Text(String::from_utf8_lossy(text).into_owned())),
+        _ => None,
     }
 }
 

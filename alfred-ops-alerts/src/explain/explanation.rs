@@ -23,6 +23,8 @@ pub struct Explanation {
     pub insight: Option<Insight>,
     /// The parts that it is made of. Numbers and texts are not among them.
     pub parts: Vec<Explanation>,
+    /// Of a whole expression: the [source](crate::QuerySource) that was asked, if it was not the engine's own store.
+    pub source: Option<String>,
 }
 
 /// What there is to say about a kind of part.
@@ -33,7 +35,8 @@ pub enum Insight {
     Comparison(Compared),
     /// Two vectors: how many of each meet the other side.
     Join(Joined),
-    /// A selector: how many series there are that meet each condition alone, and all of them, now or earlier.
+    /// A selector: how many series there are that meet each condition alone, and all of them, now or earlier. Of a source
+    /// they are counted as of the time of the look, and each condition together with the metric's name.
     Selector {
         /// The conditions as they are written, and how many series meet each.
         matchers: Vec<(String, usize)>,
@@ -63,6 +66,9 @@ impl Explanation {
             (None, 0) => f.write_str("nothing")?,
             (None, 1) => f.write_str("1 sample")?,
             (None, samples) => write!(f, "{samples} samples")?,
+        }
+        if let Some(source) = &self.source {
+            write!(f, ", by {source}")?;
         }
         if let Some(insight) = &self.insight {
             write!(f, "\n{indent}  - {insight}")?;

@@ -35,6 +35,11 @@ impl QueryError {
         Self::new(ErrorKind::InvalidInput, "evaluate query", message.into())
     }
 
+    /// Whoever was asked instead has no answer.
+    pub(crate) fn elsewhere(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind, "evaluate query", message.into())
+    }
+
     /// The answer would be too large.
     pub(crate) fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::ResourceExhausted, "evaluate query", message.into())

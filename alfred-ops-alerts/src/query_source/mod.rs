@@ -3,6 +3,7 @@
 mod memory;
 #[cfg(feature = "http")]
 mod prometheus;
+#[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod query_source;
 
 pub use memory::MemoryQuerySource;

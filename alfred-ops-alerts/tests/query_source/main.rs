@@ -2,6 +2,8 @@
 //!
 //! `scripts/test` unpacks Prometheus 3 and names its folder in `ALFRED_OPS_PROMETHEUS_BIN`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
+
 #[expect(dead_code, reason = "the differential test uses more of it")]
 #[path = "../differential/chance.rs"]
 mod chance;

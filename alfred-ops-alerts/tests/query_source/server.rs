@@ -15,9 +15,9 @@ use crate::remote_write;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn program(name: &str) -> PathBuf {
-    let folder = std::env::var_os("ALFRED_OPS_PROMETHEUS_BIN").expect(
-        "run the tests by scripts/test, which unpacks Prometheus 3, or set ALFRED_OPS_PROMETHEUS_BIN",
-    );
+    let folder = std::env::var_os("ALFRED_OPS_PROMETHEUS_BIN").unwrap_or_else(|| {
+        panic!("run the tests by scripts/test, which unpacks Prometheus, or set ALFRED_OPS_PROMETHEUS_BIN")
+    });
     Path::new(&folder).join(name)
 }
 

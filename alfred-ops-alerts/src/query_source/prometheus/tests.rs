@@ -112,7 +112,7 @@ fn other_texts_are_refused_with_what_is_wrong() {
     ] {
         match read(text.as_bytes(), &SeriesLimit::new(10)) {
             Err(ReplyFault::Malformed(error)) => {
-                assert!(error.to_string().contains(message), "{text}: {error}")
+                assert!(error.to_string().contains(message), "{text}: {error}");
             }
             other => panic!("{text}: {other:?}"),
         }
