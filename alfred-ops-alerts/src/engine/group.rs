@@ -11,6 +11,8 @@ use crate::evaluation::GroupEvaluator;
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) interval: Duration,
+    /// Whether any rule is evaluated when what it looks at changes.
+    pub(super) reacts: bool,
     /// `None` once the group has been exchanged for another.
     evaluator: Mutex<Option<GroupEvaluator>>,
     /// Cancelled once the group has been exchanged.
@@ -19,7 +21,12 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(interval: Duration, evaluator: GroupEvaluator) -> Self {
-        Self { interval, evaluator: Mutex::new(Some(evaluator)), retired: CancellationToken::new() }
+        Self {
+            interval,
+            reacts: evaluator.reacts(),
+            evaluator: Mutex::new(Some(evaluator)),
+            retired: CancellationToken::new(),
+        }
     }
 
     /// What `ask` says of the evaluator; `None` once the group has been exchanged. Waits for an evaluation under way.

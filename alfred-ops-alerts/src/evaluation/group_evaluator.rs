@@ -10,12 +10,12 @@ use super::outputs::Outputs;
 use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
-use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport};
+use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport, Transition};
 use crate::explain::{Explanation, explain};
 use crate::promql::QueryOptions;
 use crate::rule::{CheckedGroup, CheckedRule, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
-use crate::store::SampleStore;
+use crate::store::{Interest, SampleStore};
 
 /// Evaluates the rules of one group, one after the other: later ones see what earlier ones have recorded.
 ///
@@ -36,6 +36,11 @@ impl GroupEvaluator {
                 .as_ref()
                 .and_then(|alert| alert.watched.as_ref())
                 .map(crate::promql::Query::plan),
+            reacts_to: rule
+                .alert
+                .as_ref()
+                .filter(|alert| alert.on_change)
+                .map(|_| Interest::of([&rule.query], &options)),
             alerts: Alerts::new(),
             awaited: Awaited::default(),
             outputs: Outputs::default(),
@@ -163,14 +168,9 @@ impl GroupEvaluator {
         let mut evaluation = Evaluation::default();
         let asked_at = self.asked_at(now);
         for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
-            let mut run = Run {
-                rule,
-                limit: self.checked.group.limit,
-                options: &self.options,
-                store,
-                now,
-                millis: asked_at.timestamp_millis(),
-            };
+            let limit = self.checked.group.limit;
+            let millis = asked_at.timestamp_millis();
+            let mut run = Run { rule, limit, options: &self.options, store, now, millis };
             match run.evaluate(state, &mut evaluation.transitions) {
                 Ok((samples, outputs)) => {
                     state.report.health = RuleHealth::Good { samples };
@@ -184,5 +184,33 @@ impl GroupEvaluator {
             evaluation.reports.push(state.report.clone());
         }
         evaluation
+    }
+
+    /// Whether any rule is evaluated when what it looks at changes.
+    pub(crate) fn reacts(&self) -> bool {
+        self.states.iter().any(|state| state.reacts_to.is_some())
+    }
+
+    /// Raises, of the rules that are evaluated on change and look at any of the `changed` series, the alerts that begin
+    /// at `now`. Alerts end, and failures are told, by [`evaluate`](Self::evaluate) alone.
+    pub(crate) fn react(
+        &mut self,
+        store: &RwLock<SampleStore>,
+        changed: &[Labels],
+        now: DateTime<Utc>,
+    ) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
+            let Some(interest) = &state.reacts_to else { continue };
+            if !changed.iter().any(|labels| interest.keep_millis(labels).is_some()) {
+                continue;
+            }
+            let (limit, millis) = (self.checked.group.limit, now.timestamp_millis());
+            let run = Run { rule, limit, options: &self.options, store, now, millis };
+            if let Err(error) = run.raise(state, &mut transitions) {
+                tracing::debug!(rule = rule.name, error = error.full(), "rule cannot be evaluated on change");
+            }
+        }
+        transitions
     }
 }

@@ -40,16 +40,22 @@ impl Run<'_> {
         let Answer { value, annotations } = self.ask(&mut state.plan)?;
         state.report.warnings =
             annotations.warnings().chain(annotations.infos()).map(str::to_owned).collect();
-        let samples = match value {
-            Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
-            Value::Vector(samples) => samples,
-            // The types were checked before.
-            Value::Text(_) | Value::Matrix(_) => Vec::new(),
-        };
+        let samples = samples(value);
         match &self.rule.alert {
             None => self.record(samples),
             Some(part) => self.alert(part, state, samples, transitions),
         }
+    }
+
+    /// Raises the alerts that begin now, and changes nothing else.
+    pub(super) fn raise(&self, state: &mut RuleState, transitions: &mut Vec<Transition>) -> Result<()> {
+        let Some(part) = &self.rule.alert else { return Ok(()) };
+        let held = self.held(part, samples(self.ask(&mut state.plan)?.value))?;
+        self.check_limit(held.len(), "alerts")?;
+        let (watched, awaited) = (HashSet::new, &state.awaited.labels);
+        let step = Step { rule: part, now: self.now, watched, awaited, transitions };
+        state.alerts = step.raise(std::mem::take(&mut state.alerts), held);
+        Ok(())
     }
 
     fn ask(&self, plan: &mut QueryPlan) -> Result<Answer> {
@@ -91,23 +97,9 @@ impl Run<'_> {
         samples: Vec<VectorSample>,
         transitions: &mut Vec<Transition>,
     ) -> Result<(usize, Written)> {
-        let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
+        let held = self.held(part, samples)?;
         let ask = |text: &str| self.ask_for_template(text);
         let environment = Environment::new(self.now).with_query(&ask);
-        for sample in samples {
-            let labels = alert_labels(self.rule, &sample, &environment);
-            let value = number(&sample.value);
-            let annotations = part.annotations.iter();
-            let fill = |(name, template): &(String, Template)| {
-                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
-            };
-            let annotations = annotations.map(fill).collect();
-            if held.insert(labels, Held { value, annotations }).is_some() {
-                return Err(duplicate(
-                    "vector contains metrics with the same labelset after applying alert labels",
-                ));
-            }
-        }
         let count = held.len();
         state.awaited.see(&held, self.now);
         let known = transitions.len();
@@ -132,6 +124,26 @@ impl Run<'_> {
         Ok((count, alert_series(&state.alerts)))
     }
 
+    /// The alerts whose condition holds, with their texts.
+    fn held(&self, part: &AlertPart, samples: Vec<VectorSample>) -> Result<BTreeMap<Labels, Held>> {
+        let ask = |text: &str| self.ask_for_template(text);
+        let environment = Environment::new(self.now).with_query(&ask);
+        let mut held = BTreeMap::new();
+        for sample in samples {
+            let labels = alert_labels(self.rule, &sample, &environment);
+            let fill = |(name, template): &(String, Template)| {
+                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
+            };
+            let annotations = part.annotations.iter().map(fill).collect();
+            if held.insert(labels, Held { value: number(&sample.value), annotations }).is_some() {
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying alert labels",
+                ));
+            }
+        }
+        Ok(held)
+    }
+
     /// What a template's `query` comes to, as of the rule's own time.
     fn ask_for_template(&self, text: &str) -> Result<Vec<Sample>> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
@@ -148,6 +160,15 @@ impl Run<'_> {
                 "query result is not a vector or scalar",
             )),
         }
+    }
+}
+
+/// The samples of an expression of a rule, of which the types were checked before.
+fn samples(value: Value) -> Vec<VectorSample> {
+    match value {
+        Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
+        Value::Vector(samples) => samples,
+        Value::Text(_) | Value::Matrix(_) => Vec::new(),
     }
 }
 
