@@ -96,7 +96,7 @@ pub use postgres::{PostgresOptions, TlsMode};
 pub use retry::{RetryBudget, RetryPolicy, retry};
 #[cfg(any(test, feature = "testing"))]
 pub use sample::MockMetricSource;
-pub use sample::{ClosureSource, Labels, MetricSource, Sample};
+pub use sample::{ChangeSignal, Changes, ClosureSource, Labels, MetricSource, Sample};
 pub use schedule::{MissedRuns, Schedule, Window};
 pub use secret::Secret;
 #[cfg(any(test, feature = "testing"))]

@@ -70,6 +70,18 @@ impl<W: FnMut() -> HashSet<Labels>> Step<'_, W> {
         alerts
     }
 
+    /// The alerts with those added that `held` says begin now; all others stay as they are.
+    pub(crate) fn raise(mut self, mut known: Alerts, held: BTreeMap<Labels, Held>) -> Alerts {
+        for (labels, found) in held {
+            let stands = |alert: &Alert| alert.state != AlertState::Resolved;
+            if !known.get(&labels).is_some_and(stands) {
+                let alert = self.begins(labels.clone(), found);
+                known.insert(labels, alert);
+            }
+        }
+        known
+    }
+
     fn begins(&mut self, labels: Labels, found: Held) -> Alert {
         let alert = Alert {
             labels,

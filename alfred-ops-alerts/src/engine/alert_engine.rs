@@ -98,8 +98,14 @@ impl AlertEngine {
         futures::future::join(probes, self.parts().jobs.scrape_once(now, self.store())).await;
     }
 
-    pub(super) async fn scrape(&self, probe: &Probe, now: DateTime<Utc>) {
-        probe.scrape(now, &self.parts().clock, &self.parts().store).await;
+    async fn scrape(&self, probe: &Probe, now: DateTime<Utc>) {
+        probe.scrape(now, &self.parts().clock, self.store()).await;
+    }
+
+    /// Scrapes a target, and evaluates the rules that are evaluated on change and look at what has changed.
+    pub(super) async fn scrape_and_react(&self, probe: &Probe, now: DateTime<Utc>) {
+        let changed = probe.scrape(now, &self.parts().clock, self.store()).await;
+        self.evaluate_changes(&changed, now);
     }
 
     /// Evaluates all groups at `now` that are asked of the engine's own store, lets notifications of what changed wait for
@@ -137,6 +143,38 @@ impl AlertEngine {
         self.desk().last_evaluation = Some(now);
         self.notify(until);
         self.note_change(!transitions.is_empty());
+        transitions
+    }
+
+    /// Reads, between two scrapes, the sources that [tell of changes](alfred_ops_core::MetricSource::changes), and evaluates
+    /// the rules that are [evaluated on change](crate::Rule::evaluated_on_change) and look at what has changed. Only new
+    /// alerts come of it, which are returned; their notifications wait for their delivery.
+    pub async fn react_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
+        let probes = self.parts().probes.iter().filter(|probe| probe.changes().is_some());
+        let looks = probes.map(|probe| probe.look(now, &self.parts().clock, self.store()));
+        let changed = futures::future::join_all(looks).await.concat();
+        self.evaluate_changes(&changed, now)
+    }
+
+    /// The same of one source.
+    pub(super) async fn look_and_react(&self, probe: &Probe, now: DateTime<Utc>) {
+        let changed = probe.look(now, &self.parts().clock, self.store()).await;
+        self.evaluate_changes(&changed, now);
+    }
+
+    fn evaluate_changes(&self, changed: &[Labels], now: DateTime<Utc>) -> Vec<Transition> {
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        let groups = self.parts().groups.list();
+        let react = |group: &Arc<Group>| group.with(|evaluator| evaluator.react(self.store(), changed, now));
+        let reacting = groups.iter().filter(|group| group.reacts);
+        let transitions: Vec<Transition> = reacting.filter_map(react).flatten().collect();
+        if !transitions.is_empty() {
+            log_changes(&transitions, &[], &[]);
+            self.notify(now);
+            self.note_change(true);
+        }
         transitions
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Group {
     pub(super) interval: Duration,
     /// Whom its rules are asked of, if not of the engine's own store.
     pub(super) source: Option<Arc<Remote>>,
+    /// Whether any rule is evaluated when what it looks at changes.
+    pub(super) reacts: bool,
     /// `None` once the group has been exchanged for another.
     evaluator: Mutex<Option<GroupEvaluator>>,
     /// Cancelled once the group has been exchanged.
@@ -22,7 +24,13 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(interval: Duration, source: Option<Arc<Remote>>, evaluator: GroupEvaluator) -> Self {
-        Self { interval, source, evaluator: Mutex::new(Some(evaluator)), retired: CancellationToken::new() }
+        Self {
+            interval,
+            source,
+            reacts: evaluator.reacts(),
+            evaluator: Mutex::new(Some(evaluator)),
+            retired: CancellationToken::new(),
+        }
     }
 
     /// What `ask` says of the evaluator; `None` once the group has been exchanged. Waits for an evaluation under way.

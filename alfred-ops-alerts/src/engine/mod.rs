@@ -27,6 +27,8 @@ pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod reload_tests;
 #[cfg(test)]
 mod remote_tests;

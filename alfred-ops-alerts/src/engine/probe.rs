@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use alfred_ops_core::{ClockExt, MetricSource, Result, Sample, SharedClock};
+use alfred_ops_core::{Changes, ClockExt, Labels, MetricSource, Result, Sample, SharedClock};
 use chrono::{DateTime, Utc};
 
-use crate::scrape::{Connector, Intake, Origin, Scrape, Target, TargetStatus};
+use crate::scrape::{Connector, Intake, Origin, Scrape, TakenScrape, Target, TargetStatus};
 use crate::store::SampleStore;
 
 /// Asks one target and writes what it says.
@@ -28,21 +28,22 @@ impl Probe {
             Origin::Instance | Origin::Url(_) => (connector.source(target)?, None),
         };
         let labels = target.labels();
-        Ok(Self {
-            seed: labels.fingerprint(),
-            interval: target.config.interval,
-            intake: Mutex::new(Intake::new(labels, source.name().to_owned())),
-            source,
-            timeout,
-        })
+        let seed = labels.fingerprint();
+        let intake = Intake::new(labels, source.name().to_owned()).noting_changes(source.changes().is_some());
+        Ok(Self { seed, interval: target.config.interval, intake: Mutex::new(intake), source, timeout })
     }
 
-    /// Asks the target and writes what it says as of `now`.
-    pub(super) async fn scrape(&self, now: DateTime<Utc>, clock: &SharedClock, store: &RwLock<SampleStore>) {
+    /// Asks the target and writes what it says as of `now`; the series that have changed, if the source tells of changes.
+    pub(super) async fn scrape(
+        &self,
+        now: DateTime<Utc>,
+        clock: &SharedClock,
+        store: &RwLock<SampleStore>,
+    ) -> Vec<Labels> {
         let began = clock.monotonic();
         let outcome = self.collect(clock).await;
         let duration = clock.monotonic().saturating_sub(began);
-        let news = {
+        let TakenScrape { news, changed } = {
             let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
             self.intake().take(Scrape { outcome, started_at: now, duration }, &mut store)
         };
@@ -50,6 +51,25 @@ impl Probe {
             let TargetStatus { job, instance, .. } = self.status();
             tracing::warn!(job, instance, error = error.full(), "target is down");
         }
+        changed
+    }
+
+    /// Tells when the source's values change, if it can.
+    pub(super) fn changes(&self) -> Option<Changes> {
+        self.source.changes()
+    }
+
+    /// Asks the target between two scrapes, and writes what has changed as of `now`; the series that have. An error is for the next
+    /// scrape to tell.
+    pub(super) async fn look(
+        &self,
+        now: DateTime<Utc>,
+        clock: &SharedClock,
+        store: &RwLock<SampleStore>,
+    ) -> Vec<Labels> {
+        let Ok(samples) = self.collect(clock).await else { return Vec::new() };
+        let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
+        self.intake().take_changes(&samples, now, &mut store)
     }
 
     async fn collect(&self, clock: &SharedClock) -> Result<Vec<Sample>> {

@@ -289,6 +289,12 @@ async fn rules_that_cannot_be_answered_are_refused_with_the_remedy() {
                 engine's own rules, and neither side has the other's series; record what is wanted of \"fleet\" by a rule of \
                 its own and look at what that records";
     assert!(error.contains(said), "{error}");
+    let change = RuleGroup::new("change").with_rules([Rule::new("Now", "up == 0").evaluated_on_change()]);
+    let error = builder(Arc::clone(&fleet), [change]).build().unwrap_err().to_string();
+    assert!(
+        error.contains("its group is asked of \"fleet\", whose changes nobody sees; move it to"),
+        "{error}"
+    );
     // Without a source the same rules are fine.
     let mut own = group.clone();
     own.source = None;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{ClockExt as _, Result, SharedClock, TaskHandle, TaskSet};
+use alfred_ops_core::{Changes, ClockExt as _, Result, SharedClock, TaskHandle, TaskSet};
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -17,6 +17,9 @@ use crate::scrape::next_run;
 
 /// How long the last attempts may take once the engine is told to stop; orchestrators kill after 10 s.
 const DRAIN_MAX: Duration = Duration::from_secs(8);
+/// How often a source that tells of changes is looked at between two scrapes at most: what changes all the time must not
+/// be read all the time, and each reading has a millisecond of its own.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Runs the engine's tasks until `cancel` is cancelled or one of them panics.
 pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Result<()> {
@@ -89,19 +92,48 @@ fn start_groups(
     .collect()
 }
 
+/// Scrapes a target at its times, and looks at it in between when its source tells of changes.
 async fn scrape_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
     let Some(probe) = engine.parts().probes.get(index) else { return };
     let clock = &engine.parts().clock;
+    let mut changes = probe.changes();
+    let mut next = next_run(clock.now(), probe.interval, probe.seed);
+    let mut last_asked = None;
     loop {
-        let next = next_run(clock.now(), probe.interval, probe.seed);
-        if !sleep_until(clock, next, &cancel).await {
-            return;
-        }
+        let changed = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = changed(&mut changes) => true,
+            () = clock.sleep(until(clock, next)) => false,
+        };
+        let pause =
+            last_asked.map_or(Duration::ZERO, |at| LOOK_INTERVAL_MIN.saturating_sub(clock.monotonic() - at));
+        let asked = async {
+            if changed {
+                clock.sleep(pause).await;
+            }
+            // A scrape sees what has changed as well, and must not be put off by changes that never end.
+            if clock.now() >= next {
+                engine.scrape_and_react(probe, clock.now()).await;
+                next = next_run(clock.now(), probe.interval, probe.seed);
+            } else {
+                engine.look_and_react(probe, clock.now()).await;
+            }
+        };
         tokio::select! {
             biased;
             () = cancel.cancelled() => return,
-            () = engine.scrape(probe, clock.now()) => {}
+            () = asked => {}
         }
+        last_asked = Some(clock.monotonic());
+    }
+}
+
+/// Returns when the source tells of a change; never if it cannot.
+async fn changed(changes: &mut Option<Changes>) {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -172,10 +204,13 @@ async fn deliver_loop(engine: AlertEngine, index: usize, cancel: CancellationTok
 
 /// Returns true at `time`, false if cancelled before.
 async fn sleep_until(clock: &SharedClock, time: DateTime<Utc>, cancel: &CancellationToken) -> bool {
-    let wait = (time - clock.now()).to_std().unwrap_or_default();
     tokio::select! {
         biased;
         () = cancel.cancelled() => false,
-        () = clock.sleep(wait) => true,
+        () = clock.sleep(until(clock, time)) => true,
     }
+}
+
+fn until(clock: &SharedClock, time: DateTime<Utc>) -> Duration {
+    (time - clock.now()).to_std().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::GroupEvaluator;
 use super::answers::Answers;
-use super::group_evaluator::distinct;
+use super::rehearsing::distinct;
 use super::source_oracle::SourceOracle;
 use crate::alert::{RuleHealth, RuleReport};
 use crate::explain::{Explanation, explain, explain_by};

@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use alfred_ops_core::Labels;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::answers::{Answers, ROUNDS_MAX};
+use super::answers::Answers;
 use super::asking::Asking;
 use super::awaited::Awaited;
 use super::outputs::Outputs;
-use super::progress::Progress;
 use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
-use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport};
+use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport, Transition};
 use crate::promql::QueryOptions;
 use crate::rule::{CheckedGroup, CheckedRule, Home, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
-use crate::store::SampleStore;
+use crate::store::{Interest, SampleStore};
 
 /// Evaluates the rules of one group, one after the other: later ones see what earlier ones have recorded.
 ///
@@ -38,6 +38,11 @@ impl GroupEvaluator {
                 .as_ref()
                 .and_then(|alert| alert.watched.as_ref())
                 .map(crate::promql::Query::plan),
+            reacts_to: rule
+                .alert
+                .as_ref()
+                .filter(|alert| alert.on_change)
+                .map(|_| Interest::of([&rule.query], &options)),
             alerts: Alerts::new(),
             awaited: Awaited::default(),
             outputs: Outputs::default(),
@@ -159,62 +164,7 @@ impl GroupEvaluator {
         evaluation
     }
 
-    /// What the group's source is to be asked for the rules that it answers, beyond `answers`: first their expressions,
-    /// then what those lead to. Changes nothing.
-    pub(crate) fn questions(
-        &mut self,
-        store: &RwLock<SampleStore>,
-        now: DateTime<Utc>,
-        answers: &Answers,
-    ) -> Vec<String> {
-        let there = |(_, rule): &(usize, &CheckedRule)| rule.home == Home::There;
-        let places: Vec<usize> =
-            self.checked.rules.iter().enumerate().filter(there).map(|(place, _)| place).collect();
-        let mut questions = Vec::new();
-        for place in places {
-            let (run, state) = self.rehearsal(place, store, now, answers);
-            questions.extend(run.questions(state));
-        }
-        distinct(questions, answers)
-    }
-
-    /// Goes on evaluating the rules at `now`, as [`evaluate`](Self::evaluate) does, with what the group's source has
-    /// answered. Returns what is to be asked of it before the next rule, nothing at the end.
-    ///
-    /// A rule of which the source has not answered all, and may not be asked more, counts as one that cannot be evaluated.
-    pub(crate) fn advance(
-        &mut self,
-        progress: &mut Progress,
-        store: &RwLock<SampleStore>,
-        now: DateTime<Utc>,
-        answers: &Answers,
-    ) -> Vec<String> {
-        while progress.rules < self.states.len() {
-            let (run, state) = self.rehearsal(progress.rules, store, now, answers);
-            let questions = distinct(run.questions(state), answers);
-            if !questions.is_empty() && progress.rounds < ROUNDS_MAX {
-                progress.rounds += 1;
-                return questions;
-            }
-            self.evaluate_rule(progress.rules, store, now, Some(answers), &mut progress.evaluation);
-            (progress.rules, progress.rounds) = (progress.rules + 1, 0);
-        }
-        Vec::new()
-    }
-
-    fn rehearsal<'e>(
-        &'e mut self,
-        place: usize,
-        store: &'e RwLock<SampleStore>,
-        now: DateTime<Utc>,
-        answers: &'e Answers,
-    ) -> (Run<'e>, &'e mut RuleState) {
-        let (mut run, state) = self.run(place, store, now, Some(answers));
-        run.asking.rehearsal = true;
-        (run, state)
-    }
-
-    fn run<'e>(
+    pub(super) fn run<'e>(
         &'e mut self,
         place: usize,
         store: &'e RwLock<SampleStore>,
@@ -235,7 +185,7 @@ impl GroupEvaluator {
         (run, &mut self.states[place])
     }
 
-    fn evaluate_rule(
+    pub(super) fn evaluate_rule(
         &mut self,
         place: usize,
         store: &RwLock<SampleStore>,
@@ -256,12 +206,35 @@ impl GroupEvaluator {
         }
         evaluation.reports.push(state.report.clone());
     }
-}
 
-/// Each question once, and no more than may be asked.
-pub(super) fn distinct(mut questions: Vec<String>, answers: &Answers) -> Vec<String> {
-    questions.sort_unstable();
-    questions.dedup();
-    questions.truncate(answers.room());
-    questions
+    /// Whether any rule is evaluated when what it looks at changes.
+    pub(crate) fn reacts(&self) -> bool {
+        self.states.iter().any(|state| state.reacts_to.is_some())
+    }
+
+    /// Raises, of the rules that are evaluated on change and look at any of the `changed` series, the alerts that begin
+    /// at `now`. Alerts end, and failures are told, by [`evaluate`](Self::evaluate) alone.
+    pub(crate) fn react(
+        &mut self,
+        store: &RwLock<SampleStore>,
+        changed: &[Labels],
+        now: DateTime<Utc>,
+    ) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        for place in 0..self.states.len() {
+            let Some(interest) = &self.states[place].reacts_to else { continue };
+            if !changed.iter().any(|labels| interest.keep_millis(labels).is_some()) {
+                continue;
+            }
+            let (run, state) = self.run(place, store, now, None);
+            if let Err(error) = run.raise(state, &mut transitions) {
+                tracing::debug!(
+                    rule = run.rule.name,
+                    error = error.full(),
+                    "rule cannot be evaluated on change"
+                );
+            }
+        }
+        transitions
+    }
 }

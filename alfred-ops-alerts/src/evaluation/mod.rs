@@ -10,6 +10,7 @@ mod explaining;
 mod group_evaluator;
 mod outputs;
 mod progress;
+mod rehearsing;
 mod removed;
 mod rule_evaluator;
 mod rule_state;

@@ -45,6 +45,18 @@ impl Run<'_> {
         }
     }
 
+    /// Raises the alerts that begin now, and changes nothing else.
+    pub(super) fn raise(&self, state: &mut RuleState, transitions: &mut Vec<Transition>) -> Result<()> {
+        let Some(part) = &self.rule.alert else { return Ok(()) };
+        let held = self
+            .held(part, samples(self.asking.ask(self.rule.home, &self.rule.query, &mut state.plan)?.value))?;
+        self.check_limit(held.len(), "alerts")?;
+        let (watched, awaited) = (HashSet::new, &state.awaited.labels);
+        let step = Step { rule: part, now: self.now, watched, awaited, transitions };
+        state.alerts = step.raise(std::mem::take(&mut state.alerts), held);
+        Ok(())
+    }
+
     /// What is to be asked of the source before the rule can be evaluated, as far as that can be told now.
     pub(super) fn questions(&self, state: &mut RuleState) -> Vec<String> {
         let there = self.rule.home == Home::There;
@@ -126,23 +138,9 @@ impl Run<'_> {
         samples: Vec<VectorSample>,
         transitions: &mut Vec<Transition>,
     ) -> Result<(usize, Written)> {
-        let mut held: BTreeMap<Labels, Held> = BTreeMap::new();
+        let held = self.held(part, samples)?;
         let ask = |text: &str| self.asking.ask_for_template(text);
         let environment = Environment::new(self.now).with_query(&ask);
-        for sample in samples {
-            let labels = alert_labels(self.rule, &sample, &environment);
-            let value = number(&sample.value);
-            let annotations = part.annotations.iter();
-            let fill = |(name, template): &(String, Template)| {
-                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
-            };
-            let annotations = annotations.map(fill).collect();
-            if held.insert(labels, Held { value, annotations }).is_some() {
-                return Err(duplicate(
-                    "vector contains metrics with the same labelset after applying alert labels",
-                ));
-            }
-        }
         let count = held.len();
         state.awaited.see(&held, self.now);
         let known = transitions.len();
@@ -166,6 +164,26 @@ impl Run<'_> {
             return Err(error);
         }
         Ok((count, alert_series(&state.alerts)))
+    }
+
+    /// The alerts whose condition holds, with their texts.
+    fn held(&self, part: &AlertPart, samples: Vec<VectorSample>) -> Result<BTreeMap<Labels, Held>> {
+        let ask = |text: &str| self.asking.ask_for_template(text);
+        let environment = Environment::new(self.now).with_query(&ask);
+        let mut held = BTreeMap::new();
+        for sample in samples {
+            let labels = alert_labels(self.rule, &sample, &environment);
+            let fill = |(name, template): &(String, Template)| {
+                (name.clone(), template.render(&sample.labels, &sample.value, &environment))
+            };
+            let annotations = part.annotations.iter().map(fill).collect();
+            if held.insert(labels, Held { value: number(&sample.value), annotations }).is_some() {
+                return Err(duplicate(
+                    "vector contains metrics with the same labelset after applying alert labels",
+                ));
+            }
+        }
+        Ok(held)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GroupRule, Home, RuleGroup, Template};
+use super::{GroupRule, Home, Rule, RuleGroup, Template};
 use crate::promql::ast::{BinaryOp, Node, NodeKind, ValueType};
 use crate::promql::{Query, QueryError};
 
@@ -26,6 +26,8 @@ pub(crate) struct CheckedRule {
 pub(crate) struct AlertPart {
     pub(crate) for_duration: Duration,
     pub(crate) keep_firing_for: Duration,
+    /// Whether it is evaluated when what it looks at changes, too.
+    pub(crate) on_change: bool,
     pub(crate) annotations: Vec<(String, Template)>,
     /// What the expression's condition looks at, so that "no longer true" can be told from "no longer there".
     pub(crate) watched: Option<Query>,
@@ -69,6 +71,7 @@ impl CheckedRule {
             GroupRule::Alert(rule) => Some(AlertPart {
                 for_duration: rule.for_duration,
                 keep_firing_for: rule.keep_firing_for,
+                on_change: rule.on_change,
                 annotations: rule
                     .annotations
                     .iter()
@@ -78,6 +81,7 @@ impl CheckedRule {
             }),
         };
         check_names(rule, &labels, problems);
+        check_on_change(rule, group, problems);
         let query = query.filter(|_| problems.len() == before)?;
         Some(Self { name: name.to_owned(), query, home: Home::Here, labels, alert })
     }
@@ -116,6 +120,25 @@ fn check_names(rule: &GroupRule, labels: &[(String, Template)], problems: &mut V
             let of = if record { "a recorded series" } else { "an alert" };
             problems.push(format!("{label:?} cannot be the name of a label of {of}"));
         }
+    }
+}
+
+fn check_on_change(rule: &GroupRule, group: &RuleGroup, problems: &mut Vec<String>) {
+    let GroupRule::Alert(Rule { on_change: true, for_duration, .. }) = rule else { return };
+    if !for_duration.is_zero() {
+        problems.push(format!("it is evaluated on change and has `for: {for_duration:?}`; leave one out"));
+    }
+    if let Some(source) = &group.source {
+        problems.push(format!(
+            "it is evaluated on change, and its group is asked of {source:?}, whose changes nobody sees; move it to a group \
+             without a source"
+        ));
+    }
+    if !group.query_offset.is_zero() {
+        problems.push(format!(
+            "it is evaluated on change, and its group looks back by {:?}; move it to a group without query offset",
+            group.query_offset
+        ));
     }
 }
 

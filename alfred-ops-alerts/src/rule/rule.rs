@@ -19,6 +19,8 @@ pub struct Rule {
     pub for_duration: Duration,
     /// How long an alert goes on firing after the expression held for the last time.
     pub keep_firing_for: Duration,
+    /// Whether it is also evaluated as soon as what it looks at changes in this process, and not only at its group's times.
+    pub on_change: bool,
     /// Labels added to each alert, over those of the reading: `severity` at least.
     pub labels: BTreeMap<String, String>,
     /// What a person is told.
@@ -34,6 +36,7 @@ impl Rule {
             expr: expr.to_string(),
             for_duration: Duration::ZERO,
             keep_firing_for: Duration::ZERO,
+            on_change: false,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
         }
@@ -50,6 +53,17 @@ impl Rule {
     #[must_use]
     pub const fn with_keep_firing_for(mut self, keep_firing_for: Duration) -> Self {
         self.keep_firing_for = keep_firing_for;
+        self
+    }
+
+    /// Evaluates it also as soon as what it looks at changes, if that comes from a target in this process whose source
+    /// [tells of changes](alfred_ops_core::MetricSource::changes). Needs a `for` of zero and a group without query offset.
+    ///
+    /// What changed is looked at at most every 20 ms. Such an evaluation only raises alerts; all else is decided at the
+    /// group's times.
+    #[must_use]
+    pub const fn evaluated_on_change(mut self) -> Self {
+        self.on_change = true;
         self
     }
 

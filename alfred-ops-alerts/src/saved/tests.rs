@@ -20,6 +20,7 @@ fn at(minutes: i64) -> DateTime<Utc> {
 
 fn rule(for_minutes: u64) -> AlertPart {
     AlertPart {
+        on_change: false,
         for_duration: Duration::from_secs(60 * for_minutes),
         keep_firing_for: Duration::from_secs(60 * 5),
         annotations: Vec::new(),

@@ -20,6 +20,15 @@ pub(crate) struct Scrape {
     pub(crate) duration: Duration,
 }
 
+/// What came of writing a scrape.
+#[derive(Debug, Default)]
+pub(crate) struct TakenScrape {
+    /// The error of a scrape that failed, when it is news.
+    pub(crate) news: Option<Error>,
+    /// The series that say something else than before, if changes are noted.
+    pub(crate) changed: Vec<Labels>,
+}
+
 /// Writes what one target says into the store, and remembers its series to notice those that end.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -28,6 +37,7 @@ pub(crate) struct Intake {
     /// The series of the page, as the page and as the store names them, and when they were last seen.
     series: HashMap<Labels, Known>,
     scrapes: u64,
+    notes_changes: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +52,13 @@ impl Intake {
         let text = |name| labels.get(name).unwrap_or_default().to_owned();
         let status =
             TargetStatus { job: text("job"), instance: text("instance"), address, ..TargetStatus::default() };
-        Self { labels, status, series: HashMap::new(), scrapes: 0 }
+        Self { labels, status, series: HashMap::new(), scrapes: 0, notes_changes: false }
+    }
+
+    /// Sets whether series that change are noted.
+    pub(crate) const fn noting_changes(mut self, notes_changes: bool) -> Self {
+        self.notes_changes = notes_changes;
+        self
     }
 
     pub(crate) const fn status(&self) -> &TargetStatus {
@@ -50,8 +66,8 @@ impl Intake {
     }
 
     /// Writes one scrape: its samples, the ends of series that it has no more (all of them if it failed), and
-    /// `up` and its like. The error of a scrape that failed is returned when it is news.
-    pub(crate) fn take(&mut self, scrape: Scrape, store: &mut SampleStore) -> Option<Error> {
+    /// `up` and its like.
+    pub(crate) fn take(&mut self, scrape: Scrape, store: &mut SampleStore) -> TakenScrape {
         let Scrape { outcome, started_at, duration } = scrape;
         self.scrapes += 1;
         self.status.last_scrape = Some(started_at);
@@ -61,6 +77,11 @@ impl Intake {
             Ok(samples) => (samples, None),
             Err(error) => (Vec::new(), Some(error)),
         };
+        // What changes is seen before the samples become the past.
+        let changed = match self.notes_changes {
+            true => self.take_changes(&samples, started_at, store),
+            false => Vec::new(),
+        };
         self.status.samples = samples.len();
         self.status.refused = samples.iter().filter(|sample| !self.write(sample, started_at, store)).count();
         self.end_unseen(started_at, store);
@@ -68,7 +89,31 @@ impl Intake {
         self.status.last_error = error.as_ref().map(Error::full);
         self.status.failures_in_a_row = error.as_ref().map_or(0, |_| self.status.failures_in_a_row + 1);
         self.write_own(started_at, store);
-        error.filter(|_| was_up)
+        TakenScrape { news: error.filter(|_| was_up), changed }
+    }
+
+    /// Writes what was read at `now`, between two scrapes; the labels of the series that say something else than before.
+    /// What has vanished or failed is for the next scrape to notice.
+    pub(crate) fn take_changes(
+        &mut self,
+        samples: &[Sample],
+        now: DateTime<Utc>,
+        store: &mut SampleStore,
+    ) -> Vec<Labels> {
+        let mut changed = Vec::new();
+        for sample in samples.iter().filter(|sample| sample.timestamp.is_none()) {
+            let known = self.known(&sample.labels);
+            if store.set_provisional(&known.stored, now.timestamp_millis(), sample.value) {
+                changed.push(known.stored.clone());
+            }
+        }
+        changed
+    }
+
+    fn known(&mut self, page: &Labels) -> &mut Known {
+        let (target, seen) = (&self.labels, self.scrapes);
+        let new = || Known { stored: stored_labels(target, page), seen };
+        self.series.entry(page.clone()).or_insert_with(new)
     }
 
     fn write(&mut self, sample: &Sample, started_at: DateTime<Utc>, store: &mut SampleStore) -> bool {
@@ -78,11 +123,7 @@ impl Intake {
             Some(at) if at > started_at + AHEAD_MAX => return false,
             Some(at) => store.append(&stored_labels(&self.labels, &sample.labels), at, sample.value),
             None => {
-                let target = &self.labels;
-                let known = self
-                    .series
-                    .entry(sample.labels.clone())
-                    .or_insert_with(|| Known { stored: stored_labels(target, &sample.labels), seen: 0 });
+                let known = self.known(&sample.labels);
                 known.seen = scrapes;
                 store.append(&known.stored, started_at, sample.value)
             }
@@ -159,7 +200,7 @@ mod tests {
     #[test]
     fn samples_get_the_labels_of_their_target_and_keep_their_own() {
         let (mut intake, mut store) = (intake(), SampleStore::default());
-        assert!(intake.take(scrape("m{job=\"mine\",x=\"1\"} 7\n", 0), &mut store).is_none());
+        assert!(intake.take(scrape("m{job=\"mine\",x=\"1\"} 7\n", 0), &mut store).news.is_none());
         assert_eq!(
             present(&store, "m", 0),
             ["m{exported_job=\"mine\",instance=\"a:1\",job=\"agents\",x=\"1\"} 7"]
@@ -190,9 +231,9 @@ mod tests {
     fn a_failed_scrape_ends_all_series_and_is_news_once() {
         let (mut intake, mut store) = (intake(), SampleStore::default());
         intake.take(scrape("m 1\n", 0), &mut store);
-        let error = intake.take(scrape("m 1\nn {\n", 15), &mut store).unwrap();
+        let error = intake.take(scrape("m 1\nn {\n", 15), &mut store).news.unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(intake.take(scrape("n {\n", 30), &mut store).is_none());
+        assert!(intake.take(scrape("n {\n", 30), &mut store).news.is_none());
         assert_eq!(present(&store, "m", 30), [""; 0]);
         assert_eq!(present(&store, "up", 30), ["up{instance=\"a:1\",job=\"agents\"} 0"]);
         let status = intake.status();

@@ -21,6 +21,6 @@ pub use status::{TargetHealth, TargetStatus};
 pub use target::Target;
 
 pub(crate) use connector::Connector;
-pub(crate) use intake::{Intake, Scrape};
+pub(crate) use intake::{Intake, Scrape, TakenScrape};
 pub(crate) use schedule::next_run;
 pub(crate) use target::Origin;

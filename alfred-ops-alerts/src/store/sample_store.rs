@@ -198,6 +198,20 @@ impl SampleStore {
         Some(Appended::Stored)
     }
 
+    /// Sets the number that stands at the end of a series until its next sample: what was read between two scrapes. At most
+    /// one of a series is kept, so that functions over ranges mean what they do without. Whether the series says something
+    /// new.
+    pub(crate) fn set_provisional(&mut self, labels: &Labels, millis: i64, value: f64) -> bool {
+        let Ok(place) = self.find_or_make(labels) else { return false };
+        let Some(series) = self.at(place) else { return false };
+        let (samples, bytes) = (series.len(), series.bytes());
+        let changed = series.set_provisional(millis, value);
+        let (more, after) = (series.len() - samples, series.bytes());
+        self.counters.samples += more;
+        self.counters.bytes = (self.counters.bytes + after).saturating_sub(bytes);
+        changed
+    }
+
     /// Notes that a series ended at `at`: it is not present from then on, until it is appended to again.
     pub fn mark_stale(&mut self, labels: &Labels, at: DateTime<Utc>) {
         if let Some(slot) = self.by_labels.get(labels).copied() {
@@ -208,7 +222,7 @@ impl SampleStore {
     /// Notes that the series at `place` ended.
     pub(crate) fn end(&mut self, place: Place, millis: i64) {
         let Some(slot) = self.at(place) else { return };
-        if slot.last_time().is_some_and(|last| last < millis) {
+        if slot.last_time().is_none_or(|last| last < millis) {
             slot.end(millis);
         }
     }

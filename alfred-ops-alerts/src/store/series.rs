@@ -29,6 +29,8 @@ struct Rare {
     /// When the series ended, ascending.
     ends: Vec<i64>,
     histograms: Vec<(i64, Arc<Histogram>)>,
+    /// What was read between two scrapes: it counts as the last number until the next sample or end.
+    provisional: Option<(i64, f64)>,
 }
 
 /// Samples are given up in batches of at least this part of all, for giving up means writing anew.
@@ -50,10 +52,11 @@ impl Series {
 
     /// How many samples it has.
     pub(super) fn len(&self) -> usize {
-        self.times.len() + self.rare.as_ref().map_or(0, |rare| rare.histograms.len())
+        let of_rare = |rare: &Rare| rare.histograms.len() + usize::from(rare.provisional.is_some());
+        self.times.len() + self.rare.as_deref().map_or(0, of_rare)
     }
 
-    /// The time of its last sample or end.
+    /// The time of its last sample or end, leaving out what is provisional.
     pub(super) fn last_time(&self) -> Option<i64> {
         let rare = self.rare.as_ref();
         let end = rare.and_then(|rare| rare.ends.last().copied());
@@ -66,11 +69,28 @@ impl Series {
         Some((self.times.at(last), self.values.at(last)))
     }
 
+    /// Sets what stands at its end until the next sample; whether it is later than all samples and says something else
+    /// than the last one.
+    pub(super) fn set_provisional(&mut self, millis: i64, value: f64) -> bool {
+        if self.last_time().is_some_and(|last| last >= millis) {
+            return false;
+        }
+        let same = matches!(
+            self.latest(i64::MIN, i64::MAX),
+            Some((_, SampleValue::Float(known))) if known.to_bits() == value.to_bits()
+        );
+        if !same {
+            self.rare.get_or_insert_default().provisional = Some((millis, value));
+        }
+        !same
+    }
+
     /// Adds a sample that is later than all others.
     pub(super) fn push(&mut self, millis: i64, value: &SampleValue) {
         match value {
             SampleValue::Float(value) => self.push_float(millis, *value),
             SampleValue::Histogram(histogram) => {
+                self.settle(millis);
                 let histogram = self.told_reset(histogram);
                 self.rare.get_or_insert_default().histograms.push((millis, histogram));
             }
@@ -78,6 +98,7 @@ impl Series {
     }
 
     pub(super) fn push_float(&mut self, millis: i64, value: f64) {
+        self.settle(millis);
         if !self.times.push(millis) {
             // After weeks of silence nothing of the past is of use to any rule.
             (self.times, self.values, self.ascending) = (Times::default(), Values::default(), true);
@@ -89,6 +110,13 @@ impl Series {
             self.ascending = !value.is_nan();
         }
         self.values.push(value);
+    }
+
+    /// Forgets what is provisional and not later than a sample or end at `millis`.
+    fn settle(&mut self, millis: i64) {
+        if let Some(rare) = &mut self.rare {
+            rare.provisional = rare.provisional.filter(|(read, _)| *read > millis);
+        }
     }
 
     /// A histogram that says whether it goes on from the one before, as Prometheus' storage does.
@@ -107,6 +135,7 @@ impl Series {
 
     /// Notes that it ended at `millis`.
     pub(super) fn end(&mut self, millis: i64) {
+        self.settle(millis);
         self.rare.get_or_insert_default().ends.push(millis);
     }
 
@@ -121,7 +150,8 @@ impl Series {
             rare.ends.retain(|millis| *millis > oldest);
             let expired = rare.histograms.partition_point(|(millis, _)| *millis <= oldest);
             rare.histograms.drain(..expired);
-            if rare.ends.is_empty() && rare.histograms.is_empty() {
+            rare.provisional = rare.provisional.filter(|(millis, _)| *millis > oldest);
+            if rare.ends.is_empty() && rare.histograms.is_empty() && rare.provisional.is_none() {
                 self.rare = None;
             }
         }
@@ -161,13 +191,15 @@ impl Series {
         let histogram = rare.histograms.partition_point(|(millis, _)| *millis <= until).checked_sub(1);
         let histogram =
             histogram.and_then(|place| rare.histograms.get(place)).filter(|(millis, _)| *millis > after);
-        let newest = match (float, histogram) {
-            (Some((millis, _)), Some((of_histogram, value))) if *of_histogram > millis => {
+        let provisional = rare.provisional.filter(|(millis, _)| *millis > after && *millis <= until);
+        let newest = match (provisional, float, histogram) {
+            (Some((millis, value)), ..) => (millis, value.into()),
+            (None, Some((millis, _)), Some((of_histogram, value))) if *of_histogram > millis => {
                 (*of_histogram, SampleValue::Histogram(Arc::clone(value)))
             }
-            (Some((millis, place)), _) => (millis, self.values.at(place).into()),
-            (None, Some((millis, value))) => (*millis, SampleValue::Histogram(Arc::clone(value))),
-            (None, None) => return None,
+            (None, Some((millis, place)), _) => (millis, self.values.at(place).into()),
+            (None, None, Some((millis, value))) => (*millis, SampleValue::Histogram(Arc::clone(value))),
+            (None, None, None) => return None,
         };
         let ended = rare.ends.iter().any(|end| *end <= until && *end > newest.0);
         (!ended).then_some(newest)
@@ -182,17 +214,33 @@ impl Series {
             let within = |millis: i64| millis > after && millis <= until;
             let histograms = rare.histograms.iter().filter(|(millis, _)| within(*millis));
             window.histograms.extend(histograms.cloned());
+            window.floats.extend(rare.provisional.filter(|(millis, _)| within(*millis)));
         }
     }
 
     /// How it grew within a range, if it holds numbers only.
     pub(super) fn growth(&self, after: i64, until: i64) -> Option<Growth> {
-        if self.rare.as_ref().is_some_and(|rare| !rare.histograms.is_empty()) {
+        let mut growth = self.growth_of_samples(after, until);
+        let Some(rare) = &self.rare else { return Some(growth) };
+        if !rare.histograms.is_empty() {
             return None;
         }
+        if let Some(last) = rare.provisional.filter(|(millis, _)| *millis > after && *millis <= until) {
+            if growth.samples == 0 {
+                growth.first = last;
+            } else if last.1 < growth.last.1 {
+                growth.lost += growth.last.1;
+            }
+            growth.last = last;
+            growth.samples += 1;
+        }
+        Some(growth)
+    }
+
+    fn growth_of_samples(&self, after: i64, until: i64) -> Growth {
         let places = self.times.until(after)..self.times.until(until);
-        if places.len() < 2 {
-            return Some(Growth { samples: places.len(), ..Growth::default() });
+        if places.is_empty() {
+            return Growth::default();
         }
         let point = |place: usize| (self.times.at(place), self.values.at(place));
         let mut lost = 0.0;
@@ -205,6 +253,6 @@ impl Series {
                 before = value;
             });
         }
-        Some(Growth { first: point(places.start), last: point(places.end - 1), lost, samples: places.len() })
+        Growth { first: point(places.start), last: point(places.end - 1), lost, samples: places.len() }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::Sample;
+use super::{ChangeSignal, Changes, Sample};
 use crate::Result;
 
 /// Somewhere the present samples of one thing can be read: a registry in this process, a scraped page.
@@ -24,12 +24,38 @@ pub trait MetricSource: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Whatever kept the source from answering in full.
     async fn collect(&self) -> Result<Vec<Sample>>;
+
+    /// Tells of changes from now on, if the source can: rules may then be evaluated before the next scrape. By default it
+    /// cannot.
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 }
 
 /// A source in this process: a closure that reads the present samples and does not block.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use alfred_ops_core::{ChangeSignal, ClosureSource, Labels, Sample};
+///
+/// let (failures, changed) = (Arc::new(AtomicU32::new(0)), ChangeSignal::new());
+/// let read = Arc::clone(&failures);
+/// let source = ClosureSource::new("agents", move || {
+///     Ok(vec![Sample::new(Labels::metric("tasks_errors_total"), f64::from(read.load(Ordering::Relaxed)))])
+/// })
+/// // Only for rules that shall not wait for the next scrape.
+/// .with_changes(&changed);
+///
+/// failures.fetch_add(1, Ordering::Relaxed);
+/// changed.notify();
+/// # drop(source);
+/// ```
 pub struct ClosureSource<F> {
     name: String,
     read: F,
+    changes: Option<ChangeSignal>,
 }
 
 impl<F> ClosureSource<F>
@@ -39,7 +65,14 @@ where
     /// A source named `name` that answers with what `read` returns.
     #[must_use]
     pub fn new(name: impl Into<String>, read: F) -> Self {
-        Self { name: name.into(), read }
+        Self { name: name.into(), read, changes: None }
+    }
+
+    /// Lets `signal` tell of changes.
+    #[must_use]
+    pub fn with_changes(mut self, signal: &ChangeSignal) -> Self {
+        self.changes = Some(signal.clone());
+        self
     }
 }
 
@@ -60,6 +93,10 @@ where
 
     async fn collect(&self) -> Result<Vec<Sample>> {
         (self.read)()
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.changes.as_ref().map(ChangeSignal::watch)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rules over scraped pages, beside Prometheus on the same pages and the same rules.
 
+mod latency;
 mod pages;
 mod peer;
 mod rule_set;
@@ -40,6 +41,8 @@ pub(crate) async fn measure(quick: bool) -> Result<Figures> {
         "ours: {:.0} evaluations per CPU second, {:.3} us per sample, {:.0} MiB resident",
         ours.evaluations_per_cpu_second, ours.ingest_micros, ours.resident_mib
     );
+    let sample_to_sink = latency::measure(&rules, if quick { 200 } else { 1000 }).await?;
+    println!("ours: p99 from a change to the sink {sample_to_sink:.1} ms");
     let peer = peer::measure(&rules, Duration::from_secs(if quick { 45 } else { 120 })).await?;
     println!(
         "Prometheus: {:.0} evaluations per CPU second, {:.3} us per sample, {:.0} MiB resident",
@@ -52,6 +55,7 @@ pub(crate) async fn measure(quick: bool) -> Result<Figures> {
         ("rules.ingest_vs_prometheus", ours.ingest_micros / peer.ingest_micros),
         ("rules.rss_vs_prometheus", ours.resident_mib / peer.resident_mib),
         ("rules.bytes_per_series", bytes_per_series),
+        ("rules.sample_to_sink_p99_ms", sample_to_sink),
     ])
 }
 

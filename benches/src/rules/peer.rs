@@ -87,7 +87,7 @@ async fn run(groups: &[RuleGroup], length: Duration) -> Result<Run> {
 }
 
 /// Answers every request with the page of the next step.
-async fn serve(listener: TcpListener, target: usize, served: Arc<AtomicUsize>) {
+pub(super) async fn serve(listener: TcpListener, target: usize, served: Arc<AtomicUsize>) {
     let mut step = 0;
     let mut connection: Option<TcpStream> = None;
     loop {
@@ -142,6 +142,6 @@ pub(super) fn resident_mib(pid: u32) -> Result<f64> {
     kib.map(|kib| kib / 1024.0).ok_or_else(|| failed("the process tells no memory"))
 }
 
-fn io(what: &'static str) -> impl Fn(std::io::Error) -> Error {
+pub(super) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::new(ErrorKind::Unavailable, "measure rules", what).with_source(error)
 }

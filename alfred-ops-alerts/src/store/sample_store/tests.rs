@@ -88,7 +88,63 @@ fn what_no_rule_looks_at_is_not_kept_and_silent_series_make_room() {
     assert_eq!(store.counters().series, 0);
 }
 
+/// Samples in an order of their own, written.
+fn sorted(value: Value) -> Vec<String> {
+    match value {
+        Value::Vector(samples) => {
+            let mut all: Vec<String> =
+                samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
+            all.sort();
+            all
+        }
+        other => vec![format!("{other:?}")],
+    }
+}
+
 proptest! {
+    /// What is read between two samples counts like a sample until the next one, and has then never been.
+    #[test]
+    fn what_is_provisional_counts_until_the_next_sample(
+        steps in prop::collection::vec((
+            prop_oneof![6 => (0_i32..20).prop_map(|v| Some(f64::from(v))), 1 => any::<f64>().prop_map(Some), 1 => Just(None)],
+            prop::collection::vec(prop_oneof![(0_i32..20).prop_map(f64::from), any::<f64>()], 0..3),
+        ), 0..40)
+    ) {
+        let queries = ["m", "rate(m[2m])", "count_over_time(m[90s])", "max_over_time(m[1m])", "resets(m[2m])"];
+        let queries: Vec<Query> = queries.iter().map(|text| text.parse().unwrap()).collect();
+        let options = QueryOptions::default();
+        let mut store = SampleStore::new(StoreLimits::default(), Interest::of(&queries, &options));
+        let mut whole = RecordedSeries::new();
+        let mut now = 0;
+        for (value, provisional) in steps {
+            now += 15_000;
+            match value {
+                Some(value) => drop(store.append_value(&labels(0), now, &value.into())),
+                None => store.mark_stale(&labels(0), DateTime::from_timestamp_millis(now).unwrap()),
+            }
+            whole.push(&labels(0), now, value.map(Into::into));
+            prop_assert!(value.is_none() || !store.set_provisional(&labels(0), now, 77.0));
+            let mut expected = whole.clone();
+            let mut read_at = now;
+            for value in provisional {
+                read_at += 20;
+                let known = queries[0].instant(&store, read_at, &options).unwrap().value;
+                if store.set_provisional(&labels(0), read_at, value) {
+                    expected = whole.clone();
+                    expected.push(&labels(0), read_at, Some(value.into()));
+                } else {
+                    prop_assert_eq!(sorted(known), [format!("{} {}", labels(0), crate::promql::SampleValue::from(value))]);
+                }
+            }
+            store.expire(DateTime::from_timestamp_millis(read_at).unwrap());
+            for query in &queries {
+                let expected = sorted(query.instant(&expected, read_at, &options).unwrap().value);
+                let actual = sorted(query.instant(&store, read_at, &options).unwrap().value);
+                prop_assert_eq!(expected, actual, "{} at {}", query, read_at);
+            }
+        }
+    }
+
     /// The store answers as one that keeps everything whole, as long as nobody looks further back than it keeps.
     #[test]
     fn it_answers_as_one_that_keeps_everything(
@@ -117,15 +173,6 @@ proptest! {
             }
             store.expire(at(now));
             for (query, plan) in queries.iter().zip(&mut plans) {
-                let sorted = |value: Value| match value {
-                    Value::Vector(samples) => {
-                        let mut all: Vec<String> =
-                            samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
-                        all.sort();
-                        all
-                    }
-                    other => vec![format!("{other:?}")],
-                };
                 let expected = sorted(query.instant(&whole, now * 1000, &options).unwrap().value);
                 let actual = sorted(plan.instant(&store, now * 1000, &options).unwrap().value);
                 prop_assert_eq!(expected, actual, "{} at {}", query, now);
