@@ -139,5 +139,5 @@ pub use scraper::{HttpScrape, HttpScraper};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
-pub use store::{Appended, Interest, SampleStore, StoreCounters, StoreLimits};
+pub use store::{Appended, Interest, RestoredSamples, SampleStore, StoreCounters, StoreLimits};
 pub use targets::{DropReason, DroppedTarget, Resolution, ResolvedTarget, resolve};
