@@ -29,6 +29,13 @@ impl Desk<'_> {
     }
 }
 
+/// By another process: a file that this one writes may be open in the child that another test is starting, and what is
+/// open for writing cannot be run.
+fn copy_opsctl(home: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_opsctl")).arg(home.join("opsctl")).status();
+    assert!(copied.unwrap().success());
+}
+
 /// What a server on restored data holds.
 async fn sum_in(server: &PostgresServer, data: PathBuf) -> String {
     let copy = PostgresServer::start_in(data, server.binaries().clone(), Vec::new()).await.unwrap();
@@ -45,7 +52,7 @@ async fn a_person_backs_up_and_restores_by_hand() {
     let home = server.account().private_folder("alfred-ops-opsctl-").unwrap();
     let port = server.options().port;
     let desk = Desk { home: home.path(), server: format!("postgres://postgres@127.0.0.1:{port}") };
-    std::fs::copy(env!("CARGO_BIN_EXE_opsctl"), home.path().join("opsctl")).unwrap();
+    copy_opsctl(home.path());
     let key = desk.json(&["key", "new"])["key"].as_str().unwrap().to_owned();
     std::fs::write(home.path().join("key"), &key).unwrap();
 
@@ -114,7 +121,7 @@ async fn a_person_finds_damage_and_mends_it_from_a_copy() {
     let home = server.account().private_folder("alfred-ops-opsctl-").unwrap();
     let port = server.options().port;
     let desk = Desk { home: home.path(), server: format!("postgres://postgres@127.0.0.1:{port}") };
-    std::fs::copy(env!("CARGO_BIN_EXE_opsctl"), home.path().join("opsctl")).unwrap();
+    copy_opsctl(home.path());
     let key = desk.json(&["key", "new"])["key"].as_str().unwrap().to_owned();
     std::fs::write(home.path().join("key"), &key).unwrap();
     server.psql("CREATE TABLE t AS SELECT g AS x FROM generate_series(1, 1000) g").unwrap();

@@ -30,6 +30,8 @@ pub enum Reason {
     Cleared,
     /// The series is not there any more: nobody knows whether the fault is.
     Vanished,
+    /// The rule is not there any more: nobody looks whether the fault is.
+    RuleRemoved,
 }
 
 impl fmt::Display for Reason {
@@ -40,6 +42,7 @@ impl fmt::Display for Reason {
             Self::KeptFiring { until } => write!(f, "the condition cleared; it is kept firing until {until}"),
             Self::Cleared => f.write_str("the condition does not hold any more"),
             Self::Vanished => f.write_str("the series is not there any more"),
+            Self::RuleRemoved => f.write_str("the rule is not there any more"),
         }
     }
 }

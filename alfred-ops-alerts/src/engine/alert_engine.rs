@@ -1,7 +1,6 @@
 //! Scrapes, evaluates, notifies.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use alfred_ops_core::{Labels, Result, SharedClock};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,14 +8,17 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use super::group::Group;
+use super::groups::Groups;
 use super::jobs::Jobs;
 use super::keeper::Keeper;
 use super::probe::Probe;
-use super::{AlertEngineBuilder, EngineStatus, run};
+use super::{AlertEngineBuilder, EngineStatus, Reload, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
-use crate::evaluation::{Evaluation, GroupEvaluator};
+use crate::evaluation::Evaluation;
 use crate::explain::Explanation;
 use crate::notify::{Ledger, NotifyPolicy, plan_notifications};
+use crate::rule::{RuleGroup, RuleSet};
 use crate::store::SampleStore;
 
 /// How many targets are asked at once in one step: bounds sockets and pages in memory.
@@ -41,18 +43,11 @@ pub(super) struct Parts {
     pub(super) clock: SharedClock,
     pub(super) probes: Vec<Probe>,
     pub(super) jobs: Jobs,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Groups,
     pub(super) store: RwLock<SampleStore>,
     pub(super) dispatches: Vec<Dispatch>,
     pub(super) policy: NotifyPolicy,
     pub(super) keeper: Option<Keeper>,
-}
-
-/// A group of rules and how often it is evaluated.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) interval: Duration,
-    evaluator: Mutex<GroupEvaluator>,
 }
 
 #[derive(Debug)]
@@ -69,16 +64,6 @@ pub(super) struct Desk {
     pub(super) settled: Ledger,
     last_evaluation: Option<DateTime<Utc>>,
     last_expiry: Option<DateTime<Utc>>,
-}
-
-impl Group {
-    pub(super) const fn new(interval: Duration, evaluator: GroupEvaluator) -> Self {
-        Self { interval, evaluator: Mutex::new(evaluator) }
-    }
-
-    pub(super) fn evaluator(&self) -> MutexGuard<'_, GroupEvaluator> {
-        self.evaluator.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl AlertEngine {
@@ -121,8 +106,9 @@ impl AlertEngine {
     /// the changes with their reasons.
     pub fn evaluate_once(&self, now: DateTime<Utc>) -> Vec<Transition> {
         self.expire(now);
-        let transitions: Vec<_> =
-            self.parts().groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
+        let groups = self.parts().groups.list();
+        let transitions: Vec<_> = groups.iter().flat_map(|group| self.evaluate_rules(group, now)).collect();
+        self.desk().last_evaluation = Some(now);
         self.notify(now);
         self.note_change(!transitions.is_empty());
         transitions
@@ -132,6 +118,7 @@ impl AlertEngine {
     pub(super) fn evaluate_group(&self, group: &Group, now: DateTime<Utc>) {
         self.expire(now);
         let transitions = self.evaluate_rules(group, now);
+        self.desk().last_evaluation = Some(now);
         self.notify(now);
         self.note_change(!transitions.is_empty());
     }
@@ -152,18 +139,50 @@ impl AlertEngine {
     }
 
     fn evaluate_rules(&self, group: &Group, now: DateTime<Utc>) -> Vec<Transition> {
-        let mut evaluator = group.evaluator();
-        let before: Vec<RuleReport> = evaluator.reports().cloned().collect();
-        let Evaluation { transitions, reports } = evaluator.evaluate(&self.parts().store, now);
-        drop(evaluator);
+        let evaluated = group.with(|evaluator| {
+            let before: Vec<RuleReport> = evaluator.reports().cloned().collect();
+            (before, evaluator.evaluate(&self.parts().store, now))
+        });
+        let Some((before, Evaluation { transitions, reports })) = evaluated else { return Vec::new() };
         log_changes(&transitions, &before, &reports);
         transitions
     }
 
+    /// Puts `groups` in place of all rules, as of `now`; a [running](Self::run) engine goes on with them.
+    ///
+    /// Groups go by file and name. One that has not changed goes on undisturbed, `for` and rhythm included; in one that
+    /// has, each rule takes over the alerts of the rule of the same kind, name and labels, as in Prometheus: its
+    /// expression, `for` and annotations may be others. The alerts of rules that are no more end, and sinks that were told
+    /// of them are told so; their series end too. What no rule looks at any more is given up at once; a range of a new
+    /// rule fills from now on, unless the engine [keeps everything](AlertEngineBuilder::keep_all).
+    ///
+    /// # Errors
+    /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput) with all problems of all rules at once; then nothing has
+    /// changed.
+    pub fn reload(&self, groups: impl IntoIterator<Item = RuleGroup>, now: DateTime<Utc>) -> Result<Reload> {
+        let rules = RuleSet::of_groups(groups)?;
+        let groups = &self.parts().groups;
+        let mut removed = Vec::new();
+        let mut reload = groups.exchange(&rules, |rule| removed.push(rule));
+        {
+            let mut store = self.store().write().unwrap_or_else(PoisonError::into_inner);
+            for rule in removed {
+                rule.end(&mut store, now, &mut reload.transitions);
+            }
+            store.set_interest(groups.interest(&rules));
+        }
+        let Reload { groups_added, groups_changed, groups_removed, groups_unchanged, .. } = &reload;
+        tracing::info!(groups_added, groups_changed, groups_removed, groups_unchanged, "rules exchanged");
+        log_changes(&reload.transitions, &[], &[]);
+        self.notify(now);
+        self.note_change(true);
+        Ok(reload)
+    }
+
     fn notify(&self, now: DateTime<Utc>) {
-        let book = self.book();
         let mut desk = self.desk();
-        desk.last_evaluation = Some(now);
+        // Read behind the lock: an older book would take back what a newer one has told.
+        let book = self.book();
         for planned in plan_notifications(&book, &desk.ledger, &self.parts().policy, now) {
             desk.ledger.record(&planned);
             for dispatch in &self.parts().dispatches {
@@ -174,8 +193,8 @@ impl AlertEngine {
 
     fn book(&self) -> AlertBook {
         let mut book = AlertBook::default();
-        for group in &self.parts().groups {
-            group.evaluator().enter(&mut book);
+        for group in self.parts().groups.read().iter() {
+            group.with(|evaluator| evaluator.enter(&mut book));
         }
         book
     }
@@ -213,17 +232,22 @@ impl AlertEngine {
     #[must_use]
     pub fn explain(&self, name: &str, about: &Labels, now: DateTime<Utc>) -> Vec<Explanation> {
         let store = self.store().read().unwrap_or_else(PoisonError::into_inner);
-        let groups = self.parts().groups.iter();
-        groups.flat_map(|group| group.evaluator().explain(name, about, &store, now)).collect()
+        let groups = self.parts().groups.read();
+        let explained = groups
+            .iter()
+            .filter_map(|group| group.with(|evaluator| evaluator.explain(name, about, &store, now)));
+        explained.flatten().collect()
     }
 
     /// How the engine fares: its targets, rules, sinks and store.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
         let samples = self.parts().store.read().unwrap_or_else(PoisonError::into_inner).counters();
-        let groups = self.parts().groups.iter();
-        let rules =
-            groups.flat_map(|group| group.evaluator().reports().cloned().collect::<Vec<_>>()).collect();
+        let groups = self.parts().groups.read();
+        let reports =
+            |group: &Arc<Group>| group.with(|evaluator| evaluator.reports().cloned().collect::<Vec<_>>());
+        let rules = groups.iter().filter_map(reports).flatten().collect();
+        drop(groups);
         let desk = self.desk();
         EngineStatus {
             targets: self

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, StateStore, SystemClock, Write};
 
-use super::alert_engine::{AlertEngine, Group, Parts};
+use super::alert_engine::{AlertEngine, Parts};
 use super::dispatch::Dispatch;
+use super::groups::Groups;
 use super::jobs::Jobs;
 use super::keeper::Keeper;
 use super::probe::Probe;
-use crate::evaluation::GroupEvaluator;
 use crate::job::ScrapeJob;
 use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
@@ -165,20 +165,14 @@ impl AlertEngineBuilder {
         let probes =
             self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
         let options = QueryOptions::default().with_subquery_step(evaluation_interval);
-        let mut interest = rules.interest(&options);
-        if let Some(retention) = self.keep_all {
-            interest = interest.with_everything(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX));
-        }
-        let groups = rules.checked().iter().map(|checked| {
-            let interval = checked.group.interval.unwrap_or(evaluation_interval);
-            Group::new(interval, GroupEvaluator::new(checked.clone(), options.clone()))
-        });
+        let groups = Groups::new(&rules, options, evaluation_interval, self.keep_all);
+        let interest = groups.interest(&rules);
         let clock = self.clock.unwrap_or_else(SystemClock::shared);
         Ok(AlertEngine::new(Parts {
             jobs: Jobs::new(&self.jobs, &clock)?,
             clock,
             probes,
-            groups: groups.collect(),
+            groups,
             store: RwLock::new(SampleStore::new(self.limits, interest)),
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
             policy: self.policy,

@@ -1,12 +1,14 @@
 //! What the engine keeps across restarts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use alfred_ops_core::{Fence, Result};
 use chrono::{DateTime, Utc};
 
 use super::AlertEngine;
 use super::alert_engine::Desk;
+use super::group::Group;
 use crate::saved::{Outage, SavedState};
 
 impl AlertEngine {
@@ -30,8 +32,10 @@ impl AlertEngine {
 
     fn take_over(&self, saved: &SavedState, now: DateTime<Utc>) -> usize {
         let outage = Outage { from: saved.saved_at, until: now };
-        let groups = self.parts().groups.iter();
-        let restored = groups.map(|group| group.evaluator().restore(&saved.rules, outage)).sum();
+        let groups = self.parts().groups.read();
+        let restore = |group: &Arc<Group>| group.with(|evaluator| evaluator.restore(&saved.rules, outage));
+        let restored = groups.iter().filter_map(restore).sum();
+        drop(groups);
         let mut desk = self.desk();
         desk.ledger.restore(&saved.told);
         desk.settled.restore(&saved.told);
@@ -59,8 +63,9 @@ impl AlertEngine {
         settled.settle(ledger, &unsettled);
         let told = settled.saved();
         drop(desk);
-        let groups = self.parts().groups.iter();
-        let rules = groups.flat_map(|group| group.evaluator().saved().collect::<Vec<_>>()).collect();
+        let groups = self.parts().groups.read();
+        let saved = |group: &Arc<Group>| group.with(|evaluator| evaluator.saved().collect::<Vec<_>>());
+        let rules = groups.iter().filter_map(saved).flatten().collect();
         SavedState::new(now, rules, told)
     }
 

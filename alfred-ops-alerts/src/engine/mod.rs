@@ -3,20 +3,26 @@
 mod alert_engine;
 mod builder;
 mod dispatch;
+mod group;
+mod groups;
 mod job;
 mod jobs;
 mod keeper;
 mod keeping;
 mod probe;
+mod reload;
 mod run;
 mod state_status;
 mod status;
 
 pub use alert_engine::AlertEngine;
 pub use builder::AlertEngineBuilder;
+pub use reload::Reload;
 pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
+#[cfg(test)]
+mod reload_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The engine's tasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{ClockExt as _, Result, SharedClock, TaskHandle, TaskSet};
@@ -9,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::AlertEngine;
+use super::group::Group;
 use super::jobs::Jobs;
 use super::keeper::SAVE_INTERVAL;
 use crate::scrape::next_run;
@@ -25,15 +27,20 @@ pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Res
     // Deliverers outlive the readers, so that the last evaluation's notifications are still delivered.
     let deliverers = TaskSet::new(&CancellationToken::new());
     let mut tasks: FuturesUnordered<_> = start(engine, &readers, &deliverers).collect();
+    let mut evaluated = Vec::new();
+    tasks.extend(start_groups(engine, &readers, &mut evaluated));
     let ended = loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
-            // Before the cancellation tasks end only by a panic.
+            // Before the cancellation tasks end only by a panic, or with the group that they evaluate.
             Some(outcome) = tasks.next() => {
                 if outcome.is_err() {
                     break outcome;
                 }
+            }
+            () = engine.parts().groups.exchanged.notified() => {
+                tasks.extend(start_groups(engine, &readers, &mut evaluated));
             }
         }
     };
@@ -53,9 +60,6 @@ fn start(
         handles.push(readers.spawn(scrape_loop(engine.clone(), index, readers.cancel_token().clone())));
     }
     handles.extend(Jobs::start(engine, readers));
-    for index in 0..engine.parts().groups.len() {
-        handles.push(readers.spawn(evaluate_loop(engine.clone(), index, readers.cancel_token().clone())));
-    }
     if engine.parts().keeper.is_some() {
         handles.push(readers.spawn(state_loop(engine.clone(), readers.cancel_token().clone())));
     }
@@ -67,6 +71,22 @@ fn start(
         )));
     }
     handles.into_iter()
+}
+
+/// Starts the evaluation of all groups that are not among the `evaluated`.
+fn start_groups(
+    engine: &AlertEngine,
+    readers: &TaskSet,
+    evaluated: &mut Vec<Arc<Group>>,
+) -> Vec<TaskHandle<()>> {
+    let groups = engine.parts().groups.list();
+    let known = std::mem::replace(evaluated, groups);
+    let new = evaluated.iter().filter(|group| !known.iter().any(|known| Arc::ptr_eq(known, group)));
+    new.map(|group| {
+        let cancel = readers.cancel_token().clone();
+        readers.spawn(evaluate_loop(engine.clone(), Arc::clone(group), cancel))
+    })
+    .collect()
 }
 
 async fn scrape_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
@@ -85,17 +105,22 @@ async fn scrape_loop(engine: AlertEngine, index: usize, cancel: CancellationToke
     }
 }
 
-/// Evaluates a group at the multiples of its interval. Times that pass while it is being evaluated are left out: its
-/// rules look at the present.
-async fn evaluate_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
-    let Some(group) = engine.parts().groups.get(index) else { return };
+/// Evaluates a group at the multiples of its interval, until another takes its place. Times that pass while it is being
+/// evaluated are left out: its rules look at the present.
+async fn evaluate_loop(engine: AlertEngine, group: Arc<Group>, cancel: CancellationToken) {
     let clock = &engine.parts().clock;
     loop {
         let next = next_run(clock.now(), group.interval, 0);
-        if !sleep_until(clock, next, &cancel).await {
-            return;
+        tokio::select! {
+            biased;
+            () = group.retired.cancelled() => return,
+            slept = sleep_until(clock, next, &cancel) => {
+                if !slept {
+                    return;
+                }
+            }
         }
-        engine.evaluate_group(group, clock.now());
+        engine.evaluate_group(&group, clock.now());
     }
 }
 

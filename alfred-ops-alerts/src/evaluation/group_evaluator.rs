@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use alfred_ops_core::Labels;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Evaluation;
 use super::awaited::Awaited;
 use super::outputs::Outputs;
 use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
+use super::{Evaluation, Removed};
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport};
 use crate::explain::{Explanation, explain};
 use crate::promql::QueryOptions;
@@ -96,6 +96,37 @@ impl GroupEvaluator {
             }
         }
         count
+    }
+
+    /// Whether this group takes the place of `checked`: groups of one file go by their names.
+    pub(crate) fn is_named_as(&self, checked: &CheckedGroup) -> bool {
+        let group = &self.checked.group;
+        (&group.file, &group.name) == (&checked.group.file, &checked.group.name)
+    }
+
+    /// Whether this group is `checked`.
+    pub(crate) fn evaluates(&self, checked: &CheckedGroup) -> bool {
+        self.checked == *checked
+    }
+
+    /// Takes over what evaluations of `before` left behind, each rule from the first one of the same kind, name and labels
+    /// that is left, as Prometheus does: expressions, texts and durations may have changed. The rest is returned.
+    pub(crate) fn take_over(&mut self, before: Self) -> Vec<Removed> {
+        let mut left: Vec<_> = before.checked.rules.into_iter().zip(before.states).collect();
+        for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
+            let heir = |(known, _): &(CheckedRule, RuleState)| known.is_succeeded_by(rule);
+            let Some((_, known)) = left.iter().position(heir).map(|place| left.remove(place)) else {
+                continue;
+            };
+            (state.alerts, state.awaited) = (known.alerts, known.awaited);
+            (state.outputs, state.report) = (known.outputs, known.report);
+        }
+        left.into_iter().map(|(_, state)| state.into()).collect()
+    }
+
+    /// What evaluations left behind, of a group that is no more.
+    pub(crate) fn into_removed(self) -> Vec<Removed> {
+        self.states.into_iter().map(Removed::from).collect()
     }
 
     /// How each rule fared at its last evaluation.

@@ -37,4 +37,11 @@ impl Outputs {
             store.end(place, millis);
         }
     }
+
+    /// Ends all series.
+    pub(super) fn end(self, store: &mut SampleStore, millis: i64) {
+        for place in self.places.into_values() {
+            store.end(place, millis);
+        }
+    }
 }

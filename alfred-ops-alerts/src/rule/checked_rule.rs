@@ -81,6 +81,16 @@ impl CheckedRule {
     }
 }
 
+impl CheckedRule {
+    /// Whether `next` goes on where this rule ends, when rules are exchanged.
+    pub(crate) fn is_succeeded_by(&self, next: &Self) -> bool {
+        self.alert.is_some() == next.alert.is_some()
+            && self.name == next.name
+            && self.labels.len() == next.labels.len()
+            && self.labels.iter().all(|label| next.labels.contains(label))
+    }
+}
+
 fn describe(error: &QueryError) -> String {
     let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("expression {error}{hint}")
