@@ -8,6 +8,7 @@
 //! carriage returns after samples, a line that is no sample. A [`Page`] keeps the first of two samples of one series;
 //! labels with empty values are dropped. Where we differ, `DESIGN.md` says why.
 
+mod bound;
 mod cause;
 mod cursor;
 mod entries;
