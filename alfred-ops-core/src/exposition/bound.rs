@@ -22,7 +22,7 @@ pub(super) fn normalized(text: &str) -> Option<String> {
 }
 
 /// A number written so.
-pub(super) fn written(value: f64) -> String {
+pub(crate) fn written(value: f64) -> String {
     if !value.is_finite() {
         let text = if value.is_nan() {
             "NaN"

@@ -45,6 +45,8 @@ pub use render::render;
 pub use series::Series;
 pub use text::page_text;
 
+#[cfg(feature = "google-cloud-monitoring")]
+pub(crate) use bound::written as written_bound;
 pub(crate) use series_text::write_series;
 
 #[cfg(test)]
