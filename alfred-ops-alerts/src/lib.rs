@@ -107,7 +107,9 @@ pub use discovery::KubernetesDiscovery;
 #[cfg(any(test, feature = "testing"))]
 pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
-pub use engine::{AlertEngine, AlertEngineBuilder, EngineStatus, Reload, SinkStatus, StateStatus};
+pub use engine::{
+    AlertEngine, AlertEngineBuilder, EngineStatus, Reload, SinkStatus, SnapshotStatus, StateStatus,
+};
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
 pub use explain::{Compared, Explanation, Insight, JoinSide, Joined, NearestMiss, explain};
 pub use expr::{Aggregation, Arithmetic, Comparison, Expr, Selector};
@@ -139,5 +141,5 @@ pub use scraper::{HttpScrape, HttpScraper};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
-pub use store::{Appended, Interest, SampleStore, StoreCounters, StoreLimits};
+pub use store::{Appended, Interest, RestoredSamples, SampleStore, StoreCounters, StoreLimits};
 pub use targets::{DropReason, DroppedTarget, Resolution, ResolvedTarget, resolve};

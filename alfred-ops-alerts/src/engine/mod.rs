@@ -12,12 +12,17 @@ mod keeping;
 mod probe;
 mod reload;
 mod run;
+mod snapshot_file;
+mod snapshot_status;
+mod snapshots;
+mod snapshotting;
 mod state_status;
 mod status;
 
 pub use alert_engine::AlertEngine;
 pub use builder::AlertEngineBuilder;
 pub use reload::Reload;
+pub use snapshot_status::SnapshotStatus;
 pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
@@ -25,6 +30,8 @@ pub use status::{EngineStatus, SinkStatus};
 mod change_tests;
 #[cfg(test)]
 mod reload_tests;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]
