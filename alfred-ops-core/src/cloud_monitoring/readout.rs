@@ -75,10 +75,13 @@ impl<'q> Readout<'q> {
     }
 
     fn labels(&self, series: &TimeSeries) -> Labels {
-        let text = |(name, value)| -> (&str, &str) { pair(name, value) };
-        let resource = series.resource.iter().flat_map(|resource| &resource.labels).map(text);
-        let metric = series.metric.iter().flat_map(|metric| &metric.labels).map(text);
-        naming::labels(self.project, resource, metric)
+        let resource = series.resource.iter().flat_map(|resource| &resource.labels);
+        let metric = series.metric.iter().flat_map(|metric| &metric.labels);
+        naming::labels(
+            self.project,
+            resource.map(|(name, value)| (name.as_str(), value.as_str())),
+            metric.map(|(name, value)| (name.as_str(), value.as_str())),
+        )
     }
 
     /// When the newest of all points was true.
@@ -108,10 +111,6 @@ impl<'q> Readout<'q> {
     fn error(&self, kind: ErrorKind, what: impl Into<String>) -> Error {
         Error::new(kind, OPERATION, what).with_target(&self.query.metric_type)
     }
-}
-
-fn pair<'l>(name: &'l String, value: &'l String) -> (&'l str, &'l str) {
-    (name, value)
 }
 
 /// What tells a series from all others of its metric.

@@ -69,7 +69,7 @@ fn any(words: &mut Vec<String>) -> Result<Filter, ApiError> {
     while words.pop_if(|word| word == "OR").is_some() {
         parts.push(all(words)?);
     }
-    Ok(Filter::Any(parts)).map(flat)
+    Ok(flat(Filter::Any(parts)))
 }
 
 fn all(words: &mut Vec<String>) -> Result<Filter, ApiError> {
@@ -77,7 +77,7 @@ fn all(words: &mut Vec<String>) -> Result<Filter, ApiError> {
     while words.pop_if(|word| word == "AND").is_some() {
         parts.push(one(words)?);
     }
-    Ok(Filter::All(parts)).map(flat)
+    Ok(flat(Filter::All(parts)))
 }
 
 /// One part alone is that part.
