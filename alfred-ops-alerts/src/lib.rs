@@ -110,7 +110,8 @@ pub use discovery::KubernetesDiscovery;
 pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{
-    AlertEngine, AlertEngineBuilder, EngineStatus, Reload, SinkStatus, SourceStatus, StateStatus,
+    AlertEngine, AlertEngineBuilder, EngineStatus, Reload, SinkStatus, SnapshotStatus, SourceStatus,
+    StateStatus,
 };
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
 pub use explain::{Compared, Explanation, Insight, JoinSide, Joined, NearestMiss, explain};
@@ -148,5 +149,5 @@ pub use scraper::{HttpScrape, HttpScraper};
 #[cfg(feature = "http")]
 pub use sink::WebhookSink;
 pub use sink::{AlertSink, MemorySink, Receipt};
-pub use store::{Appended, Interest, SampleStore, StoreCounters, StoreLimits};
+pub use store::{Appended, Interest, RestoredSamples, SampleStore, StoreCounters, StoreLimits};
 pub use targets::{DropReason, DroppedTarget, Resolution, ResolvedTarget, resolve};

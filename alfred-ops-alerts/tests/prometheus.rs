@@ -539,6 +539,41 @@ async fn samples_are_those_of_prometheus() {
     }
 }
 
+/// Numbers in `le` and `quantile`, on pages of both formats.
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_are_written_as_in_prometheus() {
+    const OPEN_METRICS: &[(&str, &str)] = &[("content-type", "application/openmetrics-text; version=1.0.0")];
+    let bounds =
+        ["1", "0.50", "1e3", "1000000", "0.00001", "123456.5", "-0", "nan", "+Inf", "inf", "ten", "1e999"];
+    let bucket = |bound: &&str| format!("h_bucket{{n=\"{bound}\",le=\"{bound}\"}} 1\n");
+    let text = format!(
+        "plain{{le=\"1\",quantile=\"1\"}} 1\n# TYPE h histogram\n{}h_bucket{{n=\"q\",le=\"2\",quantile=\"1\"}} 1\n\
+         other{{le=\"3\"}} 1\n# TYPE s summary\ns{{quantile=\"0.50\",le=\"2\"}} 1\n# TYPE g gauge\n\
+         g{{le=\"1\",quantile=\"1\"}} 1\n",
+        bounds.iter().map(bucket).collect::<String>(),
+    );
+    let open = "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"2.50\"} 1\n# TYPE s summary\n\
+                s{quantile=\"1\"} 1\n# TYPE g gaugehistogram\ng_bucket{le=\"1\"} 1\n# EOF\n";
+    let texts = Loopback::start(move |_| answer(200, TEXT, text.clone())).await;
+    let opens = Loopback::start(move |_| answer(200, OPEN_METRICS, open)).await;
+    let jobs = [("texts", &texts, 17), ("opens", &opens, 4)];
+    let config = PrometheusConfig::of_jobs(jobs.map(|(name, exporter, _)| {
+        let group = TargetGroup::of_addresses("", [&exporter.address]);
+        ScrapeJob::new(name)
+            .with_discovery(DiscoveryConfig::Static(vec![group]))
+            .with_rhythm(Duration::from_secs(1), Duration::from_secs(1))
+    }));
+    let prometheus = Prometheus::start(&config, &[]);
+    for (job, (name, _, count)) in config.jobs.iter().zip(jobs) {
+        let expected = our_samples(job).await;
+        let query = format!("/api/v1/query?query=%7Bjob%3D%22{name}%22%7D&limit=0");
+        let found = prometheus.ask(&query, |data| their_samples(data, name).len() >= expected.len()).await;
+        assert_eq!(their_samples(&found, name), expected, "{name}");
+        let written = expected.iter().filter(|line| line.contains(",le=") || line.contains(",quantile="));
+        assert_eq!(written.count(), count, "{expected:?}");
+    }
+}
+
 /// What differs from scrape to scrape, and what only a store knows.
 const VARYING: [&str; 2] = ["scrape_duration_seconds", "scrape_series_added"];
 

@@ -44,12 +44,15 @@
 //!
 //! # Features
 //!
+//! - `google-cloud-monitoring`: `cloud_monitoring`, a [`MetricSource`] of Google's metrics.
 //! - `sqlite`, `postgres`: durable state stores.
 //! - `postgres-options`: how to reach a Postgres server.
 //! - `prometheus-parse`: accepts that crate's pages as samples.
-//! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers.
+//! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers, a Cloud Monitoring API.
 
 mod clock;
+#[cfg(feature = "google-cloud-monitoring")]
+pub mod cloud_monitoring;
 #[cfg(feature = "config")]
 mod config;
 mod entropy;

@@ -12,11 +12,12 @@ const SIBLINGS: [&str; 3] = ["alfred-ops-alerts", "alfred-ops-backup", "alfred-o
 const LEAF: &str = "alfred-ops-maintenance";
 
 /// Crates that a host gets only by naming a feature: TLS, HTTP, databases, clouds.
-const HEAVY: [&str; 14] = [
+const HEAVY: [&str; 15] = [
     "aws-lc-rs",
     "aws-lc-sys",
     "aws-sdk-s3",
     "axum",
+    "google-cloud-monitoring-v3",
     "google-cloud-run-v2",
     "hyper",
     "native-tls",

@@ -13,6 +13,7 @@ use super::groups::Groups;
 use super::jobs::Jobs;
 use super::keeper::Keeper;
 use super::probe::Probe;
+use super::snapshots::Snapshots;
 use super::{AlertEngineBuilder, EngineStatus, Reload, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
 use crate::evaluation::Evaluation;
@@ -48,6 +49,7 @@ pub(super) struct Parts {
     pub(super) dispatches: Vec<Dispatch>,
     pub(super) policy: NotifyPolicy,
     pub(super) keeper: Option<Keeper>,
+    pub(super) snapshots: Option<Snapshots>,
 }
 
 #[derive(Debug)]
@@ -323,6 +325,7 @@ impl AlertEngine {
             sources: self.parts().groups.remotes.iter().map(|remote| remote.status()).collect(),
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
             state: self.parts().keeper.as_ref().map(Keeper::status),
+            snapshot: self.parts().snapshots.as_ref().map(Snapshots::status),
             samples,
             last_evaluation: desk.last_evaluation,
         }

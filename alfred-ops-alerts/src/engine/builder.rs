@@ -1,6 +1,7 @@
 //! Puts an engine together.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use super::jobs::Jobs;
 use super::keeper::Keeper;
 use super::probe::Probe;
 use super::remotes::Remotes;
+use super::snapshot_file::SnapshotFile;
+use super::snapshots::Snapshots;
 use crate::job::ScrapeJob;
 use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
@@ -40,6 +43,7 @@ pub struct AlertEngineBuilder {
     policy: NotifyPolicy,
     evaluation_interval: Option<Duration>,
     state: Option<(Arc<dyn StateStore>, String)>,
+    snapshot: Option<(PathBuf, Duration)>,
 }
 
 impl AlertEngineBuilder {
@@ -158,6 +162,25 @@ impl AlertEngineBuilder {
         self
     }
 
+    /// Keeps the samples in the file at `path`, so that rules over ranges have their windows again after a restart: written
+    /// every `interval` (a minute is a good choice) and at the end of [`run`](AlertEngine::run), read before the first
+    /// scrape. Each engine needs a path of its own, in a folder that exists; beside it lies for a moment a file of the same
+    /// name with `.new` behind it.
+    ///
+    /// A file that was written by half is never seen: a new one is complete, and flushed, before it takes the name of the
+    /// last. Writing happens off the runtime's threads and takes memory for one copy of the samples; while that copy is
+    /// made evaluations go on and scrapes that end wait. A file that cannot be read or written shows in
+    /// [`SnapshotStatus`](super::SnapshotStatus) and holds no alert up.
+    ///
+    /// A counter that was restarted meanwhile is a reset like any other. A series that ended during the outage is present
+    /// until lookback passes (5 minutes after its last sample), as in a Prometheus that was killed: nobody was there to see
+    /// its end.
+    #[must_use]
+    pub fn snapshot(mut self, path: impl Into<PathBuf>, interval: Duration) -> Self {
+        self.snapshot = Some((path.into(), interval));
+        self
+    }
+
     /// Checks everything and makes the engine, which does nothing until it is run or stepped.
     ///
     /// # Errors
@@ -190,6 +213,17 @@ impl AlertEngineBuilder {
                 problems.push(format!("the state's key: {error}"));
             }
         }
+        let snapshots = self.snapshot.and_then(|(path, interval)| {
+            if interval.is_zero() {
+                problems.push("the snapshot's interval is zero".to_owned());
+            }
+            let shown = path.display().to_string();
+            let file = SnapshotFile::at(path);
+            if file.is_none() {
+                problems.push(format!("the snapshot's path {shown:?} names no file"));
+            }
+            file.map(|file| Snapshots::new(file, interval))
+        });
         if !problems.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "build alert engine", problems.join("; ")));
         }
@@ -209,6 +243,7 @@ impl AlertEngineBuilder {
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
             policy: self.policy,
             keeper: self.state.map(|(store, key)| Keeper::new(store, key)),
+            snapshots,
         }))
     }
 }

@@ -15,6 +15,10 @@ mod reload;
 mod remote;
 mod remotes;
 mod run;
+mod snapshot_file;
+mod snapshot_status;
+mod snapshots;
+mod snapshotting;
 mod source_status;
 mod state_status;
 mod status;
@@ -22,6 +26,7 @@ mod status;
 pub use alert_engine::AlertEngine;
 pub use builder::AlertEngineBuilder;
 pub use reload::Reload;
+pub use snapshot_status::SnapshotStatus;
 pub use source_status::SourceStatus;
 pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
@@ -32,6 +37,8 @@ mod change_tests;
 mod reload_tests;
 #[cfg(test)]
 mod remote_tests;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]

@@ -48,8 +48,9 @@ pub(super) async fn run(engine: &AlertEngine, cancel: &CancellationToken) -> Res
         }
     };
     readers.shutdown().await;
-    deliverers.shutdown().await;
-    drop(engine.save(clock.now()).await);
+    // Nothing comes in any more, and the two share what an orchestrator waits.
+    let (_, _) = futures::future::join(engine.save_samples(clock.now(), true), deliverers.shutdown()).await;
+    drop(engine.save_alerts(clock.now()).await);
     ended
 }
 
@@ -65,6 +66,9 @@ fn start(
     handles.extend(Jobs::start(engine, readers));
     if engine.parts().keeper.is_some() {
         handles.push(readers.spawn(state_loop(engine.clone(), readers.cancel_token().clone())));
+    }
+    if engine.parts().snapshots.is_some() {
+        handles.push(readers.spawn(snapshot_loop(engine.clone(), readers.cancel_token().clone())));
     }
     for index in 0..engine.parts().dispatches.len() {
         handles.push(deliverers.spawn(deliver_loop(
@@ -174,9 +178,25 @@ async fn state_loop(engine: AlertEngine, cancel: CancellationToken) {
             () = clock.sleep(SAVE_INTERVAL) => {}
         }
         // Both note in the status how they fare, and the next round makes up for what failed.
-        if engine.restore(clock.now()).await.is_ok() {
-            drop(engine.save(clock.now()).await);
+        if engine.restore_alerts(clock.now()).await.is_ok() {
+            drop(engine.save_alerts(clock.now()).await);
         }
+    }
+}
+
+/// Writes the samples down at their interval, and reads those of the last run if the start could not.
+async fn snapshot_loop(engine: AlertEngine, cancel: CancellationToken) {
+    let Some(snapshots) = &engine.parts().snapshots else { return };
+    let clock = &engine.parts().clock;
+    loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = clock.sleep(snapshots.interval) => {}
+        }
+        // Both note in the status how they fare.
+        drop(engine.restore_samples(clock.now()).await);
+        drop(engine.save_samples(clock.now(), false).await);
     }
 }
 

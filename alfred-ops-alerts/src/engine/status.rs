@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{SourceStatus, StateStatus};
+use super::{SnapshotStatus, SourceStatus, StateStatus};
 use crate::alert::RuleReport;
 use crate::notify::OutboxCounters;
 use crate::scrape::TargetStatus;
@@ -22,6 +22,8 @@ pub struct EngineStatus {
     pub sinks: Vec<SinkStatus>,
     /// How keeping alerts across restarts goes, if it was asked for.
     pub state: Option<StateStatus>,
+    /// How keeping samples across restarts goes, if it was asked for.
+    pub snapshot: Option<SnapshotStatus>,
     /// What the store holds and has turned away.
     pub samples: StoreCounters,
     /// When the rules were last evaluated.

@@ -55,6 +55,19 @@ fn a_page_is_written_with_its_targets_labels_and_ends_what_it_has_no_more() {
 }
 
 #[test]
+fn numbers_in_bounds_are_written_as_floats_and_once() {
+    let (mut intake, store) = intake();
+    let page = "# TYPE m histogram\nm{le=\"1\"} 1\nm{le=\"1.0\"} 2\n# TYPE n gauge\nn{le=\"1\"} 3\n";
+    for seconds in [0, 15] {
+        // The second text of a series is refused, as in Prometheus.
+        let taken = intake.take(page, Format::Text, seconds * 1000, &store).unwrap();
+        assert_eq!((taken.kept, taken.refused), (3, 1), "{seconds}");
+    }
+    assert_eq!(present(&store, "m", 15), ["m{instance=\"a:1\",job=\"agents\",le=\"1.0\"} 1"]);
+    assert_eq!(present(&store, "n", 15), ["n{instance=\"a:1\",job=\"agents\",le=\"1\"} 3"]);
+}
+
+#[test]
 fn of_a_wrong_page_nothing_is_written_and_a_silent_target_ends_its_series() {
     let (mut intake, store) = intake();
     intake.take("m 1\nn 1\n", Format::Text, 0, &store).unwrap();

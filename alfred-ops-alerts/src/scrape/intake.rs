@@ -7,7 +7,7 @@ use alfred_ops_core::{Error, Labels, Result, Sample};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{TargetHealth, TargetStatus};
-use crate::store::{Appended, SampleStore};
+use crate::store::{Appended, Place, SampleStore};
 
 /// A page's timestamp this far ahead is a fault of its clock: it would shut out all later samples.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(10);
@@ -43,7 +43,45 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 struct Known {
     stored: Labels,
+    place: Remembered,
     seen: u64,
+}
+
+/// Where a series is kept, so that its labels are looked at once and not at every scrape.
+#[derive(Debug, Clone, Copy)]
+enum Remembered {
+    Unknown,
+    At(Place),
+    /// Nowhere: as of so many changes of the store's interest no rule looked at it.
+    Ignored(u64),
+}
+
+impl Known {
+    /// Adds a sample to the series.
+    fn append(&mut self, store: &mut SampleStore, millis: i64, value: f64) -> Appended {
+        match self.place {
+            Remembered::Ignored(changes) if changes == store.interest_changes() => return Appended::Ignored,
+            Remembered::At(place) => {
+                if let Some(appended) = store.push_float(place, millis, value) {
+                    return appended;
+                }
+            }
+            _ => {}
+        }
+        match store.find_or_make(&self.stored) {
+            Ok(place) => {
+                self.place = Remembered::At(place);
+                store.push_float(place, millis, value).unwrap_or(Appended::Ignored)
+            }
+            Err(refused) => {
+                self.place = match refused {
+                    Appended::Ignored => Remembered::Ignored(store.interest_changes()),
+                    _ => Remembered::Unknown,
+                };
+                refused
+            }
+        }
+    }
 }
 
 impl Intake {
@@ -103,6 +141,9 @@ impl Intake {
         let mut changed = Vec::new();
         for sample in samples.iter().filter(|sample| sample.timestamp.is_none()) {
             let known = self.known(&sample.labels);
+            if matches!(known.place, Remembered::Ignored(changes) if changes == store.interest_changes()) {
+                continue;
+            }
             if store.set_provisional(&known.stored, now.timestamp_millis(), sample.value) {
                 changed.push(known.stored.clone());
             }
@@ -112,7 +153,7 @@ impl Intake {
 
     fn known(&mut self, page: &Labels) -> &mut Known {
         let (target, seen) = (&self.labels, self.scrapes);
-        let new = || Known { stored: stored_labels(target, page), seen };
+        let new = || Known { stored: stored_labels(target, page), place: Remembered::Unknown, seen };
         self.series.entry(page.clone()).or_insert_with(new)
     }
 
@@ -125,7 +166,7 @@ impl Intake {
             None => {
                 let known = self.known(&sample.labels);
                 known.seen = scrapes;
-                store.append(&known.stored, started_at, sample.value)
+                known.append(store, started_at.timestamp_millis(), sample.value)
             }
         };
         matches!(appended, Appended::Stored | Appended::Ignored)

@@ -5,9 +5,11 @@ mod counters;
 mod interest;
 mod limits;
 mod place;
+mod restored_samples;
 mod sample_store;
 mod selection;
 mod series;
+mod snapshot;
 mod times;
 mod values;
 
@@ -15,6 +17,7 @@ pub use appended::Appended;
 pub use counters::StoreCounters;
 pub use interest::Interest;
 pub use limits::StoreLimits;
+pub use restored_samples::RestoredSamples;
 pub use sample_store::SampleStore;
 
 pub(crate) use place::Place;

@@ -14,17 +14,17 @@ use crate::promql::{SampleValue, SeriesId, next_generation};
 /// for as long as they are kept.
 #[derive(Debug)]
 pub struct SampleStore {
-    limits: StoreLimits,
-    interest: Interest,
+    pub(super) limits: StoreLimits,
+    pub(super) interest: Interest,
     interest_changes: u64,
     pub(super) slots: Vec<Option<Series>>,
     /// How often each slot has been given to a series, so that a place tells whether it still is the same one.
     births: Vec<u32>,
     free: Vec<u32>,
-    by_labels: HashMap<Labels, u32>,
+    pub(super) by_labels: HashMap<Labels, u32>,
     pub(super) by_name: HashMap<String, Postings>,
     pub(super) generation: u64,
-    counters: StoreCounters,
+    pub(super) counters: StoreCounters,
 }
 
 /// The series of one metric.
@@ -116,13 +116,24 @@ impl SampleStore {
         let Some(keep) = self.interest.keep_millis(labels) else { return Err(Appended::Ignored) };
         let full =
             self.by_labels.len() >= self.limits.series_max || self.counters.bytes >= self.limits.bytes_max;
-        let slot = self.free.pop().or_else(|| u32::try_from(self.slots.len()).ok());
-        let (false, Some(slot)) = (full, slot) else {
+        let slot = if full { None } else { self.free_slot() };
+        let Some(slot) = slot else {
             self.counters.series_refused += 1;
             return Err(Appended::Full);
         };
-        let series = Series::new(labels.clone(), keep);
+        Ok(self.insert(slot, Series::new(labels.clone(), keep)))
+    }
+
+    /// A slot that no series has; `None` beyond four thousand million of them.
+    pub(super) fn free_slot(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| u32::try_from(self.slots.len()).ok())
+    }
+
+    /// Puts a series that is not there yet into a free slot.
+    pub(super) fn insert(&mut self, slot: u32, series: Series) -> Place {
+        let labels = series.labels().clone();
         self.counters.series += 1;
+        self.counters.samples += series.len();
         self.counters.bytes += footprint(&series);
         let place = index(slot);
         if place == self.slots.len() {
@@ -132,7 +143,6 @@ impl SampleStore {
             self.slots[place] = Some(series);
             self.births[place] = self.births[place].wrapping_add(1);
         }
-        self.by_labels.insert(labels.clone(), slot);
         self.generation = next_generation();
         let generation = self.generation;
         let name = labels.name().unwrap_or_default();
@@ -142,7 +152,8 @@ impl SampleStore {
         } else {
             self.by_name.insert(name.to_owned(), Postings { slots: vec![slot], generation });
         }
-        Ok(self.place(slot))
+        self.by_labels.insert(labels, slot);
+        self.place(slot)
     }
 
     fn place(&self, slot: u32) -> Place {
@@ -303,11 +314,11 @@ impl SampleStore {
 }
 
 /// What a series takes with its labels and its place in the index.
-fn footprint(series: &Series) -> usize {
+pub(super) fn footprint(series: &Series) -> usize {
     series.bytes() + series.labels().heap_bytes() + INDEX_BYTES
 }
 
-const fn index(slot: u32) -> usize {
+pub(super) const fn index(slot: u32) -> usize {
     slot as usize
 }
 

@@ -15,21 +15,22 @@ pub(crate) struct Series {
     labels: Labels,
     /// How long its samples are kept.
     keep_millis: i64,
-    times: Times,
-    values: Values,
+    pub(super) times: Times,
+    pub(super) values: Values,
     /// Whether no value is below the one before it, so that growth is the last less the first.
     ascending: bool,
     /// What few series have.
-    rare: Option<Box<Rare>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// What few series have.
 #[derive(Debug, Default)]
-struct Rare {
+pub(super) struct Rare {
     /// When the series ended, ascending.
-    ends: Vec<i64>,
-    histograms: Vec<(i64, Arc<Histogram>)>,
-    /// What was read between two scrapes: it counts as the last number until the next sample or end.
+    pub(super) ends: Vec<i64>,
+    pub(super) histograms: Vec<(i64, Arc<Histogram>)>,
+    /// What was read between two scrapes: it counts as the last number until the next sample or end. It is not worth
+    /// keeping for longer than the process lives.
     provisional: Option<(i64, f64)>,
 }
 
@@ -40,6 +41,40 @@ impl Series {
     pub(super) fn new(labels: Labels, keep_millis: i64) -> Self {
         let (times, values) = (Times::default(), Values::default());
         Self { labels, keep_millis, times, values, ascending: true, rare: None }
+    }
+
+    /// A series that was held before; as many times as values.
+    pub(super) fn held_before(
+        labels: Labels,
+        keep_millis: i64,
+        times: Times,
+        values: Values,
+        rare: Rare,
+    ) -> Self {
+        let mut ascending = true;
+        let mut before = f64::NEG_INFINITY;
+        values.each(0..values.len(), |_, value| {
+            ascending &= value >= before;
+            before = value;
+        });
+        let rare = (!rare.ends.is_empty() || !rare.histograms.is_empty()).then(|| Box::new(rare));
+        Self { labels, keep_millis, times, values, ascending, rare }
+    }
+
+    /// Goes on with what `later` holds; false, and nothing is done, unless all of that is later.
+    pub(super) fn go_on_with(&mut self, later: &Self) -> bool {
+        if self.last_time().zip(later.first_time()).is_some_and(|(last, first)| first <= last) {
+            return false;
+        }
+        let values = &later.values;
+        values.each(0..values.len(), |place, value| self.push_float(later.times.at(place), value));
+        if let Some(rare) = &later.rare {
+            self.rare.get_or_insert_default().ends.extend(&rare.ends);
+            for (millis, histogram) in &rare.histograms {
+                self.push(*millis, &SampleValue::Histogram(Arc::clone(histogram)));
+            }
+        }
+        true
     }
 
     pub(super) const fn labels(&self) -> &Labels {
@@ -62,6 +97,15 @@ impl Series {
         let end = rare.and_then(|rare| rare.ends.last().copied());
         let histogram = rare.and_then(|rare| rare.histograms.last().map(|(millis, _)| *millis));
         [self.times.last(), end, histogram].into_iter().flatten().max()
+    }
+
+    /// The time of its first sample or end.
+    pub(super) fn first_time(&self) -> Option<i64> {
+        let rare = self.rare.as_ref();
+        let end = rare.and_then(|rare| rare.ends.first().copied());
+        let histogram = rare.and_then(|rare| rare.histograms.first().map(|(millis, _)| *millis));
+        let float = (self.times.len() > 0).then(|| self.times.at(0));
+        [float, end, histogram].into_iter().flatten().min()
     }
 
     pub(super) fn last_float(&self) -> Option<(i64, f64)> {

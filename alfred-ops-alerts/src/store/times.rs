@@ -3,12 +3,12 @@
 /// Ascending times in milliseconds, cheap where they are regular.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Times {
-    start: i64,
+    pub(super) start: i64,
     /// The distance between samples as long as all are equally far apart.
-    step: i64,
-    len: usize,
+    pub(super) step: i64,
+    pub(super) len: usize,
     /// Distances from the start, once they are not.
-    offsets: Option<Vec<u32>>,
+    pub(super) offsets: Option<Vec<u32>>,
 }
 
 impl Times {
@@ -64,6 +64,15 @@ impl Times {
 
     /// Forgets the first `count` times.
     pub(super) fn forget(&mut self, count: usize) {
+        if self.offsets.is_none() {
+            let left = self.len.saturating_sub(count);
+            *self = match left {
+                0 => Self::default(),
+                1 => Self { start: self.at(count), len: 1, ..Self::default() },
+                _ => Self { start: self.at(count), step: self.step, len: left, offsets: None },
+            };
+            return;
+        }
         let kept: Vec<i64> = (count..self.len).map(|index| self.at(index)).collect();
         *self = Self::default();
         for millis in kept {

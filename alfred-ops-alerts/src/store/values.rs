@@ -21,10 +21,12 @@ pub(super) enum Deltas {
 }
 
 /// Decimals behind the point that are tried.
-const DIGITS_MAX: u8 = 9;
+pub(super) const DIGITS_MAX: u8 = 9;
 const POWERS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// Up to here a float holds every whole number.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// The same as a whole number.
+pub(super) const BASE_MAX: i64 = 1 << 53;
 
 impl Default for Values {
     fn default() -> Self {
@@ -177,6 +179,12 @@ impl Values {
 
     /// Forgets the first `count` values.
     pub(super) fn forget(&mut self, count: usize) {
+        if let Self::Constant { len, .. } = self
+            && *len > count
+        {
+            *len -= count;
+            return;
+        }
         let kept: Vec<f64> = (count..self.len()).map(|index| self.at(index)).collect();
         *self = Self::of(&kept);
     }

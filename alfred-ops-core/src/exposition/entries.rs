@@ -38,6 +38,8 @@ pub struct Entries<'t> {
     samples: usize,
     /// Where the entry that is read, or was read last, begins.
     entry_at: usize,
+    /// What the last `# TYPE` line said; as in Prometheus it holds until the next one.
+    kind: FamilyKind,
     ended: bool,
 }
 
@@ -58,6 +60,7 @@ impl<'t> Entries<'t> {
             cursor: Cursor::new(page, 0),
             samples: 0,
             entry_at: 0,
+            kind: FamilyKind::Untyped,
             ended: false,
         })
     }
@@ -92,15 +95,19 @@ impl<'t> Entries<'t> {
                 // Prometheus takes a zero byte where an entry could begin for the end of the page.
                 None | Some(0) if self.format == Format::Text => break None,
                 None => return Err(Problem::NoEof),
-                Some(_) => break Some(Entry::Sample(sample(&grammar, self.page, &mut cursor)?)),
+                Some(_) => break Some(Entry::Sample(sample(&grammar, self.page, self.kind, &mut cursor)?)),
             }
         };
-        if let Some(Entry::Sample(_)) = &entry {
-            self.samples += 1;
-            if self.samples > self.limits.samples_max {
-                let max = self.limits.samples_max;
-                return Err(Problem::TooMany { what: "samples", max, limit: "samples_max" });
+        match &entry {
+            Some(Entry::Sample(_)) => {
+                self.samples += 1;
+                if self.samples > self.limits.samples_max {
+                    let max = self.limits.samples_max;
+                    return Err(Problem::TooMany { what: "samples", max, limit: "samples_max" });
+                }
             }
+            Some(Entry::Kind { kind, .. }) => self.kind = *kind,
+            _ => {}
         }
         self.cursor = cursor;
         Ok(entry)
@@ -131,11 +138,12 @@ impl FusedIterator for Entries<'_> {}
 fn sample<'t>(
     grammar: &Grammar<'_>,
     page: &'t str,
+    kind: FamilyKind,
     cursor: &mut Cursor<'t>,
 ) -> Result<SampleEntry<'t>, Problem> {
     let start = cursor.at();
     grammar.series(cursor, |_| ())?;
-    let series = Series::new(page, start, cursor.at());
+    let series = Series::new(page, start, cursor.at()).of_kind(kind);
     let (value, timestamp_ms) = grammar.timed_value(cursor)?;
     let exemplar = match grammar.format {
         Format::OpenMetrics if cursor.take_text(" # ") => Some(exemplar(grammar, page, cursor)?),

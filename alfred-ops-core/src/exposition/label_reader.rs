@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::cause::{Problem, excerpt};
 use super::cursor::{Cursor, unescape};
 use super::grammar::{Grammar, Part};
-use super::{Format, Limits, Series};
+use super::{Format, Limits, Series, bound};
 use crate::{Labels, Result};
 
 /// Decodes the labels of many series in the same space, so that each costs one allocation.
@@ -61,7 +61,9 @@ impl LabelReader {
         Self { text: String::new(), pairs: Vec::new(), packed: String::new() }
     }
 
-    /// The labels of `series`, the metric's name among them; those with empty values are left out.
+    /// The labels of `series`, the metric's name among them; those with empty values are left out. As in Prometheus 3 a
+    /// number in `le` of a histogram or `quantile` of a summary is written as a float (`1` is `1.0`); what the series is a
+    /// part of says the last `# TYPE` line before it.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) with the number of the line if a label occurs twice or is
@@ -81,6 +83,9 @@ impl LabelReader {
         } else {
             grammar.series(&mut cursor, |part| self.push(part))?;
         }
+        if let Some(label) = bound::label(series.kind()) {
+            self.normalize(label);
+        }
         let text = &self.text;
         let at = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         self.pairs.sort_by(|left, right| at(&left.name).cmp(at(&right.name)));
@@ -93,6 +98,20 @@ impl LabelReader {
         }
         let pairs = self.pairs.iter().map(|pair| (at(&pair.name), at(&pair.value)));
         Ok(Labels::pack_in(&mut self.packed, pairs))
+    }
+
+    /// Writes the number in the values of these labels as a float.
+    fn normalize(&mut self, label: &str) {
+        for pair in self.pairs.iter_mut().filter(|pair| !pair.is_metric) {
+            let at = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+            if at(&pair.name) == label
+                && let Some(number) = bound::normalized(at(&pair.value))
+            {
+                let start = self.text.len();
+                self.text.push_str(&number);
+                pair.value = start..self.text.len();
+            }
+        }
     }
 
     fn push(&mut self, part: Part<'_>) {

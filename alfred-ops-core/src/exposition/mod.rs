@@ -8,6 +8,7 @@
 //! carriage returns after samples, a line that is no sample. A [`Page`] keeps the first of two samples of one series;
 //! labels with empty values are dropped. Where we differ, `DESIGN.md` says why.
 
+mod bound;
 mod cause;
 mod cursor;
 mod entries;
@@ -44,6 +45,8 @@ pub use render::render;
 pub use series::Series;
 pub use text::page_text;
 
+#[cfg(feature = "google-cloud-monitoring")]
+pub(crate) use bound::written as written_bound;
 pub(crate) use series_text::write_series;
 
 #[cfg(test)]

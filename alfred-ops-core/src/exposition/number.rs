@@ -34,7 +34,7 @@ pub(super) fn value(cursor: &mut Cursor<'_>) -> Result<f64, Problem> {
 }
 
 #[cold]
-fn long_value(text: &str) -> Result<f64, Problem> {
+pub(super) fn long_value(text: &str) -> Result<f64, Problem> {
     let value: f64 = text.parse().map_err(|_| Problem::value(text))?;
     let signed_nan = value.is_nan() && text.starts_with(['+', '-']);
     // A number too large for a float is an error there and infinity here.

@@ -2,7 +2,7 @@
 
 use ::prometheus_parse::{Sample as Parsed, Scrape, Value};
 
-use super::{Family, Page};
+use super::{Family, Page, bound};
 use crate::{Labels, Sample};
 
 /// Takes over a page parsed by that crate, with what it has lost: labels with `=` or `,` in their values,
@@ -31,7 +31,7 @@ impl From<Scrape> for Page {
 
 fn convert(parsed: &Parsed) -> Vec<Sample> {
     let labels = |name: &str, extra: Option<(&str, f64)>| {
-        let extra = extra.map(|(label, bound)| (label.to_owned(), bound_text(bound)));
+        let extra = extra.map(|(label, value)| (label.to_owned(), bound::written(value)));
         let own = parsed.labels.iter().map(|(label, value)| (label.clone(), value.clone()));
         Labels::from_pairs(own.chain([(Labels::NAME.to_owned(), name.to_owned())]).chain(extra))
     };
@@ -49,10 +49,6 @@ fn convert(parsed: &Parsed) -> Vec<Sample> {
             .map(|q| one(labels(&parsed.metric, Some(("quantile", q.quantile))), q.count))
             .collect(),
     }
-}
-
-fn bound_text(bound: f64) -> String {
-    if bound == f64::INFINITY { "+Inf".to_owned() } else { bound.to_string() }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::LabelReader;
 use super::cause::{Malformed, Problem};
+use super::{FamilyKind, LabelReader};
 use crate::{Labels, Result};
 
 /// A series as a page names it, or the labels of an exemplar.
@@ -17,15 +17,26 @@ pub struct Series<'t> {
     end: usize,
     /// Whether these are the labels of an exemplar, which has no name.
     is_exemplar: bool,
+    /// The kind that the page declared last.
+    kind: FamilyKind,
 }
 
 impl<'t> Series<'t> {
     pub(super) const fn new(page: &'t str, start: usize, end: usize) -> Self {
-        Self { page, start, end, is_exemplar: false }
+        Self { page, start, end, is_exemplar: false, kind: FamilyKind::Untyped }
+    }
+
+    pub(super) const fn of_kind(mut self, kind: FamilyKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(super) const fn kind(&self) -> FamilyKind {
+        self.kind
     }
 
     pub(super) const fn of_exemplar(page: &'t str, start: usize, end: usize) -> Self {
-        Self { page, start, end, is_exemplar: true }
+        Self { page, start, end, is_exemplar: true, kind: FamilyKind::Untyped }
     }
 
     pub(super) const fn is_exemplar(&self) -> bool {
@@ -45,7 +56,8 @@ impl<'t> Series<'t> {
         memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1
     }
 
-    /// The labels, the metric's name among them; those with empty values are left out.
+    /// The labels, the metric's name among them; those with empty values are left out. As in Prometheus 3 a number in `le`
+    /// of a histogram or `quantile` of a summary is written as a float: `1` is `1.0`.
     ///
     /// Whoever decodes many series does so with one [`LabelReader`].
     ///
