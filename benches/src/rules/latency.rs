@@ -60,7 +60,11 @@ pub(super) async fn measure(groups: &[RuleGroup], trials: usize) -> Result<f64> 
     let (tasks, pages) = (TaskSet::new(&CancellationToken::new()), TaskSet::new(&CancellationToken::new()));
     let clock = SystemClock::shared();
     let (trial, signal) = (Arc::new(AtomicUsize::new(0)), ChangeSignal::new());
-    let watch = Arc::new(Watch { clock: clock.clone(), newest: Mutex::default(), arrived: Notify::new() });
+    let watch = Arc::new(Watch {
+        clock: SharedClock::clone(&clock),
+        newest: Mutex::default(),
+        arrived: Notify::new(),
+    });
     let engine = engine(groups, &trial, &signal, Arc::<Watch>::clone(&watch), &pages).await?;
     let cancel = tasks.cancel_token().clone();
     let run = tasks.spawn(async move { engine.run(cancel).await });
