@@ -72,8 +72,7 @@ impl Run<'_> {
 
     /// Whether a template of the rule can ask for a query.
     fn may_ask(&self) -> bool {
-        let annotations = self.rule.alert.iter().flat_map(|part| &part.annotations);
-        self.rule.labels.iter().chain(annotations).any(|(_, template)| template.may_ask())
+        self.rule.templates().any(Template::may_ask)
     }
 
     /// Renders what asks for queries, and looks for alerts that would end. Changes nothing.

@@ -94,6 +94,12 @@ impl CheckedRule {
         std::iter::once(&self.query).chain(watched)
     }
 
+    /// The texts of its labels and annotations.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let annotations = self.alert.iter().flat_map(|alert| &alert.annotations);
+        self.labels.iter().chain(annotations).map(|(_, template)| template)
+    }
+
     /// Whether `next` goes on where this rule ends, when rules are exchanged.
     pub(crate) fn is_succeeded_by(&self, next: &Self) -> bool {
         self.alert.is_some() == next.alert.is_some()

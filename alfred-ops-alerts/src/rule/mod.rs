@@ -1,5 +1,6 @@
 //! Rules: when there is an alert, and what a person is told; what is recorded.
 
+mod asked;
 mod brief;
 mod checked_rule;
 mod own_metrics;

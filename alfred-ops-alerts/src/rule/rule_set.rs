@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
-use super::{CheckedRule, GroupRule, Home, OwnMetrics, Rule, RuleGroup};
+use super::{CheckedRule, GroupRule, Home, OwnMetrics, Rule, RuleGroup, asked};
 use crate::promql::{Query, QueryOptions};
 use crate::store::Interest;
 
@@ -89,7 +89,9 @@ impl RuleSet {
     #[must_use]
     pub fn interest(&self, options: &QueryOptions) -> Interest {
         let here = self.checked_rules().filter(|rule| rule.home == Home::Here);
-        Interest::of(here.flat_map(CheckedRule::queries), options)
+        let asked: Vec<Query> =
+            self.checked_rules().flat_map(CheckedRule::templates).flat_map(asked::asked).collect();
+        Interest::of(here.flat_map(CheckedRule::queries), options).with_open(&asked, asked::OPEN, options)
     }
 
     /// The queries of all rules.
@@ -127,6 +129,8 @@ fn find_homes(groups: &mut [CheckedGroup], problems: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use alfred_ops_core::Labels;
+
     use super::*;
     use crate::{Expr, RecordingRule, Selector};
 
@@ -156,6 +160,15 @@ mod tests {
             "check rules: rule \"a{b}\": the expression is a range vector, not a vector; rule \"a{b}\": \"a{b}\" cannot \
              be a metric's name: braces belong into the expression; two groups are named \"g\""
         );
+    }
+
+    #[test]
+    fn what_templates_ask_for_is_of_interest() {
+        let rule = Rule::new("A", "up == 0")
+            .with_annotation("summary", "{{ printf \"host{node='%s'}[1h]\" $labels.node | query | len }}");
+        let interest = RuleSet::new([rule]).unwrap().interest(&QueryOptions::default());
+        assert_eq!(interest.keep_millis(&Labels::metric("host").with("node", "a")), Some(65 * 60_000));
+        assert_eq!(interest.keep_millis(&Labels::metric("other")), None);
     }
 
     #[test]

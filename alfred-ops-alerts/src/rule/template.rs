@@ -1,5 +1,7 @@
 //! The text of a label or an annotation.
 
+use std::sync::Arc;
+
 use alfred_ops_core::Labels;
 
 use crate::promql::SampleValue;
@@ -21,6 +23,11 @@ impl Template {
     /// Whether it can ask for a query.
     pub(crate) fn may_ask(&self) -> bool {
         self.text.contains("query")
+    }
+
+    /// The texts in quotes within its actions.
+    pub(super) fn literals(&self) -> Vec<Arc<str>> {
+        self.compiled.literals()
     }
 
     /// Fills in an alert's labels and value. As in Prometheus, what fails is told in place of the text: an alert with a

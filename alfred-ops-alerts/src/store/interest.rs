@@ -18,6 +18,9 @@ pub struct Interest {
     all_millis: Option<i64>,
 }
 
+/// Which of a selector's conditions count; `None` if it is left out.
+type Conditions<'c> = dyn Fn(&[Matcher]) -> Option<Vec<Matcher>> + 'c;
+
 /// A selector and how far it looks back.
 #[derive(Debug, Clone)]
 struct Reach {
@@ -29,11 +32,30 @@ impl Interest {
     /// What these queries look at, evaluated with `options`.
     #[must_use]
     pub fn of<'q>(queries: impl IntoIterator<Item = &'q Query>, options: &QueryOptions) -> Self {
-        let mut interest = Self::default();
+        Self::default().with(queries, &|matchers| Some(matchers.to_vec()), options)
+    }
+
+    /// The same, and what these queries look at whatever stands in the place of `open` in their selectors. A selector that
+    /// has no other condition is left out.
+    #[must_use]
+    pub(crate) fn with_open(self, queries: &[Query], open: char, options: &QueryOptions) -> Self {
+        let closed = |matchers: &[Matcher]| {
+            let closed = matchers.iter().filter(|matcher| !matcher.value().contains(open));
+            Some(closed.cloned().collect::<Vec<_>>()).filter(|closed| !closed.is_empty())
+        };
+        self.with(queries, &closed, options)
+    }
+
+    fn with<'q>(
+        mut self,
+        queries: impl IntoIterator<Item = &'q Query>,
+        conditions: &Conditions<'_>,
+        options: &QueryOptions,
+    ) -> Self {
         for query in queries {
-            interest.add(query.root(), 0, options);
+            self.add(query.root(), 0, conditions, options);
         }
-        interest
+        self
     }
 
     /// All series, so many milliseconds back.
@@ -66,13 +88,16 @@ impl Interest {
         reaches.map(|reach| reach.millis).chain(self.all_millis).max().unwrap_or(0)
     }
 
-    fn add(&mut self, node: &Node, outer: i64, options: &QueryOptions) {
+    fn add(&mut self, node: &Node, outer: i64, conditions: &Conditions<'_>, options: &QueryOptions) {
         let lookback = options.lookback_millis;
         let mut selector = |matchers: &[Matcher], shift: &TimeShift, reach: i64| {
+            let Some(matchers) = conditions(matchers) else { return };
             let millis = outer.saturating_add(reach).saturating_add(back(shift));
-            let reach = Reach { matchers: matchers.to_vec(), millis };
-            match matchers.iter().find_map(|matcher| matcher.equal_to(Labels::NAME)) {
-                Some(name) => self.by_name.entry(name.to_owned()).or_default().push(reach),
+            let name =
+                matchers.iter().find_map(|matcher| matcher.equal_to(Labels::NAME)).map(ToOwned::to_owned);
+            let reach = Reach { matchers, millis };
+            match name {
+                Some(name) => self.by_name.entry(name).or_default().push(reach),
                 None => self.nameless.push(reach),
             }
         };
@@ -85,11 +110,11 @@ impl Interest {
             }
             NodeKind::Subquery { of, range, shift, .. } => {
                 let range = range.evaluate(&DurationContext::default()).unwrap_or(0);
-                self.add(of, outer.saturating_add(range).saturating_add(back(shift)), options);
+                self.add(of, outer.saturating_add(range).saturating_add(back(shift)), conditions, options);
             }
             _ => {
                 for child in node.children() {
-                    self.add(child, outer, options);
+                    self.add(child, outer, conditions, options);
                 }
             }
         }
@@ -129,6 +154,15 @@ mod tests {
         assert_eq!(keep("other{job=\"x\"}"), Some(5 * 60_000));
         assert_eq!(keep("other"), None);
         assert_eq!(interest.longest_millis(), 95 * 60_000);
+        let asked = [
+            Query::parse("asked{job=\"a\",instance=\"_\"}").unwrap(),
+            Query::parse("{instance=\"_\"}").unwrap(),
+        ];
+        let open = interest.clone().with_open(&asked, '_', &QueryOptions::default());
+        let keep = |text: &str| open.keep_millis(&crate::promql::notation::parse_labels(text).unwrap());
+        assert_eq!(keep("asked{job=\"a\",instance=\"b\"}"), Some(5 * 60_000));
+        assert_eq!(keep("asked{job=\"b\"}"), None);
+        assert_eq!(keep("other{instance=\"b\"}"), None);
         assert_eq!(interest.with_everything(1000).keep_millis(&Labels::metric("other")), Some(1000));
     }
 }

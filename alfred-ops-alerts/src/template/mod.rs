@@ -40,6 +40,7 @@ mod environment;
 mod error;
 mod functions;
 mod limits;
+mod literals;
 mod parse;
 mod printf;
 mod render;

@@ -125,8 +125,7 @@ impl<'a> Generator<'a> {
     fn chosen(&self) -> String {
         match self.chance.below(3) {
             0 if self.era == Era::Three => {
-                // Which series a true part is made of depends on how the server was built to hash labels.
-                let ratio = self.chance.any(&["1", "0", "-1", "2"]);
+                let ratio = self.chance.any(&["1", "0", "-1", "2", "0.5", "-0.3", "0.8"]);
                 format!("limit_ratio({ratio}, temperature)")
             }
             1 => format!("topk{}(2, temperature)", self.grouping()),

@@ -23,6 +23,7 @@ mod query_plan;
 mod ranges;
 mod ranking;
 mod select;
+mod share;
 mod sorting;
 mod statistics;
 mod sum;

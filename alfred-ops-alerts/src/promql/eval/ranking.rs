@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use alfred_ops_core::Labels;
-
 use super::context::Context;
+use super::share::has_share;
 use super::table::index;
 use super::vector::Vector;
 use crate::promql::Span;
@@ -47,7 +46,7 @@ pub(super) fn choose(
             AggregateOp::Topk => group.sort_by(|a, b| rank(value(b), value(a))),
             AggregateOp::Bottomk => group.sort_by(|a, b| rank_up(value(a), value(b))),
             AggregateOp::LimitRatio => {
-                group.retain(|place| sampled(&vector.row(&vector.cells[*place]).labels, ratio));
+                group.retain(|place| has_share(&vector.row(&vector.cells[*place]).labels, ratio));
             }
             _ => {}
         }
@@ -66,11 +65,4 @@ fn rank(left: f64, right: f64) -> Ordering {
 /// Ascending, NaN behind all.
 fn rank_up(left: f64, right: f64) -> Ordering {
     left.partial_cmp(&right).unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
-}
-
-/// Whether a series belongs to the share of all series that `ratio` names; a negative one names the rest.
-#[expect(clippy::cast_precision_loss, reason = "a hash needs no more than 53 bits here")]
-fn sampled(labels: &Labels, ratio: f64) -> bool {
-    let offset = labels.fingerprint() as f64 / u64::MAX as f64;
-    if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
 }
