@@ -23,9 +23,11 @@
 //! ```
 //!
 //! # Map
-//! - [`step`], [`Inputs`], [`Policy`], [`Decision`], [`DecisionRecord`]: the kernel.
+//! - [`step`], [`Inputs`], [`Policy`], [`Decision`], [`DecisionRecord`]: the kernel. [`Strategy`]: [`Rules`] (the brief's),
+//!   [`Slo`], [`HpaV2`], [`Kpa`], [`TargetTracking`]; [`Guard`].
 //! - [`Scaler`]: the platform; [`MemoryScaler`], `CloudRunScaler`.
 //! - [`Autoscaler`], [`SignalSource`], [`Workload`]: the loop between them.
+//! - [`simulate`](mod@simulate): load traces played against policies.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
@@ -35,6 +37,7 @@
 mod autoscaler;
 mod kernel;
 mod scaler;
+pub mod simulate;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -42,8 +45,10 @@ pub mod testing;
 pub use autoscaler::MockSignalSource;
 pub use autoscaler::{Autoscaler, SignalSource, Signals, Workload};
 pub use kernel::{
-    Bound, Decision, DecisionRecord, HoldReason, Inputs, Policy, Reading, Restart, Signal, State, Threshold,
-    TriggerStatus, Triggers, Verdict, step,
+    Basis, Bound, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis, HpaBehavior,
+    HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa, KpaBasis,
+    Policy, Rate, Reading, Restart, Rules, RulesBasis, ScheduledBounds, Signal, Slo, SloBasis, State,
+    Strategy, TargetTracking, Threshold, TrackingBasis, TriggerStatus, Triggers, Verdict, step,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;

@@ -6,6 +6,7 @@ mod backup;
 mod cluster;
 mod exposition;
 mod incremental;
+mod kernel;
 mod pgbackrest;
 mod relations;
 mod restore;
@@ -34,6 +35,7 @@ enum Benchmark {
     Backup,
     Exposition,
     Incremental,
+    Kernel,
     Relations,
     Restore,
     Rpo,
@@ -50,6 +52,7 @@ async fn main() -> ExitCode {
             Benchmark::Backup => backup::measure(&large().await?).await,
             Benchmark::Exposition => exposition::measure(arguments.quick),
             Benchmark::Incremental => incremental::measure(arguments.quick).await,
+            Benchmark::Kernel => kernel::measure(arguments.quick),
             Benchmark::Relations => relations::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
             Benchmark::Rpo => rpo::measure(arguments.quick).await,

@@ -1,19 +1,21 @@
 //! Reads, decides, obeys.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use alfred_ops_core::{Activation, ErrorKind, Job, JobContext, JobReport, Result};
+use alfred_ops_core::{
+    Activation, Error, ErrorKind, Job, JobContext, JobReport, Metrics, Result, StateStore, Window,
+};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
+use super::keeper::Keeper;
+use super::meters::Meters;
 use super::{SignalSource, Signals};
-use crate::{Decision, DecisionRecord, Inputs, Policy, Scaler, State};
+use crate::{Current, Decision, DecisionRecord, Inputs, Policy, Scaler, ScheduledBounds, State};
 
-/// As often as Kubernetes looks.
-const PERIOD: Duration = Duration::from_secs(15);
-
-/// An hour of decisions.
+/// An hour of decisions every 15 s.
 const HISTORY_MAX: usize = 240;
 
 /// Reads signals, lets the kernel decide, and has the scaler obey.
@@ -25,10 +27,22 @@ pub struct Autoscaler {
     scaler: Arc<dyn Scaler>,
     signals: Arc<dyn SignalSource>,
     policy: Policy,
+    /// Bounds for certain times; the first that applies counts.
+    schedule: Vec<(Window, ScheduledBounds)>,
+    paused: AtomicBool,
+    shadow: bool,
     /// Held for a whole tick.
-    state: tokio::sync::Mutex<State>,
+    memory: tokio::sync::Mutex<Memory>,
     history: Mutex<VecDeque<DecisionRecord>>,
+    meters: Option<Meters>,
     job_name: String,
+}
+
+/// What is remembered from tick to tick.
+#[derive(Debug, Default)]
+struct Memory {
+    state: State,
+    keeper: Option<Keeper>,
 }
 
 impl Autoscaler {
@@ -37,8 +51,67 @@ impl Autoscaler {
     pub fn new(scaler: Arc<dyn Scaler>, signals: Arc<dyn SignalSource>, policy: Policy) -> Self {
         let service = scaler.name().rsplit('/').next().unwrap_or_default();
         let job_name = format!("autoscaler-{service}");
-        let (state, history) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { scaler, signals, policy, state, history, job_name }
+        Self {
+            scaler,
+            signals,
+            policy,
+            schedule: Vec::new(),
+            paused: AtomicBool::new(false),
+            shadow: false,
+            memory: tokio::sync::Mutex::default(),
+            history: Mutex::default(),
+            meters: None,
+            job_name,
+        }
+    }
+
+    /// Other bounds while `window` lasts, within the policy's: more for a campaign, fewer at night. Of several that apply the
+    /// one that was given first counts.
+    #[must_use]
+    pub fn with_schedule(mut self, window: Window, bounds: ScheduledBounds) -> Self {
+        self.schedule.push((window, bounds));
+        self
+    }
+
+    /// Decides and records, and never acts: to compare a policy with what runs, before it is trusted.
+    #[must_use]
+    pub const fn in_shadow(mut self) -> Self {
+        self.shadow = true;
+        self
+    }
+
+    /// Keeps what the kernel remembers in the document `key` of `store`, every 15 s, so that a restart goes on where it was.
+    /// Without it a restart begins with no past, which delays steps down and causes none. A store that fails holds no
+    /// decision up.
+    #[must_use]
+    pub fn with_state(mut self, store: Arc<dyn StateStore>, key: impl Into<String>) -> Self {
+        self.memory.get_mut().keeper = Some(Keeper::new(store, key.into()));
+        self
+    }
+
+    /// Shows in `metrics` what is there, what is decided, and what fails: `alfred_ops_scaling_…`, with the scaler's name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if a name is taken by something else.
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Result<Self> {
+        self.meters = Some(Meters::register(metrics)?);
+        Ok(self)
+    }
+
+    /// Stops scaling, from the next tick on: whatever is there stays. It goes on deciding and recording.
+    pub fn pause(&self) {
+        self.paused.store(true, Ordering::Release);
+    }
+
+    /// Goes on scaling.
+    pub fn resume(&self) {
+        self.paused.store(false, Ordering::Release);
+    }
+
+    /// Whether scaling is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
     }
 
     /// Reads, decides and obeys once. A second tick waits for the first.
@@ -51,42 +124,74 @@ impl Autoscaler {
     /// the scaler's.
     #[tracing::instrument(skip_all, fields(scaler = self.scaler.name()))]
     pub async fn tick(&self, context: &JobContext) -> Result<Decision> {
+        let ticked = self.try_tick(context).await;
+        if let (Err(_), Some(meters)) = (&ticked, &self.meters) {
+            meters.note_failure(self.scaler.name());
+        }
+        ticked
+    }
+
+    async fn try_tick(&self, context: &JobContext) -> Result<Decision> {
         self.check()?;
-        let mut state = self.state.lock().await;
+        let mut memory = self.memory.lock().await;
+        let Memory { state, keeper } = &mut *memory;
+        if let Some(keeper) = keeper
+            && let Some(kept) = keeper.load(context).await
+        {
+            *state = kept;
+        }
         let current = self.scaler.current().await?;
         let now = context.now();
         let signals = self.signals.read(now).await.unwrap_or_else(|error| {
             tracing::warn!(error = error.full(), "no signals: holding");
             Signals::default()
         });
-        let Signals { queued, in_flight, cpu, memory } = signals;
-        let inputs = Inputs { instances: current.configured, queued, in_flight, cpu, memory };
-        let record = DecisionRecord::decide(&mut state, &inputs, &self.policy, now);
-        self.remember(record);
+        let inputs = self.inputs(&current, signals, now);
+        let record = DecisionRecord::decide(state, &inputs, &self.policy, now);
         let decision = record.decision;
+        if let Some(meters) = &self.meters {
+            meters.note(self.scaler.name(), &record);
+        }
+        self.remember(record);
         if decision.desired != current.configured {
-            // The state stays as it is after an error: what did not happen is decided again at the next look,
-            // and what did happen shows there as a changed number.
-            self.scaler.scale(decision.desired, &current.precondition).await?;
-            tracing::info!(from = current.configured, to = decision.desired, %decision, "scaled");
+            if self.shadow {
+                tracing::info!(from = current.configured, to = decision.desired, %decision, "would scale");
+            } else {
+                // The state stays as it is after an error: what did not happen is decided again at the next look,
+                // and what did happen shows there as a changed number.
+                self.scaler.scale(decision.desired, &current.precondition).await?;
+                tracing::info!(from = current.configured, to = decision.desired, %decision, "scaled");
+            }
+        }
+        if let Some(keeper) = keeper {
+            keeper.keep(state, context).await;
         }
         Ok(decision)
     }
 
-    /// Ticks every 15 s until the context is cancelled, which also gives up a tick under way: the next start
-    /// looks again. A tick that fails is logged and followed by the next.
+    fn inputs(&self, current: &Current, signals: Signals, now: DateTime<Utc>) -> Inputs {
+        let Signals { queued, in_flight, arrivals, cpu, memory } = signals;
+        let scheduled =
+            self.schedule.iter().find(|(window, _)| window.contains(now)).map(|(_, bounds)| *bounds);
+        let (instances, ready, paused) = (current.configured, current.running, self.is_paused());
+        Inputs { instances, ready, queued, in_flight, arrivals, cpu, memory, scheduled, paused }
+    }
+
+    /// Ticks as often as the [policy](Policy::period) asks until the context is cancelled, which also gives up a tick under
+    /// way: the next start looks again. A tick that fails is logged and followed by the next.
     ///
     /// # Errors
     /// [`ErrorKind::PermissionDenied`], [`ErrorKind::NotFound`], [`ErrorKind::Unsupported`] and
     /// [`ErrorKind::InvalidInput`]: a person must act.
     pub async fn run(&self, context: &JobContext) -> Result<()> {
+        let period = self.policy.period();
         while let Some(outcome) = context.cancel.run_until_cancelled(self.tick(context)).await {
             match outcome {
                 Ok(_) => {}
                 Err(error) if hopeless(error.kind()) => return Err(error),
                 Err(error) => tracing::warn!(error = error.full(), "tick failed"),
             }
-            if context.cancel.run_until_cancelled(context.clock.sleep(PERIOD)).await.is_none() {
+            if context.cancel.run_until_cancelled(context.clock.sleep(period)).await.is_none() {
                 break;
             }
         }
@@ -96,18 +201,24 @@ impl Autoscaler {
     /// The last decision with all that it rests on, whether the platform obeyed or not.
     #[must_use]
     pub fn last(&self) -> Option<DecisionRecord> {
-        self.lock_history().back().copied()
+        self.lock_history().back().cloned()
     }
 
-    /// The last 240 decisions, oldest first, which is an hour of the loop.
+    /// The last 240 decisions, oldest first: an hour if one is taken every 15 s.
     #[must_use]
     pub fn history(&self) -> Vec<DecisionRecord> {
-        self.lock_history().iter().copied().collect()
+        self.lock_history().iter().cloned().collect()
     }
 
     /// Finds out at the first tick, and not when it is needed, what the platform would refuse.
     fn check(&self) -> Result<()> {
         self.policy.check()?;
+        for (_, ScheduledBounds { min, max }) in &self.schedule {
+            if min > max {
+                let what = format!("a scheduled min: {min} exceeds its max: {max}");
+                return Err(Error::new(ErrorKind::InvalidInput, "check scaling schedule", what));
+            }
+        }
         let (limits, name) = (self.scaler.limits(), self.scaler.name());
         limits.check(name, self.policy.min)?;
         limits.check(name, self.policy.max)
@@ -152,13 +263,21 @@ fn hopeless(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alfred_ops_core::{Error, Retry, SimulatedClock};
+    use std::time::Duration;
+
+    use alfred_ops_core::{MemoryStateStore, Retry, SimulatedClock};
     use chrono::DateTime;
 
     use super::*;
     use crate::autoscaler::MockSignalSource;
     use crate::scaler::MockScaler;
-    use crate::{Current, Limits, MemoryScaler, Outcome, Precondition, Restart, Workload};
+    use crate::{
+        Basis, Bound, Current, Limits, MemoryScaler, Outcome, Precondition, Restart, Rules, RulesBasis,
+        Workload,
+    };
+
+    /// As often as the brief's rules look.
+    const PERIOD: Duration = Duration::from_secs(15);
 
     fn loaded(queued: f64, cpu: f64) -> Arc<Workload> {
         let workload = Workload::new();
@@ -232,8 +351,12 @@ mod tests {
             clock.advance(PERIOD);
         }
         if happens {
+            let restarted = |record: &DecisionRecord| match record.decision.basis {
+                Basis::Rules(RulesBasis { restarted, .. }) => restarted,
+                _ => None,
+            };
             let expected = Some(Restart::Changed { from: 4 });
-            assert!(autoscaler.history().iter().any(|record| record.decision.restarted == expected));
+            assert!(autoscaler.history().iter().any(|record| restarted(record) == expected));
         }
         let steps = steps.lock().unwrap();
         steps.clone()
@@ -280,7 +403,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_policy_that_makes_no_sense_is_refused_before_anything_is_read() {
-        let policy = Policy { target: f64::NAN, ..Policy::default() };
+        let policy = Policy::new(Rules { target: f64::NAN, ..Rules::default() });
         let autoscaler = Autoscaler::new(Arc::new(agents(20)), loaded(1.0, 0.5), policy);
         let error = autoscaler.run(&JobContext::system()).await.unwrap_err();
         assert!(error.to_string().contains("target: NaN"), "{error}");
@@ -334,5 +457,75 @@ mod tests {
             Autoscaler::new(Arc::new(MemoryScaler::new("agents", 2)), hanging, Policy::default());
         autoscaler.run(&context).await.unwrap();
         assert_eq!(autoscaler.last(), None);
+    }
+    #[tokio::test]
+    async fn in_shadow_it_decides_and_never_acts() {
+        let scaler = Arc::new(MemoryScaler::new("agents", 0));
+        let shared = Arc::<MemoryScaler>::clone(&scaler);
+        let autoscaler = Autoscaler::new(shared, loaded(10.0, 0.5), Policy::default()).in_shadow();
+        let context = JobContext::system();
+        for _ in 0..3 {
+            assert_eq!(autoscaler.tick(&context).await.unwrap().desired, 1);
+        }
+        assert_eq!(scaler.current().await.unwrap().configured, 0);
+        assert!(autoscaler.last().unwrap().explain().starts_with("1 instance: work waits and nothing runs"));
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_and_a_window_has_bounds_of_its_own() {
+        let night =
+            Window::new(vec![], chrono::NaiveTime::MIN, Duration::from_secs(6 * 3600), chrono_tz::UTC);
+        let bounds = ScheduledBounds { min: 3, max: 5 };
+        let scaler = Arc::new(MemoryScaler::new("agents", 1));
+        let autoscaler = Autoscaler::new(scaler, loaded(0.0, 0.5), Policy::default())
+            .with_schedule(night.unwrap(), bounds);
+        let (clock, context) = simulated();
+        autoscaler.pause();
+        assert_eq!(autoscaler.tick(&context).await.unwrap().bound, Some(Bound::Paused));
+        autoscaler.resume();
+        let decision = autoscaler.tick(&context).await.unwrap();
+        assert_eq!((decision.desired, decision.bound), (3, Some(Bound::Schedule)));
+        clock.advance(Duration::from_secs(7 * 3600));
+        assert_eq!(autoscaler.tick(&context).await.unwrap().bound, None, "the night is over");
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_where_it_was() {
+        let store = Arc::new(MemoryStateStore::default());
+        let scaler = Arc::new(MemoryScaler::new("agents", 4));
+        let (clock, context) = simulated();
+        let start = || {
+            let (scaler, store) =
+                (Arc::<MemoryScaler>::clone(&scaler), Arc::<MemoryStateStore>::clone(&store));
+            Autoscaler::new(scaler, loaded(0.0, 0.9), Policy::default()).with_state(store, "scaling/agents")
+        };
+        let first = start();
+        for _ in 0..6 {
+            assert_eq!(first.tick(&context).await.unwrap().desired, 4);
+            clock.advance(PERIOD);
+        }
+        drop(first);
+        let second = start();
+        let mut desired = Vec::new();
+        for _ in 0..3 {
+            desired.push(second.tick(&context).await.unwrap().desired);
+            clock.advance(PERIOD);
+        }
+        assert_eq!(desired, [4, 4, 6], "two minutes since the first look");
+    }
+
+    #[tokio::test]
+    async fn what_it_does_shows_in_metrics() {
+        let metrics = Metrics::new();
+        let scaler = Arc::new(MemoryScaler::new("agents", 0));
+        let autoscaler =
+            Autoscaler::new(scaler, loaded(10.0, 0.5), Policy::default()).with_metrics(&metrics).unwrap();
+        autoscaler.tick(&JobContext::system()).await.unwrap();
+        let page = metrics.render();
+        assert!(page.contains("alfred_ops_scaling_desired_instances{scaler=\"agents\"} 1"), "{page}");
+        assert!(
+            page.contains("alfred_ops_scaling_decisions_total{scaler=\"agents\",change=\"up\"} 1"),
+            "{page}"
+        );
     }
 }

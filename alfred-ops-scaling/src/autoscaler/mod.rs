@@ -2,6 +2,8 @@
 
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
 mod autoscaler;
+mod keeper;
+mod meters;
 mod signals;
 mod workload;
 

@@ -15,6 +15,8 @@ pub struct Signals {
     pub queued: Option<Reading>,
     /// Messages in work.
     pub in_flight: Option<Reading>,
+    /// Messages that have ever come.
+    pub arrivals: Option<Reading>,
     /// The share of the processors in use, averaged over the instances.
     pub cpu: Option<Reading>,
     /// The share of the memory in use, averaged over the instances.

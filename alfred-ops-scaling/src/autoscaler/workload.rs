@@ -25,6 +25,8 @@ struct Values {
     queued: Option<f64>,
     in_flight: Option<f64>,
     usage: Option<Usage>,
+    /// Whether arrivals are counted at all: who only sets the queue does not.
+    counts_arrivals: bool,
     arrivals: u64,
     completions: u64,
 }
@@ -47,6 +49,7 @@ impl Workload {
     /// So many messages came and wait.
     pub fn arrived(&self, messages: u32) {
         let mut values = self.lock();
+        values.counts_arrivals = true;
         values.arrivals += u64::from(messages);
         values.queued = Some(values.queued.unwrap_or(0.0) + f64::from(messages));
         values.in_flight.get_or_insert(0.0);
@@ -104,6 +107,11 @@ impl Workload {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 messages nobody counts")]
+const fn whole(count: u64) -> f64 {
+    count as f64
+}
+
 /// Work that was never announced cannot leave fewer than none.
 fn less(count: Option<f64>, messages: u32) -> f64 {
     (count.unwrap_or(0.0) - f64::from(messages)).max(0.0)
@@ -120,6 +128,7 @@ impl SignalSource for Workload {
         Ok(Signals {
             queued: counted(values.queued),
             in_flight: counted(values.in_flight),
+            arrivals: counted(values.counts_arrivals.then_some(whole(values.arrivals))),
             cpu: used(|usage| usage.cpu),
             memory: used(|usage| usage.memory),
         })
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!(signals.in_flight, Some(Reading { value: 1.0, at: late }));
         assert_eq!(signals.cpu, Some(Reading { value: 0.5, at: early }));
         assert_eq!(signals.memory, Some(Reading { value: 0.25, at: early }));
+        assert_eq!(signals.arrivals, Some(Reading { value: 5.0, at: late }));
         assert_eq!((workload.arrivals(), workload.completions()), (5, 1));
 
         workload.completed(9);

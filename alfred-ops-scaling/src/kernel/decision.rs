@@ -1,12 +1,10 @@
 //! What was decided, and why.
 
 use std::fmt;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Signal;
+use super::{HpaBasis, KpaBasis, RulesBasis, Signal, SloBasis, TrackingBasis};
 
 /// What was decided, and why. Together with state, inputs, policy and time it can be decided again, and
 /// comes out the same.
@@ -18,19 +16,35 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What held the number back, or lifted it.
     pub bound: Option<Bound>,
-    /// Why the triggers' times started over, if they did.
-    pub restarted: Option<Restart>,
-    /// Where each trigger stands, those that did not decide included.
-    pub triggers: Triggers,
+    /// What the strategy saw.
+    pub basis: Basis,
+}
+
+/// What a strategy saw, in its own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Basis {
+    /// Where the brief's triggers stand.
+    Rules(RulesBasis),
+    /// What the metrics of the horizontal pod autoscaler ask for.
+    Hpa(HpaBasis),
+    /// What both windows of Knative's autoscaler show.
+    Kpa(KpaBasis),
+    /// The share that is kept.
+    Tracking(TrackingBasis),
+    /// Rates, backlog, and what they take.
+    Slo(SloBasis),
 }
 
 /// Why a number was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Verdict {
-    /// More, since this signal has been over its limit for its time.
+    /// More, since this signal asks for it.
     Up(Signal),
-    /// One, since there is work and nobody to do it.
+    /// At least one, since there is work and nobody to do it.
     Wake,
     /// Fewer, since there has been little to do for the time.
     Down,
@@ -43,8 +57,9 @@ pub enum Verdict {
 /// Why nothing changes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum HoldReason {
-    /// No trigger has held for its time.
+    /// As many are needed as there are.
     Steady,
     /// A signal that is needed to scale down cannot be believed.
     Missing(Signal),
@@ -52,32 +67,20 @@ pub enum HoldReason {
     WorkLeft(Signal),
     /// Nothing runs and nothing waits.
     Asleep,
-    /// This signal asks for more, and there are as many as the policy allows.
+    /// This signal asks for more, and there are as many as may be.
     AtCeiling(Signal),
-    /// There is little to do, and there are as few as the policy allows.
+    /// There is little to do, and there are as few as may be.
     AtFloor,
-}
-
-/// Why the triggers' times started over: what was seen before no longer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// Nobody looked for longer than a reading may be old, or the clock went back.
-    Gap {
-        /// The last look before.
-        since: DateTime<Utc>,
-    },
-    /// There are not as many instances as at the last look, by whoever's doing: what the change brings must
-    /// show before it is judged.
-    Changed {
-        /// As many there were.
-        from: u32,
-    },
+    /// Not long enough has been seen yet.
+    Learning,
+    /// Scaling is paused.
+    Paused,
 }
 
 /// What bounded the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Bound {
     /// The policy's minimum.
     Min,
@@ -85,41 +88,22 @@ pub enum Bound {
     Max,
     /// The largest step at once.
     Step,
-}
-
-/// Where each trigger stands.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Triggers {
-    /// Too many messages wait.
-    pub queue: TriggerStatus,
-    /// The processors are busy.
-    pub cpu: TriggerStatus,
-    /// The memory is full.
-    pub memory: TriggerStatus,
-    /// Processors and memory have little to do and the queue is short.
-    pub idle: TriggerStatus,
-}
-
-/// Where one trigger stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TriggerStatus {
-    /// Its condition does not hold.
-    Quiet,
-    /// Its condition holds, but not long enough yet.
-    Waiting {
-        /// Since when.
-        since: DateTime<Utc>,
-        /// For how much longer.
-        remaining: Duration,
-    },
-    /// Its condition has held for its time.
-    Fired {
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-    /// A signal that it needs cannot be believed.
-    Blind(Signal),
+    /// What was wanted not long ago.
+    Stabilised,
+    /// As many instances as may come or go within a time.
+    Rate,
+    /// Instances came not long ago.
+    Hold,
+    /// The direction has changed too often.
+    FlapBudget,
+    /// The bounds of this time.
+    Schedule,
+    /// Scaling is paused.
+    Paused,
+    /// Signals cannot be believed.
+    Blind,
+    /// The number for when nothing is known.
+    Fallback,
 }
 
 impl fmt::Display for Decision {
@@ -127,20 +111,38 @@ impl fmt::Display for Decision {
         let plural = if self.desired == 1 { "" } else { "s" };
         write!(f, "{} instance{plural}: {}", self.desired, self.verdict)?;
         match self.bound {
-            None => Ok(()),
-            Some(Bound::Min) => f.write_str(", kept at the minimum"),
-            Some(Bound::Max) => f.write_str(", held at the maximum"),
-            Some(Bound::Step) => f.write_str(", held to one step"),
+            None | Some(Bound::Blind | Bound::Paused) => Ok(()),
+            Some(bound) => write!(f, ", {bound}"),
         }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Min => "kept at the minimum",
+            Self::Max => "held at the maximum",
+            Self::Step => "held to one step",
+            Self::Stabilised => "held to what was wanted not long ago",
+            Self::Rate => "held to the rate of changes",
+            Self::Hold => "held since instances came not long ago",
+            Self::FlapBudget => "held since the direction has changed too often",
+            Self::Schedule => "kept within the bounds of this time",
+            Self::Paused => "held while scaling is paused",
+            Self::Blind => "held while signals cannot be believed",
+            Self::Fallback => "as set for when nothing is known",
+        })
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Up(signal) => write!(f, "{signal} over its limit for its time"),
+            Self::Up(signal) | Self::Hold(HoldReason::AtCeiling(signal)) => {
+                write!(f, "more, for {signal}")
+            }
             Self::Wake => f.write_str("work waits and nothing runs"),
-            Self::Down => f.write_str("little to do for the time"),
+            Self::Down | Self::Hold(HoldReason::AtFloor) => f.write_str("little to do for the time"),
             Self::Confine => f.write_str("back within the bounds"),
             Self::Hold(HoldReason::Steady) => f.write_str("steady"),
             Self::Hold(HoldReason::Missing(signal)) => write!(f, "held, since {signal} cannot be believed"),
@@ -148,8 +150,8 @@ impl fmt::Display for Verdict {
                 write!(f, "held, since there is work left ({signal})")
             }
             Self::Hold(HoldReason::Asleep) => f.write_str("asleep, nothing waits"),
-            Self::Hold(HoldReason::AtCeiling(signal)) => write!(f, "{signal} over its limit for its time"),
-            Self::Hold(HoldReason::AtFloor) => f.write_str("little to do for the time"),
+            Self::Hold(HoldReason::Learning) => f.write_str("held, not long enough seen yet"),
+            Self::Hold(HoldReason::Paused) => f.write_str("held, scaling is paused"),
         }
     }
 }

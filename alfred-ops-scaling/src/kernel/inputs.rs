@@ -1,17 +1,16 @@
 //! What the kernel is told.
 
 use std::fmt;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Clocks of different machines differ by a little.
-const FUTURE_MAX: TimeDelta = TimeDelta::seconds(5);
 /// A share of a resource beyond this is a broken meter, not load.
 const RATIO_MAX: f64 = 100.0;
 /// More messages than this are a broken meter, not load.
 const COUNT_MAX: f64 = 1e12;
+/// Beyond this a count in floating point no longer grows by one.
+const TOTAL_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// One value of one signal and when it was true.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -45,6 +44,8 @@ pub enum Signal {
     Queued,
     /// Messages in work.
     InFlight,
+    /// Messages that have ever come.
+    Arrivals,
     /// The share of the processors in use.
     Cpu,
     /// The share of the memory in use.
@@ -56,30 +57,54 @@ pub enum Signal {
 pub struct Inputs {
     /// Instances configured at present.
     pub instances: u32,
+    /// How many of them work already, where the platform tells.
+    pub ready: Option<u32>,
     /// Messages that wait.
     pub queued: Option<Reading>,
     /// Messages in work.
     pub in_flight: Option<Reading>,
+    /// Messages that have ever come: a count that only grows, and starts over with whoever counts.
+    pub arrivals: Option<Reading>,
     /// The share of the processors in use, averaged over the instances.
     pub cpu: Option<Reading>,
     /// The share of the memory in use, averaged over the instances.
     pub memory: Option<Reading>,
+    /// Bounds of this time, within the policy's: more for a campaign, fewer at night.
+    pub scheduled: Option<ScheduledBounds>,
+    /// Whether a person has stopped scaling for now.
+    pub paused: bool,
+}
+
+/// Bounds of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledBounds {
+    /// Never fewer instances.
+    pub min: u32,
+    /// Never more.
+    pub max: u32,
 }
 
 impl Inputs {
-    /// A signal's value if it can be believed: present, not stale, not from the future, a finite number
-    /// within sense.
-    pub(super) fn usable(&self, signal: Signal, now: DateTime<Utc>, stale_after: Duration) -> Option<f64> {
-        let (reading, max) = match signal {
-            Signal::Queued => (self.queued, COUNT_MAX),
-            Signal::InFlight => (self.in_flight, COUNT_MAX),
-            Signal::Cpu => (self.cpu, RATIO_MAX),
-            Signal::Memory => (self.memory, RATIO_MAX),
-        };
-        let Reading { value, at } = reading?;
-        let age = now - at;
-        let fresh = age <= TimeDelta::from_std(stale_after).unwrap_or(TimeDelta::MAX) && age >= -FUTURE_MAX;
-        (fresh && (0.0..=max).contains(&value)).then_some(value)
+    /// What was read of a signal, believable or not.
+    pub(super) const fn reading(&self, signal: Signal) -> Option<Reading> {
+        match signal {
+            Signal::Queued => self.queued,
+            Signal::InFlight => self.in_flight,
+            Signal::Arrivals => self.arrivals,
+            Signal::Cpu => self.cpu,
+            Signal::Memory => self.memory,
+        }
+    }
+}
+
+impl Signal {
+    /// What is beyond this is a broken meter, not load.
+    pub(super) const fn max(self) -> f64 {
+        match self {
+            Self::Queued | Self::InFlight => COUNT_MAX,
+            Self::Arrivals => TOTAL_MAX,
+            Self::Cpu | Self::Memory => RATIO_MAX,
+        }
     }
 }
 
@@ -88,6 +113,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Queued => "queue",
             Self::InFlight => "in-flight work",
+            Self::Arrivals => "arrivals",
             Self::Cpu => "cpu",
             Self::Memory => "memory",
         })

@@ -5,63 +5,61 @@ use std::time::Duration;
 use alfred_ops_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-/// A limit that counts once it has been passed for a time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// The limit itself; a value equal to it does not pass it.
-    pub limit: f64,
-    /// For how long.
-    pub hold: Duration,
-}
+use super::{Guard, HpaV2, Kpa, Rules, Slo, TargetTracking};
 
-/// When to scale. The default is the brief's.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What the kernel is to achieve: how a number is found, and within what it must stay. The default is the brief's rules,
+/// between 0 and 20 instances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Policy {
     /// Never fewer instances.
     pub min: u32,
     /// Never more.
     pub max: u32,
-    /// More waiting messages than this scale up.
-    pub queue: Threshold,
-    /// A larger share of the processors than this scales up.
-    pub cpu: Threshold,
-    /// A larger share of the memory than this scales up.
-    pub memory: Threshold,
-    /// Shares of both below this scale down.
-    pub idle: Threshold,
-    /// The share that a step aims at: between idle and busy, so that one step is not undone by the next.
-    pub target: f64,
     /// Older readings count as missing.
     pub stale_after: Duration,
-    /// One step up adds at most this many times what is there, but always up to `step_up_min`.
-    pub step_up_ratio: f64,
-    /// See `step_up_ratio`.
-    pub step_up_min: u32,
-    /// One step down leaves at least this share of what is there, but may always take one.
-    pub step_down_ratio: f64,
+    /// How the number is found.
+    pub strategy: Strategy,
+    /// What a found number must pass before it is obeyed.
+    pub guard: Guard,
+}
+
+/// How the number of instances is found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Limits that have to be passed for a time: the brief's.
+    Rules(Rules),
+    /// What Kubernetes' horizontal pod autoscaler does.
+    HpaV2(HpaV2),
+    /// What Knative's pod autoscaler does.
+    Kpa(Kpa),
+    /// A share of the processors that is kept.
+    TargetTracking(TargetTracking),
+    /// A wait that most messages must not exceed, at the least cost.
+    Slo(Slo),
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        Self {
-            min: 0,
-            max: 20,
-            queue: Threshold { limit: 1000.0, hold: minutes(5) },
-            cpu: Threshold { limit: 0.8, hold: minutes(2) },
-            memory: Threshold { limit: 0.8, hold: minutes(2) },
-            idle: Threshold { limit: 0.4, hold: minutes(10) },
-            target: 0.6,
-            stale_after: minutes(1),
-            step_up_ratio: 1.0,
-            step_up_min: 4,
-            step_down_ratio: 0.5,
-        }
+        Self::new(Rules::default())
     }
 }
 
 impl Policy {
+    /// A policy of this strategy between 0 and 20 instances, as the platform's services are configured.
+    #[must_use]
+    pub fn new(strategy: impl Into<Strategy>) -> Self {
+        Self {
+            min: 0,
+            max: 20,
+            stale_after: Duration::from_secs(60),
+            strategy: strategy.into(),
+            guard: Guard::default(),
+        }
+    }
+
     /// The same policy within other bounds.
     ///
     /// # Errors
@@ -72,36 +70,67 @@ impl Policy {
         Ok(self)
     }
 
+    /// The same policy with other safeguards.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// How often the strategy is to be asked: as its original is, and every 2 s for [`Slo`].
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        Duration::from_secs(match self.strategy {
+            Strategy::Rules(_) | Strategy::HpaV2(_) => 15,
+            Strategy::TargetTracking(_) => 5,
+            Strategy::Kpa(_) | Strategy::Slo(_) => 2,
+        })
+    }
+
     /// Refuses a policy that makes no sense.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] with every mistake in it.
     pub fn check(&self) -> Result<()> {
-        let Self { min, max, queue, cpu, memory, idle, target, .. } = *self;
+        let Self { min, max, .. } = *self;
         let mut mistakes = Vec::new();
-        let mut demand = |holds: bool, mistake: &dyn Fn() -> String| {
-            if !holds {
-                mistakes.push(mistake());
-            }
-        };
-        demand(min <= max, &|| format!("min: {min} exceeds max: {max}"));
-        demand(max > 0, &|| "max: 0 leaves nobody to work".to_owned());
-        for (name, limit) in [("queue", queue.limit), ("cpu", cpu.limit), ("memory", memory.limit)] {
-            demand(limit.is_finite() && limit > 0.0, &|| format!("{name}.limit: {limit} is not above 0"));
+        if min > max {
+            mistakes.push(format!("min: {min} exceeds max: {max}"));
         }
-        demand(idle.limit > 0.0, &|| format!("idle.limit: {} is not above 0", idle.limit));
-        // Otherwise the outcome of one step would cause the next.
-        let busy = cpu.limit.min(memory.limit);
-        demand(idle.limit <= target && target <= busy, &|| {
-            format!("target: {target} is not between idle.limit: {} and cpu and memory: {busy}", idle.limit)
-        });
-        demand(!self.stale_after.is_zero(), &|| "stale_after: 0 leaves nothing to believe".to_owned());
-        let (up, down) = (self.step_up_ratio, self.step_down_ratio);
-        demand(up.is_finite() && up >= 0.0, &|| format!("step_up_ratio: {up} is negative or no number"));
-        demand((0.0..1.0).contains(&down), &|| format!("step_down_ratio: {down} is not within 0 and 1"));
+        if max == 0 {
+            mistakes.push("max: 0 leaves nobody to work".to_owned());
+        }
+        if max > INSTANCES_MAX {
+            mistakes.push(format!("max: {max} is more than {INSTANCES_MAX}"));
+        }
+        if self.stale_after.is_zero() {
+            mistakes.push("stale_after: 0 leaves nothing to believe".to_owned());
+        }
+        match &self.strategy {
+            Strategy::Rules(rules) => rules.check(&mut mistakes),
+            Strategy::HpaV2(hpa) => hpa.check(&mut mistakes),
+            Strategy::Kpa(kpa) => kpa.check(&mut mistakes),
+            Strategy::TargetTracking(tracking) => tracking.check(&mut mistakes),
+            Strategy::Slo(slo) => slo.check(&mut mistakes),
+        }
+        self.guard.check(&mut mistakes);
         if mistakes.is_empty() {
             return Ok(());
         }
         Err(Error::new(ErrorKind::InvalidInput, "check scaling policy", mistakes.join("; ")))
     }
 }
+
+/// More instances of one service than any platform runs.
+const INSTANCES_MAX: u32 = 60_000;
+
+macro_rules! strategies {
+    ($($name:ident),*) => {
+        $(impl From<$name> for Strategy {
+            fn from(strategy: $name) -> Self {
+                Self::$name(strategy)
+            }
+        })*
+    };
+}
+strategies!(Rules, HpaV2, Kpa, TargetTracking, Slo);

@@ -8,7 +8,7 @@ use super::{Decision, Inputs, Policy, State, step};
 /// A decision with all that it rests on, so that it can be taken again, elsewhere and later.
 ///
 /// To be kept in a format that returns numbers as they were: `serde_json` needs its `float_roundtrip`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecisionRecord {
     /// When it was taken.
     pub now: DateTime<Utc>,
@@ -25,9 +25,9 @@ pub struct DecisionRecord {
 impl DecisionRecord {
     /// Decides, and keeps what the decision rests on.
     pub fn decide(state: &mut State, inputs: &Inputs, policy: &Policy, now: DateTime<Utc>) -> Self {
-        let before = *state;
+        let before = state.clone();
         let decision = step(state, inputs, policy, now);
-        Self { now, state: before, inputs: *inputs, policy: *policy, decision }
+        Self { now, state: before, inputs: *inputs, policy: policy.clone(), decision }
     }
 
     /// Decides again. The answer is the one on record, or the kernel has changed since.

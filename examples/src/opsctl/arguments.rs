@@ -8,8 +8,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::place::{Place, SecondPlace};
 use super::rules::RulesCommand;
+use super::simulate::SimulateArguments;
 
-/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts.
+/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts, scaling policies.
 ///
 /// A restore on the worst day:
 ///
@@ -53,6 +54,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Play a load trace against scaling policies, to see what they would do.
+    Simulate(SimulateArguments),
     /// Make and change the keys that open an encrypted repository.
     Key {
         #[command(subcommand)]

@@ -8,6 +8,8 @@ mod repair;
 mod report;
 mod restore;
 mod rules;
+mod simulate;
+mod text_file;
 mod verify;
 mod wal;
 
@@ -102,6 +104,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
             wal::get(&place, system.as_deref(), &file, &path).await
         }
         Command::Rules { command } => rules::run(command, context).await,
+        Command::Simulate(arguments) => simulate::run(arguments, context).await,
         Command::Key { command: KeyCommand::New } => Ok(keys::new(context)),
         Command::Key { command: KeyCommand::List } => keys::list(&place).await,
         Command::Key { command: KeyCommand::Add { new_key_file } } => keys::add(&place, &new_key_file).await,

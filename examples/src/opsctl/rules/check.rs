@@ -6,8 +6,8 @@ use alfred_ops_alerts::{FileProblem, GroupRule, ReadOptions, RuleFile, RuleSet};
 use alfred_ops_core::Error;
 use serde_json::{Value, json};
 
-use super::text_file::{RULES_BYTES_MAX, read};
 use crate::opsctl::report::Report;
+use crate::opsctl::text_file::{RULES_BYTES_MAX, read};
 
 /// Reads all files and says all that is wrong with any.
 pub(super) fn run(files: &[PathBuf]) -> Report {

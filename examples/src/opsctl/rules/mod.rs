@@ -10,7 +10,6 @@ mod query;
 mod rule_view;
 mod series_file;
 mod test;
-mod text_file;
 
 use alfred_ops_core::{JobContext, Result, blocking};
 

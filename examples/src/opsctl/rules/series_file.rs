@@ -10,7 +10,7 @@ use alfred_ops_core::{Error, ErrorKind, Labels, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::command::SeriesArguments;
-use super::text_file::read;
+use crate::opsctl::text_file::read;
 
 /// How large a file of series may be: a day of some thousand series.
 const FILE_BYTES_MAX: u64 = 512 << 20;

@@ -6,8 +6,8 @@ use alfred_ops_alerts::{ReadOptions, RuleTests, TestOutcome};
 use serde_json::{Value, json};
 
 use super::check::{counted, of_error, of_problem};
-use super::text_file::{RULES_BYTES_MAX, read};
 use crate::opsctl::report::Report;
+use crate::opsctl::text_file::{RULES_BYTES_MAX, read};
 
 /// Runs the tests of all files; one that cannot be read keeps no other from running.
 pub(super) fn run(files: &[PathBuf]) -> Report {

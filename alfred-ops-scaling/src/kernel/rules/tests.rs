@@ -3,9 +3,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::{
-    Bound, DecisionRecord, HoldReason, Inputs, Policy, Reading, Restart, Signal, State, TriggerStatus,
-    Verdict, step,
+use super::{Restart, Rules, RulesBasis, TriggerStatus};
+use crate::kernel::{
+    Basis, Bound, Decision, DecisionRecord, HoldReason, Inputs, Policy, Reading, Signal, State, Verdict, step,
 };
 
 const PERIOD: TimeDelta = TimeDelta::seconds(15);
@@ -17,7 +17,14 @@ fn start() -> DateTime<Utc> {
 /// All four signals, read at one time: queued, in flight, processors, memory.
 fn inputs(instances: u32, values: [Option<f64>; 4], at: DateTime<Utc>) -> Inputs {
     let [queued, in_flight, cpu, memory] = values.map(|value| value.map(|value| Reading { value, at }));
-    Inputs { instances, queued, in_flight, cpu, memory }
+    Inputs { instances, queued, in_flight, cpu, memory, ..Inputs::default() }
+}
+
+fn basis(decision: &Decision) -> RulesBasis {
+    match decision.basis {
+        Basis::Rules(basis) => basis,
+        _ => panic!("another strategy"),
+    }
 }
 
 /// Plays one block of `timelines.txt`.
@@ -89,8 +96,15 @@ fn the_reason_says_what_is_still_missing() {
     inputs.memory = Some(Reading { value: 0.1, at: now - TimeDelta::minutes(2) });
     let decision = step(&mut state, &inputs, &policy, now);
     assert_eq!(decision.verdict, Verdict::Hold(HoldReason::Missing(Signal::Memory)));
-    assert_eq!(decision.triggers.memory, TriggerStatus::Blind(Signal::Memory), "two minutes old is stale");
-    assert_eq!(decision.triggers.cpu, TriggerStatus::Waiting { since: now, remaining: policy.cpu.hold });
+    assert_eq!(
+        basis(&decision).triggers.memory,
+        TriggerStatus::Blind(Signal::Memory),
+        "two minutes old is stale"
+    );
+    assert_eq!(
+        basis(&decision).triggers.cpu,
+        TriggerStatus::Waiting { since: now, remaining: Rules::default().cpu.hold }
+    );
     assert_eq!(decision.to_string(), "3 instances: held, since memory cannot be believed");
     let narrow = policy.with_bounds(5, 8).unwrap();
     let decision = step(&mut state, &inputs, &narrow, now);
@@ -102,24 +116,24 @@ fn the_reason_says_what_is_still_missing() {
 fn a_restart_of_the_times_is_told() {
     let (mut state, policy, now) = (State::default(), Policy::default(), start());
     let look = |instances, now| inputs(instances, [Some(0.0), Some(1.0), Some(0.9), Some(0.5)], now);
-    assert_eq!(step(&mut state, &look(4, now), &policy, now).restarted, None);
+    assert_eq!(basis(&step(&mut state, &look(4, now), &policy, now)).restarted, None);
     let later = now + TimeDelta::minutes(1);
-    assert_eq!(step(&mut state, &look(4, later), &policy, later).restarted, None);
+    assert_eq!(basis(&step(&mut state, &look(4, later), &policy, later)).restarted, None);
     let much_later = later + TimeDelta::seconds(61);
     let decision = step(&mut state, &look(4, much_later), &policy, much_later);
-    assert_eq!(decision.restarted, Some(Restart::Gap { since: later }));
+    assert_eq!(basis(&decision).restarted, Some(Restart::Gap { since: later }));
     let decision = step(&mut state, &look(5, much_later), &policy, much_later);
-    assert_eq!(decision.restarted, Some(Restart::Changed { from: 4 }));
+    assert_eq!(basis(&decision).restarted, Some(Restart::Changed { from: 4 }));
     let decision = step(&mut state, &look(5, later), &policy, later);
-    assert_eq!(decision.restarted, Some(Restart::Gap { since: much_later }), "the clock went back");
+    assert_eq!(basis(&decision).restarted, Some(Restart::Gap { since: much_later }), "the clock went back");
 }
 
 #[test]
 fn a_policy_that_makes_no_sense_is_refused_with_every_mistake() {
     Policy::default().check().unwrap();
-    let mut policy = Policy { target: 0.9, step_down_ratio: 1.0, ..Policy::default() };
-    policy.queue.limit = f64::NAN;
-    let error = policy.with_bounds(5, 2).unwrap_err().to_string();
+    let mut rules = Rules { target: 0.9, step_down_ratio: 1.0, ..Rules::default() };
+    rules.queue.limit = f64::NAN;
+    let error = Policy::new(rules).with_bounds(5, 2).unwrap_err().to_string();
     assert_eq!(
         error,
         "check scaling policy: min: 5 exceeds max: 2; queue.limit: NaN is not above 0; \
@@ -160,7 +174,7 @@ fn any_looks() -> impl Strategy<Value = Vec<(Found, usize, i64)>> {
 fn at(now: DateTime<Utc>, instances: u32, signals: Found) -> Inputs {
     let [queued, in_flight, cpu, memory] =
         signals.map(|signal| signal.map(|(value, age)| Reading { value, at: now - TimeDelta::seconds(age) }));
-    Inputs { instances, queued, in_flight, cpu, memory }
+    Inputs { instances, queued, in_flight, cpu, memory, ..Inputs::default() }
 }
 
 proptest! {
@@ -191,7 +205,7 @@ proptest! {
                     }
                 }
                 if decision.desired > within {
-                    prop_assert!(decision.desired - within <= within.max(policy.step_up_min));
+                    prop_assert!(decision.desired - within <= within.max(Rules::default().step_up_min));
                 }
                 prop_assert_eq!(record.replay(), decision);
                 let written = serde_json::to_string(&record).unwrap();
@@ -205,8 +219,9 @@ proptest! {
 
     #[test]
     fn a_trigger_fires_at_its_time_and_not_before(hold in 1u64..900, period in 1u64..=60) {
-        let mut policy = Policy::default();
-        policy.cpu.hold = Duration::from_secs(hold);
+        let mut rules = Rules::default();
+        rules.cpu.hold = Duration::from_secs(hold);
+        let policy = Policy::new(rules);
         let (mut state, mut elapsed) = (State::default(), 0);
         loop {
             let now = start() + TimeDelta::from_std(Duration::from_secs(elapsed)).unwrap();
@@ -217,7 +232,7 @@ proptest! {
                 break;
             }
             let remaining = Duration::from_secs(hold - elapsed);
-            prop_assert_eq!(decision.triggers.cpu, TriggerStatus::Waiting { since: start(), remaining });
+            prop_assert_eq!(basis(&decision).triggers.cpu, TriggerStatus::Waiting { since: start(), remaining });
             prop_assert_eq!(decision.desired, 4);
             elapsed += period;
         }
@@ -236,8 +251,8 @@ proptest! {
             let cpu = if busy { 0.9 } else { 0.5 };
             let decision =
                 step(&mut state, &inputs(4, [Some(0.0), Some(1.0), Some(cpu), Some(0.5)], now), &policy, now);
-            let TriggerStatus::Fired { since } = decision.triggers.cpu else { continue };
-            prop_assert!((now - since).to_std().unwrap() >= policy.cpu.hold);
+            let TriggerStatus::Fired { since } = basis(&decision).triggers.cpu else { continue };
+            prop_assert!((now - since).to_std().unwrap() >= Rules::default().cpu.hold);
             let first = seen.iter().rposition(|(at, _)| *at == since).unwrap();
             prop_assert!(seen[first..].iter().all(|(_, busy)| *busy));
             let mut pauses = seen[first..].windows(2).map(|pair| (pair[1].0 - pair[0].0).to_std());

@@ -5,13 +5,13 @@ use std::path::Path;
 use alfred_ops_core::{Error, ErrorKind, Result};
 
 /// How large a rule or test file may be.
-pub(super) const RULES_BYTES_MAX: u64 = 16 << 20;
+pub(in crate::opsctl) const RULES_BYTES_MAX: u64 = 16 << 20;
 
 /// The text of a file of at most `bytes_max` bytes.
 ///
 /// # Errors
 /// The file system's, of a kind that says what to do; `ResourceExhausted` for a larger file.
-pub(super) fn read(path: &Path, operation: &'static str, bytes_max: u64) -> Result<String> {
+pub(in crate::opsctl) fn read(path: &Path, operation: &'static str, bytes_max: u64) -> Result<String> {
     let target = path.display().to_string();
     let failed = |source: std::io::Error| {
         let (kind, remedy) = match source.kind() {
