@@ -1,10 +1,16 @@
-//! The conditions of Prometheus' alert generator compliance specification 1.0 that concern rules, alerts and the series
-//! that are made of them, in simulated time. Each test names in our words what the specification says MUST be.
+//! The conditions of Prometheus' alert generator compliance specification 1.0, in simulated time. Each test names in our
+//! words what the specification says MUST be.
 //!
-//! Not here, because nothing of ours does it yet: sending to an Alertmanager (its format, `ResendDelay`, `endsAt`, resolved
-//! alerts sent for 15 minutes), the two HTTP APIs, and templates beyond `$labels`, `$value` and `humanizePercentage`.
+//! What concerns rules, alerts and the series that are made of them is in this file; `sending` has what Alertmanagers are
+//! told and when, `apis` the two HTTP APIs, `templates` what labels and annotations may hold.
+//!
+//! Where the specification is at odds with itself or with Prometheus, `sending` says what we hold to.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
+
+mod apis;
+mod sending;
+mod templates;
 
 use std::sync::RwLock;
 
