@@ -152,11 +152,15 @@ unpack_prometheus() {
 
 # Alertmanager of Debian's unstable suite.
 need_alertmanager() {
-    local folder="${TMPDIR:-/tmp}/alfred-ops-alertmanager-$(id -u)"
+    local folder="${TMPDIR:-/tmp}/alfred-ops-alertmanager-$(id -u)" template
     if [ ! -x "$folder/usr/bin/prometheus-alertmanager" ]; then
         say "unpacking Alertmanager of Debian sid into $folder"
         unpack_debian sid "$folder" prometheus-alertmanager || return 1
     fi
+    # Debian's build looks for its templates there and nowhere else, and does not start without them.
+    for template in usr/share/prometheus/alertmanager/{default,email}.tmpl; do
+        [ -e "/$template" ] || as_root install -D -m 644 "$folder/$template" "/$template" || return 1
+    done
     export ALFRED_OPS_ALERTMANAGER_BIN="$folder/usr/bin"
 }
 

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use alfred_ops_alerts::testing::conformance::alertmanager as alertmanager_contract;
 use alfred_ops_alerts::{
     AlertEngine, AlertEngineBuilder, AlertmanagerPolicy, Authentication, Credential, HttpAlertmanager,
-    HttpAlertmanagerOptions, ReadOptions, Rule, RuleFile, Target,
+    HttpAlertmanagerOptions, MemoryAlertmanager, ReadOptions, Rule, RuleFile, Target,
 };
 use alfred_ops_core::{Clock as _, ClosureSource, Labels, Sample, Secret, SystemClock};
 use chrono::{DateTime, Utc};
@@ -260,6 +261,14 @@ async fn it_takes_what_a_prometheus_sends() {
         println!("{path}: {} keys compared", our_keys.len());
         assert_eq!(timeless(ours), timeless(theirs), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_keep_the_contract() {
+    let server = alertmanager(&[]).await;
+    alertmanager_contract(&*told(&server)).await;
+    alertmanager_contract(&MemoryAlertmanager::new("memory")).await;
+    alertmanager_contract(&told(&server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,8 +17,7 @@ use super::probe::Probe;
 use super::snapshots::Snapshots;
 use super::{AlertEngineBuilder, EngineStatus, Reload, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
-use crate::alertmanager::PostedAlert;
-use crate::evaluation::{Evaluation, GroupEvaluator, Posting};
+use crate::evaluation::{Evaluation, GroupEvaluator};
 use crate::explain::Explanation;
 use crate::notify::{Ledger, NotifyPolicy, plan_notifications};
 use crate::rule::{RuleGroup, RuleSet};
@@ -183,21 +182,6 @@ impl AlertEngine {
             self.note_change(true);
         }
         transitions
-    }
-
-    /// Lets what a group has to tell Alertmanagers after an evaluation at `now` wait for them.
-    pub(super) fn post(
-        &self,
-        group: &Group,
-        now: DateTime<Utc>,
-        take: impl FnOnce(&mut GroupEvaluator, Posting<'_>) -> Vec<PostedAlert>,
-    ) {
-        let alertmanagers = &self.parts().alertmanagers;
-        if !alertmanagers.posts().is_empty() {
-            let posting = Posting { policy: &alertmanagers.policy, interval: group.interval, now };
-            // Queued behind the group's lock, so that a newer state is never ahead of an older one.
-            group.with(|evaluator| alertmanagers.put(&take(evaluator, posting)));
-        }
     }
 
     pub(super) fn expire(&self, now: DateTime<Utc>) {

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::AlertmanagerStatus;
+use chrono::{DateTime, Utc};
+
+use super::group::Group;
 use super::post::Post;
+use super::{AlertEngine, AlertmanagerStatus};
 use crate::alertmanager::{Alertmanager, AlertmanagerPolicy, PostedAlert};
+use crate::evaluation::{GroupEvaluator, Posting};
 
 /// The Alertmanagers of an engine, each of which is told of everything.
 #[derive(Debug, Default)]
 pub(super) struct Alertmanagers {
-    pub(super) policy: AlertmanagerPolicy,
+    policy: AlertmanagerPolicy,
     posts: Vec<Post>,
 }
 
@@ -33,7 +37,7 @@ impl Alertmanagers {
     }
 
     /// Lets alerts wait for all of them.
-    pub(super) fn put(&self, alerts: &[PostedAlert]) {
+    fn put(&self, alerts: &[PostedAlert]) {
         if !alerts.is_empty() {
             self.posts.iter().for_each(|post| post.put(alerts));
         }
@@ -45,5 +49,22 @@ impl Alertmanagers {
 
     pub(super) fn status(&self) -> Vec<AlertmanagerStatus> {
         self.posts.iter().map(Post::status).collect()
+    }
+}
+
+impl AlertEngine {
+    /// Lets what a group has to tell Alertmanagers after an evaluation at `now` wait for them.
+    pub(super) fn post(
+        &self,
+        group: &Group,
+        now: DateTime<Utc>,
+        take: impl FnOnce(&mut GroupEvaluator, Posting<'_>) -> Vec<PostedAlert>,
+    ) {
+        let alertmanagers = &self.parts().alertmanagers;
+        if !alertmanagers.posts().is_empty() {
+            let posting = Posting { policy: &alertmanagers.policy, interval: group.interval, now };
+            // Queued behind the group's lock, so that a newer state is never ahead of an older one.
+            group.with(|evaluator| alertmanagers.put(&take(evaluator, posting)));
+        }
     }
 }
