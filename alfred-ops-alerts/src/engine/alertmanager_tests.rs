@@ -234,7 +234,7 @@ async fn a_change_is_sent_at_once_and_nothing_again() {
 
 #[tokio::test]
 async fn after_a_restart_all_is_sent_anew() {
-    let store = Arc::new(MemoryStateStore::new());
+    let store = Arc::new(MemoryStateStore::default());
     let queue = Queue::new(1);
     let start = |told: &Arc<MemoryAlertmanager>| {
         let builder = queue.builder(&clock()).rules([long().with_for(Duration::from_secs(30))]);

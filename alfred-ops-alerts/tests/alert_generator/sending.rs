@@ -13,9 +13,10 @@ use alfred_ops_alerts::{
     AlertEngine, AlertmanagerPolicy, MemoryAlertmanager, PostedAlert, ReadOptions, RelabelAction,
     RelabelRule, RelabelSpec, RuleFile, Target,
 };
-use alfred_ops_core::{ClosureSource, Labels, Sample, SimulatedClock};
+use alfred_ops_core::{ClosureSource, Labels, Sample, SimulatedClock, TaskSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(seconds)
@@ -270,4 +271,41 @@ async fn the_format() {
         json!([{"labels": {"alertname": "A"}, "startsAt": start, "endsAt": end}]),
         "a link needs an address"
     );
+}
+
+/// What is sent at every evaluation says when evaluations are.
+#[tokio::test]
+async fn groups_are_evaluated_at_their_intervals() {
+    let text = "groups:\n- {name: a, interval: 20s, rules: [{alert: A, expr: vector(1)}]}\n\
+                - {name: b, rules: [{alert: B, expr: vector(1)}]}\n";
+    let told = Arc::new(MemoryAlertmanager::new("told"));
+    let clock = SimulatedClock::starting_at(at(0));
+    let engine = AlertEngine::builder()
+        .rule_groups(RuleFile::parse(text, &ReadOptions::new("rules.yml")).unwrap().groups)
+        .evaluation_interval(Duration::from_secs(60))
+        .alertmanager(Arc::<MemoryAlertmanager>::clone(&told))
+        .alertmanager_policy(AlertmanagerPolicy::default().with_resend_delay(Duration::ZERO))
+        .clock(clock.shared())
+        .build()
+        .unwrap();
+    let cancel = CancellationToken::new();
+    let tasks = TaskSet::new(&CancellationToken::new());
+    let (runner, token) = (engine, cancel.clone());
+    let run = tasks.spawn(async move { runner.run(token).await });
+    for _ in 0..35 {
+        // Both groups sleep.
+        while clock.sleepers() != 2 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(5));
+    }
+    cancel.cancel();
+    run.await.unwrap().unwrap();
+    let sent = told.take_alerts();
+    let times = |name: &str, interval: i64| -> Vec<i64> {
+        let of = sent.iter().filter(|alert| alert.labels.get("alertname") == Some(name));
+        of.map(|alert| (alert.ends_at - at(0)).num_seconds() - 4 * interval).collect()
+    };
+    assert_eq!(times("A", 20), [20, 40, 60, 80, 100, 120, 140, 160]);
+    assert_eq!(times("B", 60), [60, 120], "a minute if the group does not say");
 }
