@@ -57,7 +57,7 @@
 //!
 //! - `config`: reads and writes Prometheus' configuration files, and files that list targets.
 //! - `dns`, `kubernetes`: find targets by the domain name system and among a cluster's pods.
-//! - `http`: scrapes over HTTP, asks services for targets, asks Prometheus and its like, delivers to webhooks.
+//! - `http`: scrapes over HTTP, asks services for targets, asks Prometheus and its like, delivers to webhooks and Alertmanagers.
 //! - `testing`: the mocks of [`AlertSink`], [`Discovery`] and [`QuerySource`], and the suites that all of them pass.
 
 mod alert;
