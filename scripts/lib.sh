@@ -144,20 +144,40 @@ unpack_prometheus() {
     local suite=$1 folder=$2
     if [ ! -x "$folder/usr/bin/promtool" ]; then
         say "unpacking Prometheus of Debian $suite into $folder"
+        # Until bookworm promtool is part of the server's package.
+        unpack_debian "$suite" "$folder" prometheus || return 1
+        [ "$suite" = bookworm ] || unpack_debian "$suite" "$folder" promtool || return 1
+    fi
+}
+
+# Alertmanager of Debian's unstable suite.
+need_alertmanager() {
+    local folder="${TMPDIR:-/tmp}/alfred-ops-alertmanager-$(id -u)" template
+    if [ ! -x "$folder/usr/bin/prometheus-alertmanager" ]; then
+        say "unpacking Alertmanager of Debian sid into $folder"
+        unpack_debian sid "$folder" prometheus-alertmanager || return 1
+    fi
+    # Debian's build looks for its templates there and nowhere else, and does not start without them.
+    for template in usr/share/prometheus/alertmanager/{default,email}.tmpl; do
+        [ -e "/$template" ] || as_root install -D -m 644 "$folder/$template" "/$template" || return 1
+    done
+    export ALFRED_OPS_ALERTMANAGER_BIN="$folder/usr/bin"
+}
+
+# Unpacks a package of a suite into a folder: unpack_debian SUITE FOLDER PACKAGE
+unpack_debian() {
+    local suite=$1 folder=$2 package=$3
+    if [ ! -e "$folder/apt/conf" ]; then
         mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" \
             >"$folder/apt/sources.list"
         printf 'Dir::Etc::SourceList "%s";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
             "$folder/apt/sources.list" "$folder/apt/lists" "$folder/apt/cache" >"$folder/apt/conf"
-        as_root apt-get -c "$folder/apt/conf" update -qq
-        # Until bookworm promtool is part of the server's package.
-        (cd "$folder" && apt-get -c apt/conf download -qq "prometheus/$suite" &&
-            { [ "$suite" = bookworm ] || apt-get -c apt/conf download -qq "promtool/$suite"; } &&
-            for package in prometheus_*.deb promtool_*.deb; do
-                [ ! -e "$package" ] || dpkg -x "$package" . || exit 1
-            done) || return 1
-        chmod -R a+rX "$folder"
     fi
+    as_root apt-get -c "$folder/apt/conf" update -qq || return 1
+    (cd "$folder" && apt-get -c apt/conf download -qq "$package/$suite" &&
+        dpkg -x "$(ls -t "$package"_*.deb | head -n 1)" .) || return 1
+    chmod -R a+rX "$folder"
 }
 
 # pgBackRest with block incrementals, from Debian's next suite, unpacked beside the system's own packages.
@@ -166,14 +186,7 @@ need_pgbackrest() {
     if [ ! -x "$folder/usr/bin/pgbackrest" ]; then
         need "$(ls /usr/lib/*/libssh2.so.1 2>/dev/null || echo none)" libpq5 libssh2-1 libxml2
         say "unpacking pgBackRest of Debian trixie into $folder"
-        mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
-            >"$folder/apt/sources.list"
-        printf 'Dir::Etc::SourceList "%s";\nDir::Etc::SourceParts "-";\nDir::State::Lists "%s";\nDir::Cache "%s";\n' \
-            "$folder/apt/sources.list" "$folder/apt/lists" "$folder/apt/cache" >"$folder/apt/conf"
-        as_root apt-get -c "$folder/apt/conf" update -qq
-        (cd "$folder" && apt-get -c apt/conf download -qq pgbackrest/trixie && dpkg -x pgbackrest_*.deb .)
-        chmod -R a+rX "$folder"
+        unpack_debian trixie "$folder" pgbackrest || return 1
     fi
     export ALFRED_OPS_PGBACKREST="$folder/usr/bin/pgbackrest"
 }

@@ -48,6 +48,7 @@
 //! | an expression | why it comes to that | [`explain`](explain()) is pure; [`AlertEngine::explain`] |
 //! | alerts | notifications | [`plan_notifications`] and [`Outbox`] are pure |
 //! | notifications | people | [`AlertSink`]: [`MemorySink`], `WebhookSink` |
+//! | alerts | Alertmanagers | [`Alertmanager`]: [`MemoryAlertmanager`], `HttpAlertmanager`; [`AlertmanagerPolicy`] is pure |
 //! | all of it | | [`AlertEngine`] |
 //!
 //! Queries of PromQL are in [`promql`], texts for people in [`template`].
@@ -56,10 +57,12 @@
 //!
 //! - `config`: reads and writes Prometheus' configuration files, and files that list targets.
 //! - `dns`, `kubernetes`: find targets by the domain name system and among a cluster's pods.
-//! - `http`: scrapes over HTTP, asks services for targets, asks Prometheus and its like, delivers to webhooks.
+//! - `http`: scrapes over HTTP, asks services for targets, asks Prometheus and its like, delivers to webhooks and Alertmanagers.
 //! - `testing`: the mocks of [`AlertSink`], [`Discovery`] and [`QuerySource`], and the suites that all of them pass.
 
 mod alert;
+mod alertmanager;
+mod api;
 mod backtest;
 mod discovery;
 pub mod doctor;
@@ -97,6 +100,11 @@ mod yaml;
 pub use alert::{
     Alert, AlertBook, AlertState, RESOLVED_RETENTION, Reason, RuleHealth, RuleReport, Transition,
 };
+#[cfg(any(test, feature = "testing"))]
+pub use alertmanager::MockAlertmanager;
+pub use alertmanager::{Alertmanager, AlertmanagerPolicy, MemoryAlertmanager, PostReason, PostedAlert};
+#[cfg(feature = "http")]
+pub use alertmanager::{HttpAlertmanager, HttpAlertmanagerOptions};
 pub use backtest::{AlertHistory, Backtest, Episode, backtest};
 #[cfg(feature = "dns")]
 pub use discovery::DnsDiscovery;
@@ -110,8 +118,8 @@ pub use discovery::KubernetesDiscovery;
 pub use discovery::MockDiscovery;
 pub use discovery::{Discovery, Found, JobTargets, StaticDiscovery, open as open_discoveries};
 pub use engine::{
-    AlertEngine, AlertEngineBuilder, EngineStatus, Reload, SinkStatus, SnapshotStatus, SourceStatus,
-    StateStatus,
+    AlertEngine, AlertEngineBuilder, AlertmanagerStatus, EngineStatus, Reload, SinkStatus, SnapshotStatus,
+    SourceStatus, StateStatus,
 };
 pub use evaluation::{Evaluation, GroupEvaluator, RuleEvaluator};
 pub use explain::{Compared, Explanation, Insight, JoinSide, Joined, NearestMiss, explain};

@@ -30,6 +30,8 @@ pub struct Alert {
     pub keep_firing_since: Option<DateTime<Utc>>,
     /// When it resolved.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// When it was last sent to Alertmanagers. It is not kept across restarts: they are told anew.
+    pub last_sent_at: Option<DateTime<Utc>>,
 }
 
 impl Alert {

@@ -1,8 +1,10 @@
 //! How a rule fares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alfred_ops_core::Error;
+use chrono::{DateTime, Utc};
 
 /// How a rule fared at its last evaluation.
 #[derive(Debug, Clone)]
@@ -16,6 +18,10 @@ pub struct RuleReport {
     pub health: RuleHealth,
     /// What is dubious about its expression or its data, in Prometheus' words.
     pub warnings: Vec<String>,
+    /// When it was last evaluated.
+    pub last_evaluation: Option<DateTime<Utc>>,
+    /// How long that took, by the engine's clock; without what a source takes to answer.
+    pub evaluation_time: Duration,
 }
 
 /// How a rule fared.

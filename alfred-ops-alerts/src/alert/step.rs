@@ -93,6 +93,7 @@ impl<W: FnMut() -> HashSet<Labels>> Step<'_, W> {
             fired_at: None,
             keep_firing_since: None,
             resolved_at: None,
+            last_sent_at: None,
         };
         self.holds(alert, found)
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::alertmanagers::Alertmanagers;
 use super::dispatch::Dispatch;
 use super::group::Group;
 use super::groups::Groups;
@@ -16,7 +17,7 @@ use super::probe::Probe;
 use super::snapshots::Snapshots;
 use super::{AlertEngineBuilder, EngineStatus, Reload, run};
 use crate::alert::{Alert, AlertBook, RuleHealth, RuleReport, Transition};
-use crate::evaluation::Evaluation;
+use crate::evaluation::{Evaluation, GroupEvaluator};
 use crate::explain::Explanation;
 use crate::notify::{Ledger, NotifyPolicy, plan_notifications};
 use crate::rule::{RuleGroup, RuleSet};
@@ -47,6 +48,7 @@ pub(super) struct Parts {
     pub(super) groups: Groups,
     pub(super) store: RwLock<SampleStore>,
     pub(super) dispatches: Vec<Dispatch>,
+    pub(super) alertmanagers: Alertmanagers,
     pub(super) policy: NotifyPolicy,
     pub(super) keeper: Option<Keeper>,
     pub(super) snapshots: Option<Snapshots>,
@@ -174,6 +176,8 @@ impl AlertEngine {
         let transitions: Vec<Transition> = reacting.filter_map(react).flatten().collect();
         if !transitions.is_empty() {
             log_changes(&transitions, &[], &[]);
+            let reacting = groups.iter().filter(|group| group.reacts);
+            reacting.for_each(|group| self.post(group, now, GroupEvaluator::take_new_posts));
             self.notify(now);
             self.note_change(true);
         }
@@ -202,6 +206,7 @@ impl AlertEngine {
         });
         let Some((before, Evaluation { transitions, reports })) = evaluated else { return Vec::new() };
         log_changes(&transitions, &before, &reports);
+        self.post(group, now, GroupEvaluator::take_posts);
         transitions
     }
 
@@ -260,13 +265,16 @@ impl AlertEngine {
         book
     }
 
-    /// Makes one attempt for every notification that is due at `now`.
+    /// Makes one attempt for every notification that is due at `now`, and tells Alertmanagers what waits for them.
     ///
-    /// What fails and may be repeated waits for a later time; see [`SinkStatus`](super::SinkStatus).
+    /// A notification that fails and may be repeated waits for a later time; see [`SinkStatus`](super::SinkStatus). What an
+    /// Alertmanager does not take is not repeated: what still holds is sent with a later evaluation; see
+    /// [`AlertmanagerStatus`](super::AlertmanagerStatus).
     pub async fn deliver_once(&self, now: DateTime<Utc>) {
         let clock = &self.parts().clock;
         let deliveries = self.parts().dispatches.iter().map(|dispatch| dispatch.deliver_due(now, clock));
-        futures::future::join_all(deliveries).await;
+        let posts = self.parts().alertmanagers.posts().iter().map(|post| post.send_waiting(now, clock));
+        futures::future::join(futures::future::join_all(deliveries), futures::future::join_all(posts)).await;
     }
 
     /// Scrapes, evaluates and delivers once, and returns what changed. Before it the state of the last run is
@@ -324,6 +332,7 @@ impl AlertEngine {
             rules,
             sources: self.parts().groups.remotes.iter().map(|remote| remote.status()).collect(),
             sinks: self.parts().dispatches.iter().map(Dispatch::status).collect(),
+            alertmanagers: self.parts().alertmanagers.status(),
             state: self.parts().keeper.as_ref().map(Keeper::status),
             snapshot: self.parts().snapshots.as_ref().map(Snapshots::status),
             samples,

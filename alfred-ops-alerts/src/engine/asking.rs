@@ -10,7 +10,7 @@ use super::alert_engine::log_changes;
 use super::group::Group;
 use super::remote::{Remote, Term};
 use crate::alert::{RuleReport, Transition};
-use crate::evaluation::{Answers, Evaluation, Progress, ROUNDS_MAX};
+use crate::evaluation::{Answers, Evaluation, GroupEvaluator, Progress, ROUNDS_MAX};
 use crate::explain::Explanation;
 
 /// What a group's source has answered for an evaluation.
@@ -112,6 +112,7 @@ impl AlertEngine {
         }
         let Evaluation { transitions, reports } = progress.evaluation;
         log_changes(&transitions, &before.unwrap_or_default(), &reports);
+        self.post(group, asked.now, GroupEvaluator::take_posts);
         transitions
     }
 }

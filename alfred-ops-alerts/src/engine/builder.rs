@@ -8,6 +8,7 @@ use std::time::Duration;
 use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, StateStore, SystemClock, Write};
 
 use super::alert_engine::{AlertEngine, Parts};
+use super::alertmanagers::Alertmanagers;
 use super::dispatch::Dispatch;
 use super::groups::Groups;
 use super::jobs::Jobs;
@@ -16,6 +17,7 @@ use super::probe::Probe;
 use super::remotes::Remotes;
 use super::snapshot_file::SnapshotFile;
 use super::snapshots::Snapshots;
+use crate::alertmanager::{Alertmanager, AlertmanagerPolicy};
 use crate::job::ScrapeJob;
 use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
@@ -38,6 +40,8 @@ pub struct AlertEngineBuilder {
     sources: Vec<Arc<dyn QuerySource>>,
     keep_all: Option<Duration>,
     sinks: Vec<Arc<dyn AlertSink>>,
+    alertmanagers: Vec<Arc<dyn Alertmanager>>,
+    alertmanager_policy: AlertmanagerPolicy,
     clock: Option<SharedClock>,
     limits: StoreLimits,
     policy: NotifyPolicy,
@@ -124,6 +128,25 @@ impl AlertEngineBuilder {
         self
     }
 
+    /// Adds an Alertmanager, or what takes alerts as it does. Each is told of the state of all alerts that fire or have
+    /// resolved, as a Prometheus tells it, and does the rest itself; sinks, which reach people, are told beside it.
+    ///
+    /// What waits for one, and how long one takes, holds up neither the others nor an evaluation. After a restart all alerts
+    /// are sent anew, as by Prometheus; alerts of rules that [are no more](AlertEngine::reload) are sent no more, and end
+    /// there when their time is over.
+    #[must_use]
+    pub fn alertmanager(mut self, alertmanager: Arc<dyn Alertmanager>) -> Self {
+        self.alertmanagers.push(alertmanager);
+        self
+    }
+
+    /// Sets what Alertmanagers are told, and how often.
+    #[must_use]
+    pub fn alertmanager_policy(mut self, policy: AlertmanagerPolicy) -> Self {
+        self.alertmanager_policy = policy;
+        self
+    }
+
     /// Sets the clock; the machine's if not given. HTTP timeouts run on the machine's clock in any case.
     #[must_use]
     pub fn clock(mut self, clock: SharedClock) -> Self {
@@ -207,6 +230,7 @@ impl AlertEngineBuilder {
                 problems.push(format!("two sinks are named {:?}", sink.name()));
             }
         }
+        let alertmanagers = Alertmanagers::new(self.alertmanagers, self.alertmanager_policy, &mut problems);
         if let Some((_, key)) = &self.state {
             // What a store would say of the key, said before anything runs.
             if let Err(error) = Write::create(key.as_str(), serde_json::Value::Null).check() {
@@ -231,9 +255,10 @@ impl AlertEngineBuilder {
         let probes =
             self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
         let options = QueryOptions::default().with_subquery_step(evaluation_interval);
-        let groups = Groups::new(&rules, options, evaluation_interval, self.keep_all, remotes);
-        let interest = groups.interest(&rules);
         let clock = self.clock.unwrap_or_else(SystemClock::shared);
+        let timed = (options, SharedClock::clone(&clock));
+        let groups = Groups::new(&rules, timed, evaluation_interval, self.keep_all, remotes);
+        let interest = groups.interest(&rules);
         Ok(AlertEngine::new(Parts {
             jobs: Jobs::new(&self.jobs, &clock)?,
             clock,
@@ -241,6 +266,7 @@ impl AlertEngineBuilder {
             groups,
             store: RwLock::new(SampleStore::new(self.limits, interest)),
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),
+            alertmanagers,
             policy: self.policy,
             keeper: self.state.map(|(store, key)| Keeper::new(store, key)),
             snapshots,

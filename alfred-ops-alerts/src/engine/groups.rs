@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use alfred_ops_core::SharedClock;
 use tokio::sync::Notify;
 
 use super::Reload;
@@ -17,6 +18,8 @@ use crate::store::Interest;
 #[derive(Debug)]
 pub(super) struct Groups {
     options: QueryOptions,
+    /// What evaluations are timed by.
+    clock: SharedClock,
     /// How often groups without an interval of their own are evaluated.
     interval: Duration,
     /// How long series are kept that no rule looks at.
@@ -31,13 +34,14 @@ pub(super) struct Groups {
 impl Groups {
     pub(super) fn new(
         rules: &RuleSet,
-        options: QueryOptions,
+        (options, clock): (QueryOptions, SharedClock),
         interval: Duration,
         keep_all: Option<Duration>,
         remotes: Remotes,
     ) -> Self {
         let groups = Self {
             options,
+            clock,
             interval,
             keep_all,
             remotes,
@@ -51,7 +55,8 @@ impl Groups {
     fn open(&self, checked: &CheckedGroup) -> Group {
         let source = checked.group.source.as_ref().and_then(|name| self.remotes.get(name));
         let interval = self.interval_of(checked);
-        Group::new(interval, source.cloned(), GroupEvaluator::new(checked.clone(), self.options.clone()))
+        let evaluator = GroupEvaluator::new(checked.clone(), self.options.clone());
+        Group::new(interval, source.cloned(), evaluator.timed_by(SharedClock::clone(&self.clock)))
     }
 
     fn interval_of(&self, checked: &CheckedGroup) -> Duration {

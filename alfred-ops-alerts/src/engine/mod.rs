@@ -1,6 +1,9 @@
 //! The engine: scrapes, evaluates, notifies.
 
 mod alert_engine;
+mod alertmanager_status;
+mod alertmanagers;
+mod apis;
 mod asking;
 mod builder;
 mod dispatch;
@@ -10,6 +13,7 @@ mod job;
 mod jobs;
 mod keeper;
 mod keeping;
+mod post;
 mod probe;
 mod reload;
 mod remote;
@@ -24,6 +28,7 @@ mod state_status;
 mod status;
 
 pub use alert_engine::AlertEngine;
+pub use alertmanager_status::AlertmanagerStatus;
 pub use builder::AlertEngineBuilder;
 pub use reload::Reload;
 pub use snapshot_status::SnapshotStatus;
@@ -31,6 +36,8 @@ pub use source_status::SourceStatus;
 pub use state_status::StateStatus;
 pub use status::{EngineStatus, SinkStatus};
 
+#[cfg(test)]
+mod alertmanager_tests;
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]

@@ -77,6 +77,9 @@ fn start(
             deliverers.cancel_token().clone(),
         )));
     }
+    for index in 0..engine.parts().alertmanagers.posts().len() {
+        handles.push(deliverers.spawn(post_loop(engine.clone(), index, deliverers.cancel_token().clone())));
+    }
     handles.into_iter()
 }
 
@@ -219,6 +222,13 @@ async fn deliver_loop(engine: AlertEngine, index: usize, cancel: CancellationTok
     let last_attempts = dispatch.deliver_due(clock.now(), clock);
     if clock.timeout(DRAIN_MAX, "drain", last_attempts).await.is_err() {
         tracing::error!(waiting = dispatch.status().waiting, "notifications are left undelivered");
+    }
+}
+
+/// Tells an Alertmanager what waits for it.
+async fn post_loop(engine: AlertEngine, index: usize, cancel: CancellationToken) {
+    if let Some(post) = engine.parts().alertmanagers.posts().get(index) {
+        post.run(&engine.parts().clock, &cancel, DRAIN_MAX).await;
     }
 }
 

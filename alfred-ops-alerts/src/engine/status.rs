@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{SnapshotStatus, SourceStatus, StateStatus};
+use super::{AlertmanagerStatus, SnapshotStatus, SourceStatus, StateStatus};
 use crate::alert::RuleReport;
 use crate::notify::OutboxCounters;
 use crate::scrape::TargetStatus;
@@ -20,6 +20,8 @@ pub struct EngineStatus {
     pub sources: Vec<SourceStatus>,
     /// How delivering to each sink goes.
     pub sinks: Vec<SinkStatus>,
+    /// How telling each Alertmanager goes.
+    pub alertmanagers: Vec<AlertmanagerStatus>,
     /// How keeping alerts across restarts goes, if it was asked for.
     pub state: Option<StateStatus>,
     /// How keeping samples across restarts goes, if it was asked for.

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use alfred_ops_core::Labels;
+use alfred_ops_core::{Labels, SharedClock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::answers::Answers;
@@ -15,7 +16,7 @@ use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport, Transition};
 use crate::promql::QueryOptions;
-use crate::rule::{CheckedGroup, CheckedRule, Home, RuleGroup};
+use crate::rule::{CheckedGroup, CheckedRule, GroupRule, Home, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::{Interest, SampleStore};
 
@@ -27,6 +28,8 @@ pub struct GroupEvaluator {
     pub(super) checked: CheckedGroup,
     pub(super) states: Vec<RuleState>,
     pub(super) options: QueryOptions,
+    /// What evaluations are timed by, if they are.
+    clock: Option<SharedClock>,
 }
 
 impl GroupEvaluator {
@@ -51,16 +54,30 @@ impl GroupEvaluator {
                 rule: rule.name.clone(),
                 health: RuleHealth::Unknown,
                 warnings: Vec::new(),
+                last_evaluation: None,
+                evaluation_time: Duration::ZERO,
             },
         };
         let states = checked.rules.iter().map(state).collect();
-        Self { checked, states, options }
+        Self { checked, states, options, clock: None }
+    }
+
+    /// Times evaluations by `clock`.
+    pub(crate) fn timed_by(mut self, clock: SharedClock) -> Self {
+        self.clock = Some(clock);
+        self
     }
 
     /// The group.
     #[must_use]
     pub const fn group(&self) -> &RuleGroup {
         &self.checked.group
+    }
+
+    /// The rules, how each fared at its last evaluation, and its alerts.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&GroupRule, &RuleReport, &Alerts)> {
+        let rules = self.checked.group.rules.iter().zip(&self.states);
+        rules.map(|(rule, state)| (rule, &state.report, &state.alerts))
     }
 
     /// Adds the group's alerts to `book`.
@@ -193,6 +210,9 @@ impl GroupEvaluator {
         answers: Option<&Answers>,
         evaluation: &mut Evaluation,
     ) {
+        let clock = self.clock.clone();
+        let passed = || clock.as_ref().map_or(Duration::ZERO, |clock| clock.monotonic());
+        let began = passed();
         let (run, state) = self.run(place, store, now, answers);
         match run.evaluate(state, &mut evaluation.transitions) {
             Ok((samples, outputs)) => {
@@ -204,6 +224,8 @@ impl GroupEvaluator {
                 state.report.health = RuleHealth::Failed(Arc::new(error.with_target(run.rule.name.clone())));
             }
         }
+        state.report.last_evaluation = Some(now);
+        state.report.evaluation_time = passed().saturating_sub(began);
         evaluation.reports.push(state.report.clone());
     }
 

@@ -13,6 +13,7 @@ use crate::job::{Credential, HttpOptions};
 /// As many as Go's client follows.
 const REDIRECTS_MAX: usize = 10;
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Makes requests as options ask for them. All requests share one client and its connections.
 #[derive(Debug)]
@@ -33,6 +34,13 @@ pub(crate) struct Question<'a> {
     pub(crate) limit_name: Option<&'static str>,
     /// Whether the answer may come packed.
     pub(crate) compressed: bool,
+}
+
+/// What is sent along.
+#[derive(Debug)]
+struct Payload<'a> {
+    content_type: HeaderValue,
+    bytes: &'a [u8],
 }
 
 /// What a request was answered with.
@@ -77,17 +85,26 @@ impl Requester {
     ///
     /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
     pub(crate) async fn post(&self, question: &Question<'_>, form: &str) -> Result<Answer> {
-        let answer = self.exchange(question, Some(form)).await?;
+        self.send_along(question, &Payload { content_type: FORM, bytes: form.as_bytes() }).await
+    }
+
+    /// Sends JSON, and else does as [`post`](Self::post).
+    pub(crate) async fn post_json(&self, question: &Question<'_>, json: &[u8]) -> Result<Answer> {
+        self.send_along(question, &Payload { content_type: JSON, bytes: json }).await
+    }
+
+    async fn send_along(&self, question: &Question<'_>, payload: &Payload<'_>) -> Result<Answer> {
+        let answer = self.exchange(question, Some(payload)).await?;
         read(question, answer).await
     }
 
-    async fn exchange(&self, question: &Question<'_>, form: Option<&str>) -> Result<Response> {
+    async fn exchange(&self, question: &Question<'_>, payload: Option<&Payload<'_>>) -> Result<Response> {
         let first = question.endpoint.url();
         let (mut url, mut at_home) = (first.clone(), true);
         for _ in 0..=REDIRECTS_MAX {
             at_home &= url.origin() == first.origin();
-            let answer = self.send(question, form, url.clone(), at_home).await?;
-            if !self.options.follow_redirects || !is_redirect(answer.status(), form.is_some()) {
+            let answer = self.send(question, payload, url.clone(), at_home).await?;
+            if !self.options.follow_redirects || !is_redirect(answer.status(), payload.is_some()) {
                 return Ok(answer);
             }
             url = next(question, &url, &answer)?;
@@ -101,14 +118,16 @@ impl Requester {
     async fn send(
         &self,
         question: &Question<'_>,
-        form: Option<&str>,
+        payload: Option<&Payload<'_>>,
         url: Url,
         at_home: bool,
     ) -> Result<Response> {
         let shown = question.endpoint.shown();
-        let mut request = match form {
+        let mut request = match payload {
             None => self.client.get(url),
-            Some(form) => self.client.post(url).header(CONTENT_TYPE, FORM).body(form.to_owned()),
+            Some(Payload { content_type, bytes }) => {
+                self.client.post(url).header(CONTENT_TYPE, content_type).body(bytes.to_vec())
+            }
         };
         for (name, value) in question.headers {
             request = request.header(name, value);
@@ -123,9 +142,9 @@ impl Requester {
     }
 }
 
-/// Whether to go where an answer points to. Behind the first three a form would be lost.
-fn is_redirect(status: StatusCode, has_form: bool) -> bool {
-    matches!(status.as_u16(), 307 | 308) || (!has_form && matches!(status.as_u16(), 301..=303))
+/// Whether to go where an answer points to. Behind the first three what was sent along would be lost.
+fn is_redirect(status: StatusCode, has_payload: bool) -> bool {
+    matches!(status.as_u16(), 307 | 308) || (!has_payload && matches!(status.as_u16(), 301..=303))
 }
 
 fn next(question: &Question<'_>, url: &Url, answer: &Response) -> Result<Url> {

@@ -80,6 +80,7 @@ impl SavedAlert {
             fired_at: self.fired_at,
             keep_firing_since: self.keep_firing_since,
             resolved_at: self.resolved_at,
+            last_sent_at: None,
         }
     }
 }

@@ -39,6 +39,7 @@ fn alert(name: &str, state: AlertState) -> Alert {
         fired_at: (state != AlertState::Pending).then_some(at(100)),
         keep_firing_since: None,
         resolved_at: (state == AlertState::Resolved).then_some(at(110)),
+        last_sent_at: None,
     }
 }
 

@@ -58,3 +58,5 @@ pub use limits::{MissingKey, RenderLimits};
 pub use template::Template;
 pub use template_set::TemplateSet;
 pub use value::{Answer, KeyValues, List, Map, Record, Span, Structure, Value, ZonedTime};
+
+pub(crate) use functions::query_escape;

@@ -1,15 +1,56 @@
 //! What every implementation of a trait must do. Each function panics with the promise that was broken.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alfred_ops_core::{ErrorKind, Labels, Result};
 use chrono::{DateTime, TimeDelta};
 
+use crate::alertmanager::{Alertmanager, PostedAlert};
 use crate::discovery::{Discovery, Found};
 use crate::notify::{Notification, NotificationStatus, NotifiedAlert};
 use crate::promql::{SampleValue, Value};
 use crate::query_source::QuerySource;
 use crate::sink::{AlertSink, Receipt};
+
+/// Checks what [`Alertmanager`] promises on one whose far side is up. It is told of an alert named `Conformance` that has
+/// resolved long ago.
+///
+/// # Panics
+/// If a promise is broken.
+pub async fn alertmanager(alertmanager: &dyn Alertmanager) {
+    let name = alertmanager.name().to_owned();
+    assert!(
+        !name.is_empty() && !name.contains('@'),
+        "an Alertmanager has a name without credentials: {name}"
+    );
+    let alert = |index: u32| PostedAlert {
+        labels: Labels::from_pairs([("alertname", "Conformance"), ("index", &*index.to_string())]),
+        annotations: BTreeMap::new(),
+        starts_at: DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
+        ends_at: DateTime::UNIX_EPOCH + TimeDelta::days(20_001),
+        generator_url: None,
+    };
+    let taken = |outcome: Result<()>, what: &str| {
+        if let Err(error) = outcome {
+            panic!("{what} must be taken: {}", error.full());
+        }
+    };
+    let alerts = [alert(0), alert(1)];
+    taken(alertmanager.post(&alerts).await, "an alert");
+    taken(alertmanager.post(&alerts).await, "what was taken before");
+    // Not polled at all, and dropped in the middle.
+    drop(alertmanager.post(&alerts));
+    tokio::select! {
+        biased;
+        _ = alertmanager.post(&alerts) => {}
+        () = tokio::task::yield_now() => {}
+    }
+    let (one, other) = tokio::join!(alertmanager.post(&alerts[..1]), alertmanager.post(&alerts[1..]));
+    taken(one, "one of two batches at once");
+    taken(other, "the other of two batches at once");
+    assert_eq!(alertmanager.name(), name, "an Alertmanager keeps its name");
+}
 
 /// Checks what [`Discovery`] promises on one whose far side is up and whose targets do not change meanwhile.
 ///

@@ -2,5 +2,6 @@
 
 pub mod conformance;
 
+pub use crate::alertmanager::MockAlertmanager;
 pub use crate::query_source::MockQuerySource;
 pub use crate::sink::MockAlertSink;

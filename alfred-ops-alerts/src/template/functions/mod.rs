@@ -20,6 +20,7 @@ pub use function::Dialect;
 pub(super) use function::{Call, Failure, Function, Outcome, Scope};
 pub(super) use nearest::nearest;
 pub(super) use pattern::Patterns;
+pub(crate) use url::query_escape;
 
 /// All functions, a table for each file.
 const TABLES: [&[Function]; 11] = [

@@ -1,7 +1,7 @@
 //! Parts of addresses.
 
 /// Text as it stands in the query of an address, as Go's `url.QueryEscape` writes it.
-pub(super) fn query_escape(text: &str) -> String {
+pub(crate) fn query_escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,10 +1,18 @@
-//! The conditions of Prometheus' alert generator compliance specification 1.0 that concern rules, alerts and the series
-//! that are made of them, in simulated time. Each test names in our words what the specification says MUST be.
+//! The conditions of Prometheus' alert generator compliance specification 1.0, in simulated time. Each test names in our
+//! words what the specification says MUST be.
 //!
-//! Not here, because nothing of ours does it yet: sending to an Alertmanager (its format, `ResendDelay`, `endsAt`, resolved
-//! alerts sent for 15 minutes), the two HTTP APIs, and templates beyond `$labels`, `$value` and `humanizePercentage`.
+//! What concerns rules, alerts and the series that are made of them is in this file; `sending` has what Alertmanagers are
+//! told and when, `apis` the two HTTP APIs, `templates` what labels and annotations may hold.
+//!
+//! Where the specification is at odds with itself or with Prometheus, `sending` says what we hold to. One condition holds
+//! only where a host asks for it: groups without an interval are evaluated every minute if the engine's evaluation interval
+//! is set to that; by default it is the platform's, 15 s.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up must fail")]
+
+mod apis;
+mod sending;
+mod templates;
 
 use std::sync::RwLock;
 
@@ -105,6 +113,7 @@ fn alerting_rules() {
     let of_yaml = accepted(yaml).unwrap();
     assert_eq!(of_yaml.groups, accepted(json).unwrap().groups, "both forms are accepted");
     assert_eq!(of_yaml.groups[0].interval, Some(std::time::Duration::from_secs(30)));
+    assert!(accepted(&yaml.replace("alert: A", "alert: ''")).is_err(), "an alert has a name");
     let twice = "groups:\n- {name: g, rules: []}\n- {name: g, rules: []}\n";
     assert!(accepted(twice).is_err(), "a group's name is unique within its file");
 }
@@ -255,6 +264,13 @@ fn series() {
         "  - {alert: A, expr: x, labels: {alertstate: very_critical}}\n",
         &[r#"x{alertstate="odd"} 1"#],
         &[&[r#"ALERTS{alertname="A",alertstate="firing"} 1"#]],
+    );
+    check(
+        "its sample is as of the evaluation",
+        "  - {alert: A, expr: x > 0}\n  - alert: B\n    expr: timestamp(ALERTS{alertname=\"A\"}) == time()\n    \
+         labels: {alertstate: ''}\n",
+        &["x 1 1"],
+        &[&[r#"firing {alertname="A"} since 0m"#, r#"firing {alertname="B"} since 0m"#][..]; 2],
     );
     check(
         "it is there for the rules behind it in the same cycle",
