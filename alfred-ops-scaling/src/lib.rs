@@ -26,32 +26,47 @@
 //! - [`step`], [`Inputs`], [`Policy`], [`Decision`], [`DecisionRecord`]: the kernel. [`Strategy`]: [`Rules`] (the brief's),
 //!   [`Slo`], [`HpaV2`], [`Kpa`], [`TargetTracking`]; [`Guard`].
 //! - [`Scaler`]: the platform; [`MemoryScaler`], `CloudRunScaler`.
-//! - [`Autoscaler`], [`SignalSource`], [`Workload`]: the loop between them.
+//! - [`SignalSource`]: what is known of the load: [`Workload`] in the process, [`MetricSignals`], `PostgresTasks`,
+//!   [`FirstKnown`] of several.
+//! - [`Autoscaler`]: the loop between them; [`Constraint`]: what instances share.
+//! - [`ConnectionBudget`], [`Gate`], `ElasticPool`: a database's connections, shared by a fleet.
 //! - [`simulate`](mod@simulate): load traces played against policies.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
+//! - `postgres`: `PostgresTasks`, `ElasticPool`, through sqlx.
 //! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;
+mod database;
 mod kernel;
 mod scaler;
+mod signals;
 pub mod simulate;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 #[cfg(any(test, feature = "testing"))]
-pub use autoscaler::MockSignalSource;
-pub use autoscaler::{Autoscaler, SignalSource, Signals, Workload};
+pub use autoscaler::MockConstraint;
+pub use autoscaler::{Autoscaler, Constraint};
+pub use database::{ConnectionBudget, FleetPlan, FleetStep, Gate, GateLoad, Pass, PoolLoad};
+#[cfg(feature = "postgres")]
+pub use database::{ElasticPool, PooledConnection};
 pub use kernel::{
-    Basis, Bound, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis, HpaBehavior,
-    HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa, KpaBasis,
-    Policy, Rate, Reading, Restart, Rules, RulesBasis, ScheduledBounds, Signal, Slo, SloBasis, State,
-    Strategy, TargetTracking, Threshold, TrackingBasis, TriggerStatus, Triggers, Verdict, step,
+    Basis, Bound, Ceiling, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis,
+    HpaBehavior, HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa,
+    KpaBasis, Policy, Rate, Reading, Resource, Restart, Rules, RulesBasis, ScheduledBounds, Signal, Slo,
+    SloBasis, State, Strategy, TargetTracking, Threshold, TrackingBasis, TriggerStatus, Triggers, Verdict,
+    step,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
 pub use scaler::{CloudRunOptions, CloudRunScaler};
 pub use scaler::{Current, Limits, MemoryScaler, Outcome, Precondition, Scaler};
+#[cfg(any(test, feature = "testing"))]
+pub use signals::MockSignalSource;
+#[cfg(feature = "postgres")]
+pub use signals::PostgresTasks;
+pub use signals::{FirstKnown, MetricSignals, Pick, SignalSource, Signals, Workload};

@@ -10,10 +10,13 @@ use alfred_ops_core::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::Constraint;
 use super::keeper::Keeper;
 use super::meters::Meters;
-use super::{SignalSource, Signals};
-use crate::{Current, Decision, DecisionRecord, Inputs, Policy, Scaler, ScheduledBounds, State};
+use crate::{
+    Ceiling, Current, Decision, DecisionRecord, Inputs, Policy, Scaler, ScheduledBounds, SignalSource,
+    Signals, State,
+};
 
 /// An hour of decisions every 15 s.
 const HISTORY_MAX: usize = 240;
@@ -29,6 +32,7 @@ pub struct Autoscaler {
     policy: Policy,
     /// Bounds for certain times; the first that applies counts.
     schedule: Vec<(Window, ScheduledBounds)>,
+    constraints: Vec<Arc<dyn Constraint>>,
     paused: AtomicBool,
     shadow: bool,
     /// Held for a whole tick.
@@ -56,6 +60,7 @@ impl Autoscaler {
             signals,
             policy,
             schedule: Vec::new(),
+            constraints: Vec::new(),
             paused: AtomicBool::new(false),
             shadow: false,
             memory: tokio::sync::Mutex::default(),
@@ -70,6 +75,13 @@ impl Autoscaler {
     #[must_use]
     pub fn with_schedule(mut self, window: Window, bounds: ScheduledBounds) -> Self {
         self.schedule.push((window, bounds));
+        self
+    }
+
+    /// Does not grow beyond what `constraint` bears; of several the tightest counts.
+    #[must_use]
+    pub fn with_constraint(mut self, constraint: Arc<dyn Constraint>) -> Self {
+        self.constraints.push(constraint);
         self
     }
 
@@ -146,7 +158,8 @@ impl Autoscaler {
             tracing::warn!(error = error.full(), "no signals: holding");
             Signals::default()
         });
-        let inputs = self.inputs(&current, signals, now);
+        let ceiling = self.ceiling(now).await;
+        let inputs = self.inputs(&current, signals, ceiling, now);
         let record = DecisionRecord::decide(state, &inputs, &self.policy, now);
         let decision = record.decision;
         if let Some(meters) = &self.meters {
@@ -169,12 +182,28 @@ impl Autoscaler {
         Ok(decision)
     }
 
-    fn inputs(&self, current: &Current, signals: Signals, now: DateTime<Utc>) -> Inputs {
+    async fn ceiling(&self, now: DateTime<Utc>) -> Option<Ceiling> {
+        let asked = self.constraints.iter().map(|constraint| constraint.ceiling(now));
+        let known = futures::future::join_all(asked).await.into_iter().filter_map(|ceiling| {
+            ceiling
+                .inspect_err(|error| tracing::warn!(error = error.full(), "a constraint is not known"))
+                .ok()
+        });
+        known.flatten().min_by_key(|ceiling| ceiling.max)
+    }
+
+    fn inputs(
+        &self,
+        current: &Current,
+        signals: Signals,
+        ceiling: Option<Ceiling>,
+        now: DateTime<Utc>,
+    ) -> Inputs {
         let Signals { queued, in_flight, arrivals, cpu, memory } = signals;
         let scheduled =
             self.schedule.iter().find(|(window, _)| window.contains(now)).map(|(_, bounds)| *bounds);
         let (instances, ready, paused) = (current.configured, current.running, self.is_paused());
-        Inputs { instances, ready, queued, in_flight, arrivals, cpu, memory, scheduled, paused }
+        Inputs { instances, ready, queued, in_flight, arrivals, cpu, memory, scheduled, ceiling, paused }
     }
 
     /// Ticks as often as the [policy](Policy::period) asks until the context is cancelled, which also gives up a tick under
@@ -269,12 +298,12 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::autoscaler::MockSignalSource;
     use crate::scaler::MockScaler;
     use crate::{
         Basis, Bound, Current, Limits, MemoryScaler, Outcome, Precondition, Restart, Rules, RulesBasis,
         Workload,
     };
+    use crate::{MockConstraint, MockSignalSource, Resource};
 
     /// As often as the brief's rules look.
     const PERIOD: Duration = Duration::from_secs(15);
@@ -527,5 +556,25 @@ mod tests {
             page.contains("alfred_ops_scaling_decisions_total{scaler=\"agents\",change=\"up\"} 1"),
             "{page}"
         );
+    }
+
+    #[tokio::test]
+    async fn the_tightest_constraint_that_is_known_counts() {
+        let bears = |max: Option<u32>| {
+            let mut constraint = MockConstraint::new();
+            constraint.expect_ceiling().returning(move |_| match max {
+                Some(max) => Ok(Some(Ceiling { max, resource: Resource::Qdrant })),
+                None => Err(Error::new(ErrorKind::Unavailable, "look", "away")),
+            });
+            Arc::new(constraint)
+        };
+        let scaler = Arc::new(MemoryScaler::new("agents", 4));
+        let policy = Policy::new(crate::TargetTracking::new(0.1));
+        let autoscaler = Autoscaler::new(scaler, loaded(0.0, 0.5), policy)
+            .with_constraint(bears(Some(9)))
+            .with_constraint(bears(None))
+            .with_constraint(Arc::new(crate::ConnectionBudget::new(70, 10).with_pool(10, 20)));
+        let decision = autoscaler.tick(&JobContext::system()).await.unwrap();
+        assert_eq!((decision.desired, decision.bound), (6, Some(Bound::Ceiling(Resource::Connections))));
     }
 }

@@ -2,13 +2,11 @@
 
 #[expect(clippy::module_inception, reason = "one main type per file, and the file is named after it")]
 mod autoscaler;
+mod constraint;
 mod keeper;
 mod meters;
-mod signals;
-mod workload;
 
 pub use autoscaler::Autoscaler;
+pub use constraint::Constraint;
 #[cfg(any(test, feature = "testing"))]
-pub use signals::MockSignalSource;
-pub use signals::{SignalSource, Signals};
-pub use workload::Workload;
+pub use constraint::MockConstraint;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HpaBasis, KpaBasis, RulesBasis, Signal, SloBasis, TrackingBasis};
+use super::{HpaBasis, KpaBasis, Resource, RulesBasis, Signal, SloBasis, TrackingBasis};
 
 /// What was decided, and why. Together with state, inputs, policy and time it can be decided again, and
 /// comes out the same.
@@ -100,6 +100,8 @@ pub enum Bound {
     Schedule,
     /// Scaling is paused.
     Paused,
+    /// More would only burden what instances share.
+    Ceiling(Resource),
     /// Signals cannot be believed.
     Blind,
     /// The number for when nothing is known.
@@ -119,7 +121,7 @@ impl fmt::Display for Decision {
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
             Self::Min => "kept at the minimum",
             Self::Max => "held at the maximum",
             Self::Step => "held to one step",
@@ -131,7 +133,9 @@ impl fmt::Display for Bound {
             Self::Paused => "held while scaling is paused",
             Self::Blind => "held while signals cannot be believed",
             Self::Fallback => "as set for when nothing is known",
-        })
+            Self::Ceiling(resource) => return write!(f, "held since {resource}"),
+        };
+        f.write_str(text)
     }
 }
 

@@ -71,8 +71,32 @@ pub struct Inputs {
     pub memory: Option<Reading>,
     /// Bounds of this time, within the policy's: more for a campaign, fewer at night.
     pub scheduled: Option<ScheduledBounds>,
+    /// What more instances would only burden, if there is such a thing.
+    pub ceiling: Option<Ceiling>,
     /// Whether a person has stopped scaling for now.
     pub paused: bool,
+}
+
+/// A number of instances beyond which something that they share suffers. It keeps from growing and takes nothing away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// No growth beyond so many.
+    pub max: u32,
+    /// What suffers.
+    pub resource: Resource,
+}
+
+/// What instances share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Resource {
+    /// The database's connections.
+    Connections,
+    /// The database itself: processors, disks, locks.
+    Postgres,
+    /// The vector store.
+    Qdrant,
 }
 
 /// Bounds of a time.
@@ -105,6 +129,16 @@ impl Signal {
             Self::Arrivals => TOTAL_MAX,
             Self::Cpu | Self::Memory => RATIO_MAX,
         }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connections => "connections are used up",
+            Self::Postgres => "Postgres is the bottleneck",
+            Self::Qdrant => "Qdrant is the bottleneck",
+        })
     }
 }
 

@@ -24,8 +24,9 @@ pub use guard::{Fallback, FlapBudget, Guard, Rate};
 pub use hpa::{
     HpaBasis, HpaBehavior, HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2,
 };
-pub use inputs::{Inputs, Reading, ScheduledBounds, Signal};
+pub use inputs::{Ceiling, Inputs, Reading, Resource, ScheduledBounds, Signal};
 pub use kpa::{Kpa, KpaBasis};
+pub(crate) use number::ceil;
 pub use policy::{Policy, Strategy};
 pub use record::DecisionRecord;
 pub use rules::{Restart, Rules, RulesBasis, Threshold, TriggerStatus, Triggers};

@@ -9,6 +9,6 @@ const ROUNDING: f64 = 1e-9;
     clippy::cast_sign_loss,
     reason = "float casts saturate, and not-a-number becomes zero"
 )]
-pub(super) fn ceil(number: f64) -> u32 {
+pub(crate) fn ceil(number: f64) -> u32 {
     (number - ROUNDING).ceil() as u32
 }

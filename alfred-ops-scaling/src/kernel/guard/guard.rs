@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::state::FLAPS_MAX;
 
 /// What a found number must pass before it is obeyed, in this order: [`stabilise`](Self::stabilise), the rates,
-/// [`hold`](Self::hold) and [`flaps`](Self::flaps); the policy's bounds; the bounds of the time and a pause
-/// ([`Inputs`](crate::Inputs)); the veto against scaling down on signals that cannot be believed; [`fallback`](Self::fallback).
+/// [`hold`](Self::hold) and [`flaps`](Self::flaps); the policy's bounds; the bounds of the time, the ceiling of what is
+/// shared and a pause ([`Inputs`](crate::Inputs)); the veto against scaling down on signals that cannot be believed; [`fallback`](Self::fallback).
 ///
 /// The bounds and the veto always apply, the rest is off by default: strategies have their own. Changes count when they are
 /// seen, whoever made them; one that was decided and did not happen does not.

@@ -2,9 +2,9 @@
 
 use super::state::GuardState;
 use super::{Fallback, FlapBudget, Guard};
-use crate::kernel::Bound;
 use crate::kernel::look::Look;
 use crate::kernel::proposal::Proposal;
+use crate::kernel::{Bound, Ceiling};
 
 /// A number on its way, and what changed it last.
 struct Passage {
@@ -56,6 +56,9 @@ pub(in crate::kernel) fn pass(
     if let Some(bounds) = look.inputs.scheduled {
         passage.at_least(bounds.min.min(look.max), Bound::Schedule);
         passage.at_most(bounds.max.max(bounds.min).max(look.min), Bound::Schedule);
+    }
+    if let Some(Ceiling { max, resource }) = look.inputs.ceiling {
+        passage.at_most(max.max(current).max(look.min), Bound::Ceiling(resource));
     }
     if look.inputs.paused {
         passage.at_least(current, Bound::Paused);

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::Guard;
 use crate::kernel::{
-    Bound, Decision, Inputs, Policy, Rate, Reading, ScheduledBounds, State, TargetTracking, step,
+    Bound, Ceiling, Decision, Inputs, Policy, Rate, Reading, Resource, ScheduledBounds, State,
+    TargetTracking, step,
 };
 
 /// A service whose processors ask for a number, looked at every 10 s. Each decision is obeyed.
@@ -111,6 +112,18 @@ fn bounds_of_the_time_lie_within_the_policys_and_a_pause_stops_all() {
     let decision = service.look(Inputs { paused: true, ..service.asking(1) });
     assert_eq!((decision.desired, decision.bound), (20, Some(Bound::Paused)));
     assert_eq!(decision.to_string(), "20 instances: held, scaling is paused");
+}
+
+#[test]
+fn what_is_shared_keeps_from_growing_and_takes_nothing_away() {
+    let mut service = Service::new(Guard::default(), 4);
+    let ceiling = |max, resource| Some(Ceiling { max, resource });
+    let decision = service.look(Inputs { ceiling: ceiling(6, Resource::Connections), ..service.asking(9) });
+    assert_eq!((decision.desired, decision.bound), (6, Some(Bound::Ceiling(Resource::Connections))));
+    let decision = service.look(Inputs { ceiling: ceiling(2, Resource::Postgres), ..service.asking(9) });
+    assert_eq!(decision.to_string(), "6 instances: more, for cpu, held since Postgres is the bottleneck");
+    let decision = service.look(Inputs { ceiling: ceiling(2, Resource::Postgres), ..service.asking(3) });
+    assert_eq!((decision.desired, decision.bound), (3, None));
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! Connections of a database, shared by a fleet.
+
+mod connection_budget;
+#[cfg(feature = "postgres")]
+mod elastic_pool;
+mod gate;
+
+pub use connection_budget::{ConnectionBudget, FleetPlan, FleetStep, PoolLoad};
+#[cfg(feature = "postgres")]
+pub use elastic_pool::{ElasticPool, PooledConnection};
+pub use gate::{Gate, GateLoad, Pass};
