@@ -126,7 +126,8 @@ impl GroupEvaluator {
 
     /// Takes over what evaluations of `before` left behind, each rule from the first one of the same kind, name and labels
     /// that is left, as Prometheus does: expressions, texts and durations may have changed. The rest is returned.
-    pub(crate) fn take_over(&mut self, before: Self) -> Vec<Removed> {
+    pub(crate) fn take_over(&mut self, before: Self, now: DateTime<Utc>) -> Vec<Removed> {
+        let awaited_until = self.awaited_until(now);
         let mut left: Vec<_> = before.checked.rules.into_iter().zip(before.states).collect();
         for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
             let heir = |(known, _): &(CheckedRule, RuleState)| known.is_succeeded_by(rule);

@@ -19,7 +19,6 @@ fn reason(part: &Explanation) -> String {
         (None, Some(Insight::Selector { series, .. })) => {
             format!("{text} names {series} series, but none has a sample then")
         }
-        (None, Some(insight @ Insight::Comparison(_))) => format!("{text} does not hold: {insight}"),
         (None, Some(insight)) => format!("{text}: {insight}"),
         (None, None) => format!("{text} comes to nothing, although there is something of all its parts"),
     }

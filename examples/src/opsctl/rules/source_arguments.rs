@@ -85,13 +85,13 @@ pub(in crate::opsctl) struct ReadingArguments {
 #[derive(Debug, Args)]
 pub(in crate::opsctl) struct ServerArguments {
     /// A header of every question to --url, such as 'X-Scope-OrgID: team-a'. May be repeated.
-    #[arg(long, value_name = "NAME: VALUE", requires = "url")]
+    #[arg(long, value_name = "NAME: VALUE", conflicts_with = "file")]
     pub(super) header: Vec<Secret>,
     /// A file with the token that --url is asked with.
-    #[arg(long, value_name = "FILE", requires = "url")]
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(super) bearer_file: Option<PathBuf>,
     /// How long --url may take for one question; 30s if not given.
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "url")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "file")]
     pub(super) timeout: Option<Duration>,
 }
 
