@@ -216,11 +216,13 @@ impl AlertEngine {
     /// has, each rule takes over the alerts of the rule of the same kind, name and labels, as in Prometheus: its
     /// expression, `for` and annotations may be others. The alerts of rules that are no more end, and sinks that were told
     /// of them are told so; their series end too. What no rule looks at any more is given up at once; a range of a new
-    /// rule fills from now on, unless the engine [keeps everything](AlertEngineBuilder::keep_all).
+    /// rule fills from now on, unless the engine [keeps everything](AlertEngineBuilder::keep_all). A group may change its
+    /// [source](RuleGroup::source) too: the next answer decides about its alerts. One that has none any more waits for its
+    /// series, as after a restart: for the lookback of queries an alert whose series is not there yet stays as it is.
     ///
     /// # Errors
-    /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput) with all problems of all rules at once; then nothing has
-    /// changed.
+    /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput) with all problems of all rules at once, or with all
+    /// groups that name a source which the engine was not built with; then nothing has changed.
     pub fn reload(&self, groups: impl IntoIterator<Item = RuleGroup>, now: DateTime<Utc>) -> Result<Reload> {
         let rules = RuleSet::of_groups(groups)?;
         let groups = &self.parts().groups;
@@ -229,7 +231,7 @@ impl AlertEngine {
             return Err(Error::new(ErrorKind::InvalidInput, "reload rules", problems.join("; ")));
         }
         let mut removed = Vec::new();
-        let mut reload = groups.exchange(&rules, |rule| removed.push(rule));
+        let mut reload = groups.exchange(&rules, now, |rule| removed.push(rule));
         {
             let mut store = self.store().write().unwrap_or_else(PoisonError::into_inner);
             for rule in removed {

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use alfred_ops_core::SharedClock;
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::Reload;
@@ -86,7 +87,12 @@ impl Groups {
 
     /// Puts the groups of `rules` in place of all others. Groups that are as they were go on; of those that have changed,
     /// each rule takes over from the one of the same name and labels. What is taken over by none is handed to `drop_rule`.
-    pub(super) fn exchange(&self, rules: &RuleSet, mut drop_rule: impl FnMut(Removed)) -> Reload {
+    pub(super) fn exchange(
+        &self,
+        rules: &RuleSet,
+        now: DateTime<Utc>,
+        mut drop_rule: impl FnMut(Removed),
+    ) -> Reload {
         let mut reload = Reload::default();
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *current);
@@ -107,7 +113,7 @@ impl Groups {
             reload.groups_changed += 1;
             let next = self.open(checked);
             if let Some(old) = known.retire() {
-                let left = next.with(|evaluator| evaluator.take_over(old)).unwrap_or_default();
+                let left = next.with(|evaluator| evaluator.take_over(old, now)).unwrap_or_default();
                 left.into_iter().for_each(&mut drop_rule);
             }
             current.push(Arc::new(next));

@@ -100,8 +100,7 @@ impl GroupEvaluator {
     /// stands.
     pub(crate) fn restore(&mut self, saved: &[SavedRule], outage: Outage) -> usize {
         let mut count = 0;
-        let lookback = TimeDelta::milliseconds(self.options.lookback_millis);
-        let awaited_until = outage.until.checked_add_signed(lookback).unwrap_or(outage.until);
+        let awaited_until = self.awaited_until(outage.until);
         let rules = self.checked.rules.iter().zip(&mut self.states).zip(rule_keys(&self.checked));
         for ((rule, state), key) in rules {
             let Some(part) = &rule.alert else { continue };
@@ -125,6 +124,12 @@ impl GroupEvaluator {
         count
     }
 
+    /// Until when a store that is filled from `since` on may lack a series that is there.
+    fn awaited_until(&self, since: DateTime<Utc>) -> DateTime<Utc> {
+        let lookback = TimeDelta::milliseconds(self.options.lookback_millis);
+        since.checked_add_signed(lookback).unwrap_or(since)
+    }
+
     /// Whether this group takes the place of `checked`: groups of one file go by their names.
     pub(crate) fn is_named_as(&self, checked: &CheckedGroup) -> bool {
         let group = &self.checked.group;
@@ -138,14 +143,20 @@ impl GroupEvaluator {
 
     /// Takes over what evaluations of `before` left behind, each rule from the first one of the same kind, name and labels
     /// that is left, as Prometheus does: expressions, texts and durations may have changed. The rest is returned.
-    pub(crate) fn take_over(&mut self, before: Self) -> Vec<Removed> {
+    pub(crate) fn take_over(&mut self, before: Self, now: DateTime<Utc>) -> Vec<Removed> {
+        let awaited_until = self.awaited_until(now);
         let mut left: Vec<_> = before.checked.rules.into_iter().zip(before.states).collect();
         for (rule, state) in self.checked.rules.iter().zip(&mut self.states) {
             let heir = |(known, _): &(CheckedRule, RuleState)| known.is_succeeded_by(rule);
-            let Some((_, known)) = left.iter().position(heir).map(|place| left.remove(place)) else {
+            let Some((old, known)) = left.iter().position(heir).map(|place| left.remove(place)) else {
                 continue;
             };
             (state.alerts, state.awaited) = (known.alerts, known.awaited);
+            if old.home == Home::There && rule.home == Home::Here {
+                // The source had the series; the store begins to keep them now.
+                let labels = state.alerts.keys().cloned();
+                labels.for_each(|labels| state.awaited.add(labels, awaited_until));
+            }
             (state.outputs, state.report) = (known.outputs, known.report);
         }
         left.into_iter().map(|(_, state)| state.into()).collect()

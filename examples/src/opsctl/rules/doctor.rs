@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::check::counted;
-use super::command::SeriesArguments;
 use super::playback::Playback;
 use super::series_file::{SeriesFile, Untimed, show_time};
+use super::source_arguments::SeriesArguments;
 use crate::opsctl::report::Report;
 
 /// Examines all rules on the series, and on what recording rules make of them.
@@ -26,7 +26,7 @@ pub(super) fn run(
     for path in files {
         groups.extend(RuleFile::load(path)?.groups);
     }
-    let file = SeriesFile::load(arguments, Untimed::Steady, context.now())?;
+    let file = SeriesFile::load(&arguments.file, &arguments.reading, Untimed::Steady, context.now())?;
     // A rule on a recorded metric is judged by what is recorded, so the recording rules run first.
     let playback = Playback::play(groups, &file, every, context)?;
     let at = DateTime::from_timestamp_millis(file.at).unwrap_or(DateTime::<Utc>::MAX_UTC);

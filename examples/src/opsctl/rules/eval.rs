@@ -3,81 +3,81 @@
 use std::path::Path;
 use std::time::Duration;
 
-use alfred_ops_alerts::promql::format_duration;
-use alfred_ops_alerts::{RuleFile, Transition};
+use alfred_ops_alerts::{QuerySource as _, RuleFile};
 use alfred_ops_core::{JobContext, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::asked_rule;
 use super::check::counted;
-use super::command::SeriesArguments;
-use super::playback::{Playback, PlayedGroup};
+use super::group_view::GroupView;
+use super::playback::{Playback, interval_millis};
 use super::rule_view::RuleView;
 use super::series_file::{SeriesFile, Untimed, show_time};
+use super::server::Server;
+use super::source_arguments::SourceArguments;
 use crate::opsctl::report::Report;
 
-/// Changes of alerts that are printed for a person, the newest. A program gets more.
-const CHANGES_PRINTED: usize = 20;
-
+/// On series of a file.
 pub(super) fn run(
     rules: &Path,
-    arguments: &SeriesArguments,
+    arguments: &SourceArguments,
     every: Duration,
     context: &JobContext,
 ) -> Result<Report> {
     let rules = RuleFile::load(rules)?;
-    let file = SeriesFile::load(arguments, Untimed::Once, context.now())?;
+    let file = SeriesFile::load(arguments.place.file()?, &arguments.reading, Untimed::Once, context.now())?;
     let playback = Playback::play(rules.groups, &file, every, context)?;
-    let mut lines = vec![format!(
+    let groups = playback.groups.iter().map(|group| {
+        let rules = group.group.rules.iter().enumerate();
+        GroupView {
+            group: &group.group,
+            interval: group.interval,
+            rules: rules.map(|(index, rule)| RuleView::new(&playback, group, index, rule, file.at)).collect(),
+            changes: group.transitions.clone(),
+        }
+    });
+    let groups: Vec<GroupView<'_>> = groups.collect();
+    let headline = format!(
         "as of {}, on {} of {} series from {} on",
         show_time(file.at),
         counted(file.samples, "sample"),
         file.series.len(),
         show_time(file.first)
-    )];
-    lines.extend(file.notes.iter().chain(&playback.notes).map(|note| format!("note: {note}")));
-    let mut failed = false;
-    let mut groups = Vec::new();
-    for group in &playback.groups {
-        lines.push(format!("group {}, every {}", group.group.name, format_duration(group.interval)));
-        let rules = group.group.rules.iter().enumerate();
-        let views: Vec<RuleView<'_>> =
-            rules.map(|(index, rule)| RuleView::new(&playback, group, index, rule, file.at)).collect();
-        failed |= views.iter().any(|view| view.failure.is_some());
-        lines.extend(views.iter().flat_map(RuleView::lines));
-        lines.extend(changes(group));
-        groups.push(json!({
-            "group": group.group.name, "file": group.group.file, "interval_millis": group.interval,
-            "rules": views.iter().map(RuleView::json).collect::<Vec<_>>(),
-            "changes": group.transitions.iter().map(change_json).collect::<Vec<_>>(),
-        }));
-    }
+    );
+    let notes: Vec<&String> = file.notes.iter().chain(&playback.notes).collect();
     let json = json!({
-        "at": show_time(file.at), "samples": file.samples, "series": file.series.len(),
-        "notes": file.notes.iter().chain(&playback.notes).collect::<Vec<_>>(), "groups": groups,
+        "at": show_time(file.at), "samples": file.samples, "series": file.series.len(), "notes": notes,
     });
-    Ok(Report::new(lines.join("\n"), json).failed_if(failed))
+    Ok(report(headline, &notes, &groups, json))
 }
 
-/// What changed on the way.
-fn changes(group: &PlayedGroup) -> Vec<String> {
-    if group.transitions.is_empty() {
-        return Vec::new();
+/// By asking a server, one rule after the other: it has other work too.
+pub(super) async fn ask(rules: &Path, server: &Server, every: Duration) -> Result<Report> {
+    let rules = RuleFile::load(rules)?;
+    server.check().await?;
+    let mut groups = Vec::new();
+    for group in &rules.groups {
+        let interval = interval_millis(group, every);
+        let mut view = GroupView { group, interval, rules: Vec::new(), changes: Vec::new() };
+        for rule in &group.rules {
+            let (rule, changes) = asked_rule::ask(server, group, rule, interval).await;
+            view.rules.push(rule);
+            view.changes.extend(changes);
+        }
+        view.changes.sort_by_key(|change| change.at);
+        groups.push(view);
     }
-    let hidden = group.transitions.len().saturating_sub(CHANGES_PRINTED);
-    let mut lines = vec!["  what changed on the way:".to_owned()];
-    if hidden > 0 {
-        lines.push(format!("    {hidden} earlier changes are left out"));
-    }
-    lines.extend(group.transitions.iter().skip(hidden).map(|change| {
-        let at = show_time(change.at.timestamp_millis());
-        format!("    {at}: {} went from {} to {}", change.labels, change.from, change.to)
-    }));
-    lines
+    let headline = format!("as of {}, by {}", show_time(server.at), server.api.name());
+    let json = json!({
+        "at": show_time(server.at), "source": server.api.name(), "samples": null, "series": null, "notes": [],
+    });
+    Ok(report(headline, &[], &groups, json))
 }
 
-fn change_json(change: &Transition) -> serde_json::Value {
-    json!({
-        "at": change.at, "labels": change.labels, "from": change.from.to_string(), "to": change.to.to_string(),
-        "reason": change.reason.to_string(),
-    })
+fn report(headline: String, notes: &[&String], groups: &[GroupView<'_>], mut json: Value) -> Report {
+    let mut lines = vec![headline];
+    lines.extend(notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(groups.iter().flat_map(GroupView::lines));
+    json["groups"] = groups.iter().map(GroupView::json).collect();
+    Report::new(lines.join("\n"), json).failed_if(groups.iter().any(GroupView::failed))
 }

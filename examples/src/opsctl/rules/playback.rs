@@ -88,8 +88,7 @@ impl Playback {
 impl PlayedGroup {
     fn new(group: RuleGroup, file: &SeriesFile, every: Duration, options: &QueryOptions) -> Result<Self> {
         let rules = RuleSet::of_groups([group.clone()])?;
-        let interval = group.interval.unwrap_or(every).as_millis();
-        let interval = i64::try_from(interval).unwrap_or(i64::MAX).max(1);
+        let interval = interval_millis(&group, every);
         // Counted back from the end, so that the last evaluation is at the time of the look.
         let steps = file.at.saturating_sub(file.first).max(0) / interval;
         let next = file.at.saturating_sub(steps.min(STEPS_MAX - 1).saturating_mul(interval));
@@ -105,6 +104,11 @@ impl PlayedGroup {
         self.transitions.drain(..excess);
         self.next = now.saturating_add(self.interval);
     }
+}
+
+/// How often a group is evaluated, every `every` unless it names an interval.
+pub(super) fn interval_millis(group: &RuleGroup, every: Duration) -> i64 {
+    i64::try_from(group.interval.unwrap_or(every).as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
 /// Hands samples to a store in the order of their times.

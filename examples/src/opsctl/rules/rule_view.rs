@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use alfred_ops_alerts::promql::{Query, Value, VectorSample};
 use alfred_ops_alerts::{Alert, AlertState, GroupRule, Reason, RuleHealth};
+use alfred_ops_core::Labels;
 use serde_json::{Value as Json, json};
 
 use super::check::counted;
@@ -14,55 +15,65 @@ use super::series_file::show_time;
 /// Samples and alerts of one rule that are printed for a person. A program gets all.
 const PRINTED_MAX: usize = 20;
 
-/// How one rule stands at the end of a playback.
+/// How one rule stands.
 #[derive(Debug)]
 pub(super) struct RuleView<'p> {
-    rule: &'p GroupRule,
+    pub(super) rule: &'p GroupRule,
     /// Why it could not be evaluated.
     pub(super) failure: Option<String>,
-    warnings: &'p [String],
-    samples: Vec<VectorSample>,
-    alerts: Vec<Alert>,
+    pub(super) warnings: Vec<String>,
+    /// What a person should know about how it was evaluated.
+    pub(super) notes: Vec<String>,
+    pub(super) samples: Vec<VectorSample>,
+    /// Those that matter most first.
+    pub(super) alerts: Vec<Alert>,
     /// Why there are no samples.
-    why_empty: Vec<String>,
+    pub(super) why_empty: Vec<String>,
 }
 
 impl<'p> RuleView<'p> {
+    /// Of a rule of which nothing is known yet.
+    pub(super) const fn of(rule: &'p GroupRule) -> Self {
+        Self {
+            rule,
+            failure: None,
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            samples: Vec::new(),
+            alerts: Vec::new(),
+            why_empty: Vec::new(),
+        }
+    }
+
+    /// At the end of a playback.
     pub(super) fn new(
-        playback: &'p Playback,
-        group: &'p PlayedGroup,
+        playback: &Playback,
+        group: &PlayedGroup,
         index: usize,
         rule: &'p GroupRule,
         at: i64,
     ) -> Self {
-        let report = group.reports.get(index);
-        let failure = report.and_then(|report| match &report.health {
-            RuleHealth::Failed(error) => Some(error.full()),
-            _ => None,
-        });
+        let mut view = Self::of(rule);
+        if let Some(report) = group.reports.get(index) {
+            view.warnings.clone_from(&report.warnings);
+            if let RuleHealth::Failed(error) = &report.health {
+                view.failure = Some(error.full());
+            }
+        }
         let offset = i64::try_from(group.group.query_offset.as_millis()).unwrap_or(i64::MAX);
         let at = at.saturating_sub(offset);
-        let explainer = Explainer { source: &playback.store, at, options: &playback.options };
-        let query = Query::parse(rule.expr()).ok();
-        let answer =
-            query.as_ref().and_then(|query| query.instant(&playback.store, at, &playback.options).ok());
-        let samples = match answer.map(|answer| answer.value) {
-            Some(Value::Vector(samples)) => samples,
-            Some(Value::Scalar(value)) => {
-                vec![VectorSample { labels: alfred_ops_core::Labels::empty(), value: value.into() }]
+        if let Ok(query) = Query::parse(rule.expr()) {
+            let answer = query.instant(&playback.store, at, &playback.options).ok();
+            view.samples = samples(answer.map(|answer| answer.value));
+            if view.samples.is_empty() && view.failure.is_none() {
+                let explainer = Explainer { source: &playback.store, at, options: &playback.options };
+                view.why_empty = explainer.why_empty(&query);
             }
-            _ => Vec::new(),
-        };
-        let why_empty = match query {
-            Some(query) if samples.is_empty() && failure.is_none() => explainer.why_empty(&query),
-            _ => Vec::new(),
-        };
-        let alerts = match rule {
-            GroupRule::Alert(_) => alerts_of(group, rule),
-            GroupRule::Record(_) => Vec::new(),
-        };
-        let warnings = report.map(|report| report.warnings.as_slice()).unwrap_or_default();
-        Self { rule, failure, warnings, samples, alerts, why_empty }
+        }
+        if let GroupRule::Alert(_) = rule {
+            view.alerts = sorted(alerts_of(group, rule));
+        }
+        view
     }
 
     /// How it stands, on a few lines.
@@ -70,6 +81,7 @@ impl<'p> RuleView<'p> {
         let mut lines = vec![format!("  {}: {}", self.title(), self.summary())];
         lines.push(format!("    {}", self.rule.expr().trim().replace('\n', "\n    ")));
         lines.extend(self.warnings.iter().map(|warning| format!("    warning: {warning}")));
+        lines.extend(self.notes.iter().map(|note| format!("    note: {note}")));
         lines.extend(self.why_empty.iter().map(|reason| format!("    nothing: {reason}")));
         match self.rule {
             GroupRule::Alert(_) => {
@@ -119,21 +131,24 @@ impl<'p> RuleView<'p> {
         };
         json!({
             "rule": self.rule.name(), "kind": kind, "expr": self.rule.expr(), "for_seconds": for_seconds,
-            "error": self.failure, "warnings": self.warnings, "samples": samples.collect::<Vec<_>>(),
+            "error": self.failure, "warnings": self.warnings, "notes": self.notes, "samples": samples.collect::<Vec<_>>(),
             "alerts": self.alerts.iter().map(alert_json).collect::<Vec<_>>(), "why_empty": self.why_empty,
         })
     }
 }
 
-/// The alerts of one rule, those that matter most first. Others of the same name have other labels.
+/// The alerts of one rule. Others of the same name have other labels.
 fn alerts_of(group: &PlayedGroup, rule: &GroupRule) -> Vec<Alert> {
-    let book = group.evaluator.book();
     let is_plain = |value: &str| !value.contains("{{");
     let own = |alert: &&Alert| {
         let mut labels = rule.labels().iter().filter(|(_, value)| is_plain(value) && !value.is_empty());
         labels.all(|(name, value)| alert.labels.get(name) == Some(value.as_str()))
     };
-    let mut alerts: Vec<Alert> = book.named(rule.name()).filter(own).cloned().collect();
+    group.evaluator.book().named(rule.name()).filter(own).cloned().collect()
+}
+
+/// Alerts, those that matter most first.
+pub(super) fn sorted(mut alerts: Vec<Alert>) -> Vec<Alert> {
     let rank = |state: AlertState| match state {
         AlertState::Firing => 0,
         AlertState::Pending => 1,
@@ -143,6 +158,15 @@ fn alerts_of(group: &PlayedGroup, rule: &GroupRule) -> Vec<Alert> {
     alerts
         .sort_by(|left, right| rank(left.state).cmp(&rank(right.state)).then(left.labels.cmp(&right.labels)));
     alerts
+}
+
+/// What an expression of a rule comes to.
+pub(super) fn samples(value: Option<Value>) -> Vec<VectorSample> {
+    match value {
+        Some(Value::Vector(samples)) => samples,
+        Some(Value::Scalar(value)) => vec![VectorSample { labels: Labels::empty(), value: value.into() }],
+        _ => Vec::new(),
+    }
 }
 
 fn alert_lines(alert: &Alert) -> Vec<String> {

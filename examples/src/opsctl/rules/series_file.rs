@@ -9,7 +9,7 @@ use alfred_ops_core::exposition::{Entries, Entry, Format, LabelReader, Limits};
 use alfred_ops_core::{Error, ErrorKind, Labels, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::command::SeriesArguments;
+use super::source_arguments::ReadingArguments;
 use crate::opsctl::text_file::read;
 
 /// How large a file of series may be: a day of some thousand series.
@@ -20,7 +20,7 @@ const SAMPLES_MAX: usize = 20_000_000;
 const STEADY_INTERVAL_MILLIS: i64 = 15_000;
 const STEADY_SAMPLES: i64 = 81;
 /// Times before this one count from the first value of a written series.
-const YEAR_MILLIS: i64 = 365 * 24 * 3_600_000;
+pub(super) const YEAR_MILLIS: i64 = 365 * 24 * 3_600_000;
 
 /// What a sample without a timestamp stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,23 +46,28 @@ pub(super) struct SeriesFile {
 }
 
 impl SeriesFile {
-    /// Reads the file that the arguments name.
+    /// Reads a file as the arguments say.
     ///
     /// # Errors
     /// The file system's; `InvalidInput` with the place of the first line that is wrong; `ResourceExhausted` for a
     /// file with more than twenty million samples; `NotFound` if it holds no sample.
-    pub(super) fn load(arguments: &SeriesArguments, untimed: Untimed, now: DateTime<Utc>) -> Result<Self> {
-        let text = read(&arguments.file, "read series", FILE_BYTES_MAX)?;
+    pub(super) fn load(
+        path: &Path,
+        arguments: &ReadingArguments,
+        untimed: Untimed,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let text = read(path, "read series", FILE_BYTES_MAX)?;
         let file = match arguments.interval {
             Some(interval) => {
                 let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-                Self::of_notation(&arguments.file, &text, interval, arguments.time)?
+                Self::of_notation(path, &text, interval, arguments.time)?
             }
-            None => Self::of_page(&text, arguments, untimed, now)?,
+            None => Self::of_page(path, &text, arguments, untimed, now)?,
         };
         if file.samples == 0 {
             return Err(Error::new(ErrorKind::NotFound, "read series", "the file holds no sample")
-                .with_target(arguments.file.display().to_string())
+                .with_target(path.display().to_string())
                 .with_remedy("save a /metrics page or a dump with samples"));
         }
         Ok(file)
@@ -105,12 +110,12 @@ impl SeriesFile {
     }
 
     fn of_page(
+        path: &Path,
         text: &str,
-        arguments: &SeriesArguments,
+        arguments: &ReadingArguments,
         untimed: Untimed,
         now: DateTime<Utc>,
     ) -> Result<Self> {
-        let path = &arguments.file;
         let mut page = Page::read(path, text)?;
         let mut notes = page.scraped(&arguments.label);
         let last = page.samples.iter().filter_map(|sample| sample.at).max();
