@@ -24,7 +24,8 @@ pub(super) struct Asked {
 
 impl AlertEngine {
     /// Evaluates all groups at `now` as [`evaluate_once`](Self::evaluate_once) does, those with a
-    /// [source](RuleGroup::source) included: the sources are asked all at once, then groups are evaluated in their order.
+    /// [source](crate::RuleGroup::source) included: the sources are asked all at once, then groups are evaluated in their
+    /// order.
     ///
     /// It takes as long as the slowest source, at most the longest interval of a group.
     pub async fn evaluate(&self, now: DateTime<Utc>) -> Vec<Transition> {
