@@ -29,13 +29,14 @@
 //! - [`SignalSource`]: what is known of the load: [`Workload`] in the process, [`MetricSignals`], `PostgresTasks`,
 //!   [`FirstKnown`] of several.
 //! - [`Autoscaler`]: the loop between them; [`Constraint`]: what instances share.
-//! - [`ConnectionBudget`], [`Gate`], `ElasticPool`: a database's connections, shared by a fleet.
+//! - [`ConnectionBudget`], [`Gate`], `ElasticPool`: a database's connections, shared by a fleet; `ReplicaRouter`: reads off
+//!   the primary that see what their reader has written.
 //! - [`simulate`](mod@simulate): load traces played against policies.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
-//! - `postgres`: `PostgresTasks`, `ElasticPool`, through sqlx.
+//! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, through sqlx.
 //! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;
@@ -52,7 +53,9 @@ pub use autoscaler::MockConstraint;
 pub use autoscaler::{Autoscaler, Constraint};
 pub use database::{ConnectionBudget, FleetPlan, FleetStep, Gate, GateLoad, Pass, PoolLoad};
 #[cfg(feature = "postgres")]
-pub use database::{ElasticPool, PooledConnection};
+pub use database::{
+    ElasticPool, PooledConnection, ReadFrom, ReplicaRouter, RoutedConnection, RouterLoad, RoutingPolicy,
+};
 pub use kernel::{
     Basis, Bound, Ceiling, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis,
     HpaBehavior, HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa,
