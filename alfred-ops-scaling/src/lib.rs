@@ -31,17 +31,19 @@
 //! - [`Autoscaler`]: the loop between them; [`Constraint`]: what instances share.
 //! - [`ConnectionBudget`], [`Gate`], `ElasticPool`: a database's connections, shared by a fleet; `ReplicaRouter`: reads off
 //!   the primary that see what their reader has written.
+//! - [`plan_partitions`], `PostgresPartitions`: partitions by time, made ahead and detached when they are old.
 //! - [`simulate`](mod@simulate): load traces played against policies.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
-//! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, through sqlx.
+//! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, `PostgresPartitions`, through sqlx.
 //! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
 
 mod autoscaler;
 mod database;
 mod kernel;
+mod partitions;
 mod scaler;
 mod signals;
 pub mod simulate;
@@ -62,6 +64,12 @@ pub use kernel::{
     KpaBasis, Policy, Rate, Reading, Resource, Restart, Rules, RulesBasis, ScheduledBounds, Signal, Slo,
     SloBasis, State, Strategy, TargetTracking, Threshold, TrackingBasis, TriggerStatus, Triggers, Verdict,
     step,
+};
+#[cfg(feature = "postgres")]
+pub use partitions::PostgresPartitions;
+pub use partitions::{
+    Partition, PartitionFacts, PartitionObstacle, PartitionPlan, PartitionPolicy, PartitionStep,
+    plan_partitions,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;
