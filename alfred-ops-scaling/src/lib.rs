@@ -33,17 +33,21 @@
 //!   the primary that see what their reader has written.
 //! - [`plan_partitions`], `PostgresPartitions`: partitions by time, made ahead and detached when they are old.
 //! - [`simulate`](mod@simulate): load traces played against policies.
+//! - [`qdrant`]: clusters of Qdrant: plans to rebalance, drain and repair them, and `QdrantCluster`, which carries
+//!   them out.
 //!
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
 //! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, `PostgresPartitions`, through sqlx.
-//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server.
+//! - `qdrant`: `QdrantCluster`. Plans need no feature.
+//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server, a Qdrant cluster.
 
 mod autoscaler;
 mod database;
 mod kernel;
 mod partitions;
+pub mod qdrant;
 mod scaler;
 mod signals;
 pub mod simulate;

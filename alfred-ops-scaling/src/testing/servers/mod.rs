@@ -6,6 +6,8 @@ mod cloud_run_service;
 mod cloud_run_state;
 mod enums;
 mod fault;
+mod qdrant;
 
 pub use cloud_run_server::CloudRunServer;
 pub use fault::Fault;
+pub use qdrant::{QdrantChaos, QdrantServer};
