@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::look::Look;
-use super::number::ceil;
+use super::number::{ceil, floor};
 use super::proposal::Proposal;
+use super::window::before;
 use super::{Basis, HoldReason, Signal, Verdict};
 
 /// What Knative's pod autoscaler does: as many instances as the messages present need, averaged over a minute, and over six
@@ -182,18 +183,4 @@ impl KpaState {
             self.panic = None;
         }
     }
-}
-
-fn before(now: DateTime<Utc>, window: Duration) -> DateTime<Utc> {
-    let window = TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
-    now.checked_sub_signed(window).unwrap_or(DateTime::<Utc>::MIN_UTC)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "float casts saturate, and not-a-number becomes zero"
-)]
-fn floor(number: f64) -> u32 {
-    number.floor() as u32
 }

@@ -18,6 +18,7 @@ mod slo;
 mod state;
 mod step;
 mod target_tracking;
+mod window;
 
 pub use decision::{Basis, Bound, Decision, HoldReason, Verdict};
 pub use guard::{Fallback, FlapBudget, Guard, Rate};

@@ -12,3 +12,13 @@ const ROUNDING: f64 = 1e-9;
 pub(crate) fn ceil(number: f64) -> u32 {
     (number - ROUNDING).ceil() as u32
 }
+
+/// The largest whole number that is not more; zero for what is no number, the largest for what is beyond all.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "float casts saturate, and not-a-number becomes zero"
+)]
+pub(super) fn floor(number: f64) -> u32 {
+    number.floor() as u32
+}

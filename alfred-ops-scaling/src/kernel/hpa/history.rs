@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{HpaBasis, HpaBehavior, HpaRules, HpaSelect};
+use crate::kernel::window::before;
 
 /// Recommendations and changes, as long as they count. Both are bounded: what is outdated is overwritten first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,11 +67,6 @@ fn store(slots: &mut Vec<Timed>, new: Timed, outdated: impl Fn(&Timed) -> bool) 
         Some(slot) => *slot = new,
         None => slots.push(new),
     }
-}
-
-fn before(now: DateTime<Utc>, period: Duration) -> DateTime<Utc> {
-    let period = TimeDelta::from_std(period).unwrap_or(TimeDelta::MAX);
-    now.checked_sub_signed(period).unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 impl HpaBehavior {
