@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::{Discovery, Found};
 use crate::job::TargetGroup;
 
-/// It never changes, so it is hardly ever worth a question.
-const POLL_INTERVAL: Duration = Duration::from_secs(3600);
+/// It never changes, so one question is enough.
+const POLL_INTERVAL: Duration = Duration::MAX;
 
 /// Targets that are written down.
 #[derive(Debug, Clone)]

@@ -85,10 +85,11 @@ impl JobTargets {
         differs
     }
 
-    /// When the next place is due, on the clock's monotonic time; nothing if there is none to ask.
+    /// When the next place is due, on the clock's monotonic time; nothing if there is none to ask, or none whose answer
+    /// could change.
     #[must_use]
     pub fn due_at(&self) -> Option<Duration> {
-        self.places.iter().map(|place| place.due_at).min()
+        self.places.iter().map(|place| place.due_at).filter(|due_at| *due_at != Duration::MAX).min()
     }
 
     /// What is scraped now, and what is not and why.

@@ -23,7 +23,7 @@ use crate::notify::NotifyPolicy;
 use crate::promql::QueryOptions;
 use crate::query_source::QuerySource;
 use crate::rule::{Rule, RuleGroup, RuleSet};
-use crate::scrape::{Connector, Target};
+use crate::scrape::Target;
 use crate::sink::AlertSink;
 use crate::store::{SampleStore, StoreLimits};
 
@@ -251,18 +251,15 @@ impl AlertEngineBuilder {
         if !problems.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "build alert engine", problems.join("; ")));
         }
-        let connector = Connector::new()?;
-        let probes =
-            self.targets.iter().map(|target| Probe::new(target, &connector)).collect::<Result<_>>()?;
         let options = QueryOptions::default().with_subquery_step(evaluation_interval);
         let clock = self.clock.unwrap_or_else(SystemClock::shared);
         let timed = (options, SharedClock::clone(&clock));
         let groups = Groups::new(&rules, timed, evaluation_interval, self.keep_all, remotes);
         let interest = groups.interest(&rules);
         Ok(AlertEngine::new(Parts {
-            jobs: Jobs::new(&self.jobs, &clock)?,
+            jobs: Jobs::new(&self.jobs, &self.targets, &clock)?,
+            probes: self.targets.iter().filter_map(Probe::new).collect(),
             clock,
-            probes,
             groups,
             store: RwLock::new(SampleStore::new(self.limits, interest)),
             dispatches: self.sinks.into_iter().map(Dispatch::new).collect(),

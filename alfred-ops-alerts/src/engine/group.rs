@@ -4,14 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::remote::Remote;
 use crate::evaluation::GroupEvaluator;
+use crate::rule::RuleGroup;
 
 /// A group of rules, how often it is evaluated, and whether it still is.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) interval: Duration,
+    /// What gives the group its place within the interval.
+    pub(super) seed: u64,
     /// Whom its rules are asked of, if not of the engine's own store.
     pub(super) source: Option<Arc<Remote>>,
     /// Whether any rule is evaluated when what it looks at changes.
@@ -24,8 +28,10 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(interval: Duration, source: Option<Arc<Remote>>, evaluator: GroupEvaluator) -> Self {
+        let RuleGroup { file, name, .. } = evaluator.group();
         Self {
             interval,
+            seed: xxh3_64(format!("{file};{name}").as_bytes()),
             source,
             reacts: evaluator.reacts(),
             evaluator: Mutex::new(Some(evaluator)),

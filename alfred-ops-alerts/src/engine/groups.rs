@@ -11,7 +11,7 @@ use super::Reload;
 use super::group::Group;
 use super::remotes::Remotes;
 use crate::evaluation::{GroupEvaluator, Removed};
-use crate::promql::QueryOptions;
+use crate::promql::{QueryOptions, Selections};
 use crate::rule::{CheckedGroup, RuleSet};
 use crate::store::Interest;
 
@@ -19,6 +19,8 @@ use crate::store::Interest;
 #[derive(Debug)]
 pub(super) struct Groups {
     options: QueryOptions,
+    /// What the selectors of all rules mean.
+    selections: Selections,
     /// What evaluations are timed by.
     clock: SharedClock,
     /// How often groups without an interval of their own are evaluated.
@@ -42,6 +44,7 @@ impl Groups {
     ) -> Self {
         let groups = Self {
             options,
+            selections: Selections::default(),
             clock,
             interval,
             keep_all,
@@ -56,7 +59,7 @@ impl Groups {
     fn open(&self, checked: &CheckedGroup) -> Group {
         let source = checked.group.source.as_ref().and_then(|name| self.remotes.get(name));
         let interval = self.interval_of(checked);
-        let evaluator = GroupEvaluator::new(checked.clone(), self.options.clone());
+        let evaluator = GroupEvaluator::new(checked.clone(), self.options.clone(), &self.selections);
         Group::new(interval, source.cloned(), evaluator.timed_by(SharedClock::clone(&self.clock)))
     }
 

@@ -1,4 +1,4 @@
-//! Asks one target.
+//! Asks a target in this process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -6,31 +6,30 @@ use std::time::Duration;
 use alfred_ops_core::{Changes, ClockExt, Labels, MetricSource, Result, Sample, SharedClock};
 use chrono::{DateTime, Utc};
 
-use crate::scrape::{Connector, Intake, Origin, Scrape, TakenScrape, Target, TargetStatus};
+use crate::scrape::{Intake, Origin, Scrape, TakenScrape, Target, TargetStatus};
 use crate::store::SampleStore;
 
-/// Asks one target and writes what it says.
+/// Asks a target in this process and writes what it says.
 #[derive(Debug)]
 pub(super) struct Probe {
     source: Arc<dyn MetricSource>,
     intake: Mutex<Intake>,
-    /// For sources that do not bound their own time.
-    timeout: Option<Duration>,
+    timeout: Duration,
     pub(super) interval: Duration,
     /// What gives the target its place within the interval.
     pub(super) seed: u64,
 }
 
 impl Probe {
-    pub(super) fn new(target: &Target, connector: &Connector) -> Result<Self> {
-        let (source, timeout) = match &target.origin {
-            Origin::Source(source) => (Arc::clone(source), Some(target.config.timeout)),
-            Origin::Instance | Origin::Url(_) => (connector.source(target)?, None),
-        };
+    /// `None` for a target that is asked over HTTP.
+    pub(super) fn new(target: &Target) -> Option<Self> {
+        let Origin::Source(source) = &target.origin else { return None };
+        let source = Arc::clone(source);
         let labels = target.labels();
         let seed = labels.fingerprint();
         let intake = Intake::new(labels, source.name().to_owned()).noting_changes(source.changes().is_some());
-        Ok(Self { seed, interval: target.config.interval, intake: Mutex::new(intake), source, timeout })
+        let (interval, timeout) = (target.config.interval, target.config.timeout);
+        Some(Self { seed, interval, intake: Mutex::new(intake), source, timeout })
     }
 
     /// Asks the target and writes what it says as of `now`; the series that have changed, if the source tells of changes.
@@ -73,13 +72,8 @@ impl Probe {
     }
 
     async fn collect(&self, clock: &SharedClock) -> Result<Vec<Sample>> {
-        match self.timeout {
-            Some(timeout) => clock
-                .timeout(timeout, "scrape", self.source.collect())
-                .await
-                .map_err(|error| error.with_target(self.source.name()))?,
-            None => self.source.collect().await,
-        }
+        let asked = clock.timeout(self.timeout, "scrape", self.source.collect());
+        asked.await.map_err(|error| error.with_target(self.source.name()))?
     }
 
     pub(super) fn status(&self) -> TargetStatus {

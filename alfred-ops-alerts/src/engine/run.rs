@@ -144,12 +144,13 @@ async fn changed(changes: &mut Option<Changes>) {
     }
 }
 
-/// Evaluates a group at the multiples of its interval, until another takes its place. Times that pass while it is being
+/// Evaluates a group at its times, until another takes its place. Groups of the same interval have their own places within
+/// it, as in Prometheus: evaluated all at once they would hold up everything else. Times that pass while a group is being
 /// evaluated are left out: its rules look at the present.
 async fn evaluate_loop(engine: AlertEngine, group: Arc<Group>, cancel: CancellationToken) {
     let clock = &engine.parts().clock;
     loop {
-        let next = next_run(clock.now(), group.interval, 0);
+        let next = next_run(clock.now(), group.interval, group.seed);
         tokio::select! {
             biased;
             () = group.retired.cancelled() => return,

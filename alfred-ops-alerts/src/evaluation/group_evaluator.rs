@@ -15,7 +15,7 @@ use super::rule_state::RuleState;
 use super::run::{ALERTS_PER_RULE_MAX, Run};
 use super::{Evaluation, Removed};
 use crate::alert::{Alert, AlertBook, AlertState, Alerts, RuleHealth, RuleReport, Transition};
-use crate::promql::QueryOptions;
+use crate::promql::{QueryOptions, Selections};
 use crate::rule::{CheckedGroup, CheckedRule, GroupRule, Home, RuleGroup};
 use crate::saved::{Outage, SavedAlert, SavedRule, restored, rule_keys};
 use crate::store::{Interest, SampleStore};
@@ -33,14 +33,14 @@ pub struct GroupEvaluator {
 }
 
 impl GroupEvaluator {
-    pub(crate) fn new(checked: CheckedGroup, options: QueryOptions) -> Self {
+    pub(crate) fn new(checked: CheckedGroup, options: QueryOptions, selections: &Selections) -> Self {
         let state = |rule: &CheckedRule| RuleState {
-            plan: rule.query.plan(),
+            plan: rule.query.plan_sharing(selections),
             watched: rule
                 .alert
                 .as_ref()
                 .and_then(|alert| alert.watched.as_ref())
-                .map(crate::promql::Query::plan),
+                .map(|query| query.plan_sharing(selections)),
             reacts_to: rule
                 .alert
                 .as_ref()

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Evaluation, GroupEvaluator};
 use crate::alert::AlertBook;
-use crate::promql::QueryOptions;
-use crate::rule::RuleSet;
+use crate::promql::{QueryOptions, Selections};
+use crate::rule::{CheckedGroup, RuleSet};
 use crate::store::SampleStore;
 
 /// Evaluates all groups of a rule set at the same times: for tests, and to play recorded series. A host's engine evaluates
@@ -21,7 +21,9 @@ impl RuleEvaluator {
     /// An evaluator of `rules` that has no alerts yet.
     #[must_use]
     pub fn new(rules: &RuleSet, options: &QueryOptions) -> Self {
-        let groups = rules.checked().iter().map(|group| GroupEvaluator::new(group.clone(), options.clone()));
+        let selections = Selections::default();
+        let open = |group: &CheckedGroup| GroupEvaluator::new(group.clone(), options.clone(), &selections);
+        let groups = rules.checked().iter().map(open);
         Self { groups: groups.collect() }
     }
 

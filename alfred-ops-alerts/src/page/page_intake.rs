@@ -1,6 +1,6 @@
 //! Writes the pages of one target into a store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use alfred_ops_core::exposition::{Entries, Entry, Format, LabelReader, Limits, SampleEntry};
@@ -35,10 +35,20 @@ pub struct PageIntake {
 #[derive(Debug, Clone)]
 struct Known {
     hash: u128,
-    /// As it is stored; `None` if the job's rules drop it or no rule looks at it.
-    stored: Option<(Labels, Option<Place>)>,
+    stored: Stored,
     /// Whether the page says when its samples were true: then its end is not for us to see.
     timed: bool,
+}
+
+/// Whether and where a series is stored.
+#[derive(Debug, Clone)]
+enum Stored {
+    /// The job's rules drop it.
+    Dropped,
+    /// No rule looks at it, as of the store's interest at the time.
+    Ignored,
+    Unplaced(Labels),
+    Placed(Labels, Place),
 }
 
 /// What became of a page.
@@ -57,10 +67,18 @@ pub struct TakenPage {
 
 /// A sample that has been read and not yet been written.
 struct Read {
-    known: Known,
+    /// The place of its series among those of the page before, or behind them among the new ones.
+    from: usize,
     value: f64,
-    timestamp: Option<i64>,
-    is_new: bool,
+    millis: i64,
+}
+
+/// A page that has been read and not yet been written: small beside the page, for pages come by the dozen.
+struct ReadPage {
+    samples: Vec<Read>,
+    /// The series that the page before did not have.
+    new: Vec<Known>,
+    taken: TakenPage,
 }
 
 impl PageIntake {
@@ -86,8 +104,8 @@ impl PageIntake {
         let changes = store.read().unwrap_or_else(PoisonError::into_inner).interest_changes();
         let before = std::mem::take(&mut self.known);
         let forget = changes != self.interest_changes;
-        let read = self.read(page, format, if forget { &[] } else { &before });
-        let (mut read, mut taken) = match read {
+        let remembered = if forget { &[] } else { before.as_slice() };
+        let ReadPage { samples, new, mut taken } = match self.read(page, format, at, remembered) {
             Ok(read) => read,
             Err(error) => {
                 self.known = before;
@@ -95,27 +113,26 @@ impl PageIntake {
             }
         };
         self.interest_changes = changes;
+        let as_before = samples.len() == before.len()
+            && samples.iter().enumerate().all(|(place, sample)| sample.from == place);
+        let (mut known, ended) = if as_before && !forget {
+            (before, Vec::new())
+        } else {
+            let known = in_order(&samples, remembered, &new);
+            let ended = ended(&before, &known);
+            (known, ended)
+        };
         let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
-        // The places of the page before, for those series that it has no more.
-        let ended = ended(&before, &read);
-        for sample in &mut read {
-            taken.added += usize::from(sample.is_new);
-            let millis = match sample.timestamp {
-                Some(millis) if millis > at.saturating_add(AHEAD_MILLIS_MAX) => {
-                    taken.refused += 1;
-                    continue;
-                }
-                Some(millis) => millis,
-                None => at,
-            };
-            let refused = write(&mut store, &mut sample.known, millis, sample.value);
+        for (sample, known) in samples.iter().zip(&mut known) {
+            let ahead = sample.millis > at.saturating_add(AHEAD_MILLIS_MAX);
+            let refused = ahead || write(&mut store, known, sample.millis, sample.value);
             taken.refused += usize::from(refused);
         }
         for place in ended {
             store.end(place, at);
         }
         drop(store);
-        self.known = read.into_iter().map(|sample| sample.known).collect();
+        self.known = known;
         Ok(taken)
     }
 
@@ -123,17 +140,17 @@ impl PageIntake {
     pub fn fail(&mut self, at: i64, store: &RwLock<SampleStore>) {
         let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
         for known in self.known.drain(..).filter(|known| !known.timed) {
-            if let Some((_, Some(place))) = known.stored {
+            if let Stored::Placed(_, place) = known.stored {
                 store.end(place, at);
             }
         }
     }
 
-    fn read(&mut self, page: &str, format: Format, before: &[Known]) -> Result<(Vec<Read>, TakenPage)> {
+    fn read(&mut self, page: &str, format: Format, at: i64, before: &[Known]) -> Result<ReadPage> {
         let mut taken = TakenPage::default();
-        let mut read: Vec<Read> = Vec::with_capacity(before.len());
+        let (mut samples, mut new) = (Vec::with_capacity(before.len()), Vec::new());
         let mut expected = Expected { known: before, next: 0, index: None };
-        let mut seen: Option<std::collections::HashSet<u128>> = None;
+        let mut seen: Option<HashSet<u128>> = None;
         for entry in Entries::new(page, format, &self.limits)? {
             let Entry::Sample(sample) = entry? else { continue };
             taken.scraped += 1;
@@ -141,59 +158,80 @@ impl PageIntake {
             let in_order = expected.in_order(hash);
             // As long as the order is the one of before no series can come twice.
             if !in_order || seen.is_some() {
-                let seen = seen.get_or_insert_with(|| read.iter().map(|sample| sample.known.hash).collect());
+                let known = |read: &Read| known_at(before, &new, read.from).map(|known| known.hash);
+                let seen = seen.get_or_insert_with(|| samples.iter().filter_map(known).collect());
                 if !seen.insert(hash) {
                     taken.refused += 1;
                     continue;
                 }
             }
-            let found = expected.find(hash, in_order);
-            let is_new = found.is_none();
-            let known = match found {
-                Some(known) => known.clone(),
-                None => self.learn(&sample, hash)?,
+            let from = match expected.find(hash, in_order) {
+                Some(place) => place,
+                None => {
+                    new.push(self.learn(&sample, hash)?);
+                    before.len() + new.len() - 1
+                }
             };
-            taken.kept += usize::from(known.stored.is_some());
-            let timestamp = sample.timestamp_ms.filter(|_| self.labeller.honors_timestamps());
-            read.push(Read { known, value: sample.value, timestamp, is_new });
+            let is_dropped = |known: &Known| matches!(known.stored, Stored::Dropped);
+            taken.kept += usize::from(!known_at(before, &new, from).is_none_or(is_dropped));
+            let millis = sample.timestamp_ms.filter(|_| self.labeller.honors_timestamps()).unwrap_or(at);
+            samples.push(Read { from, value: sample.value, millis });
         }
+        taken.added = new.len();
         self.labeller.check_count(taken.kept)?;
-        Ok((read, taken))
+        Ok(ReadPage { samples, new, taken })
     }
 
     fn learn(&mut self, sample: &SampleEntry<'_>, hash: u128) -> Result<Known> {
         let labels = self.labeller.stored(&self.reader.read(&sample.series)?)?;
         let timed = sample.timestamp_ms.is_some() && self.labeller.honors_timestamps();
-        Ok(Known { hash, stored: labels.map(|labels| (labels, None)), timed })
+        Ok(Known { hash, stored: labels.map_or(Stored::Dropped, Stored::Unplaced), timed })
     }
 }
 
 /// Writes a sample; whether the store refused it.
 fn write(store: &mut SampleStore, known: &mut Known, millis: i64, value: f64) -> bool {
-    let Some((labels, place)) = &mut known.stored else { return false };
-    if let Some(appended) = place.and_then(|place| store.push_float(place, millis, value)) {
-        return appended == Appended::OutOfOrder;
-    }
-    match store.find_or_make(labels) {
-        Ok(found) => {
-            *place = Some(found);
-            store.push_float(found, millis, value) == Some(Appended::OutOfOrder)
+    let labels = match &known.stored {
+        Stored::Dropped | Stored::Ignored => return false,
+        Stored::Unplaced(labels) => labels.clone(),
+        Stored::Placed(labels, place) => match store.push_float(*place, millis, value) {
+            Some(appended) => return appended == Appended::OutOfOrder,
+            // It was given up meanwhile.
+            None => labels.clone(),
+        },
+    };
+    match store.find_or_make(&labels) {
+        Ok(place) => {
+            known.stored = Stored::Placed(labels, place);
+            store.push_float(place, millis, value) == Some(Appended::OutOfOrder)
         }
-        Err(Appended::Ignored) => false,
+        Err(Appended::Ignored) => {
+            known.stored = Stored::Ignored;
+            false
+        }
         Err(_) => true,
     }
 }
 
+/// A series of the page before, or behind them a new one.
+fn known_at<'k>(before: &'k [Known], new: &'k [Known], place: usize) -> Option<&'k Known> {
+    before.get(place).or_else(|| new.get(place - before.len()))
+}
+
+/// The series of a page in its order.
+fn in_order(samples: &[Read], before: &[Known], new: &[Known]) -> Vec<Known> {
+    samples.iter().filter_map(|sample| known_at(before, new, sample.from).cloned()).collect()
+}
+
 /// The places of series that were on the page before and are not on this one.
-fn ended(before: &[Known], read: &[Read]) -> Vec<Place> {
-    let same_order = before.len() <= read.len()
-        && before.iter().zip(read).all(|(known, sample)| known.hash == sample.known.hash);
-    if same_order {
-        return Vec::new();
-    }
-    let present: std::collections::HashSet<u128> = read.iter().map(|sample| sample.known.hash).collect();
+fn ended(before: &[Known], now: &[Known]) -> Vec<Place> {
+    let present: HashSet<u128> = now.iter().map(|known| known.hash).collect();
     let gone = before.iter().filter(|known| !known.timed && !present.contains(&known.hash));
-    gone.filter_map(|known| known.stored.as_ref().and_then(|(_, place)| *place)).collect()
+    let place = |known: &Known| match known.stored {
+        Stored::Placed(_, place) => Some(place),
+        _ => None,
+    };
+    gone.filter_map(place).collect()
 }
 
 /// The series of the page before, in the order in which they are expected again.
@@ -209,20 +247,21 @@ impl<'k> Expected<'k> {
         self.known.get(self.next).is_some_and(|known| known.hash == hash)
     }
 
-    fn find(&mut self, hash: u128, in_order: bool) -> Option<&'k Known> {
-        if in_order {
-            self.next += 1;
-            return self.known.get(self.next - 1);
-        }
-        let ahead = self.known.iter().skip(self.next).take(LOOK_AHEAD).position(|known| known.hash == hash);
+    /// The place of a series.
+    fn find(&mut self, hash: u128, in_order: bool) -> Option<usize> {
+        let ahead = if in_order {
+            Some(0)
+        } else {
+            self.known.iter().skip(self.next).take(LOOK_AHEAD).position(|known| known.hash == hash)
+        };
         if let Some(ahead) = ahead {
             self.next += ahead + 1;
-            return self.known.get(self.next - 1);
+            return Some(self.next - 1);
         }
         let known = self.known;
         let index = self.index.get_or_insert_with(|| {
             known.iter().enumerate().map(|(place, known)| (known.hash, place)).collect()
         });
-        index.get(&hash).and_then(|place| self.known.get(*place))
+        index.get(&hash).copied()
     }
 }

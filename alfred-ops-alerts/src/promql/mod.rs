@@ -16,6 +16,7 @@ mod value;
 pub use duration::{format_duration, parse_duration};
 pub use error::QueryError;
 pub use eval::QueryPlan;
+pub(crate) use eval::Selections;
 pub use options::QueryOptions;
 pub use position::{Position, Span};
 pub use query::Query;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::ast::{Node, ValueType};
-use super::eval::QueryPlan;
+use super::eval::{QueryPlan, Selections};
 use super::{Answer, QueryError, QueryOptions, SeriesSource, syntax};
 
 /// A PromQL query, read and checked.
@@ -58,6 +58,11 @@ impl Query {
     #[must_use]
     pub fn plan(&self) -> QueryPlan {
         QueryPlan::new(Arc::clone(&self.text), &self.root)
+    }
+
+    /// The same, sharing what selectors mean with others of the same `selections`.
+    pub(crate) fn plan_sharing(&self, selections: &Selections) -> QueryPlan {
+        QueryPlan::sharing(Arc::clone(&self.text), &self.root, selections)
     }
 
     /// Evaluates it once at `at`, milliseconds since 1970.

@@ -7,9 +7,8 @@ use alfred_ops_core::{Error, ErrorKind, Result, Secret};
 use reqwest::Url;
 
 use super::{Origin, Target};
+use crate::http::Endpoint;
 use crate::job::{Authentication, Credential, DiscoveryConfig, Scheme, ScrapeJob, TargetGroup};
-
-const OPERATION: &str = "write targets for Prometheus";
 
 /// These targets as jobs that a Prometheus can be given, so that it scrapes what this process scrapes.
 ///
@@ -21,9 +20,17 @@ const OPERATION: &str = "write targets for Prometheus";
 /// `Unsupported` for a target in this process, which no Prometheus can reach; `InvalidInput` for a URL that is
 /// none.
 pub fn scrape_jobs(targets: &[Target]) -> Result<Vec<ScrapeJob>> {
+    jobs_of(targets, "write targets for Prometheus")
+}
+
+/// The same within another `operation`.
+pub(crate) fn jobs_of<'t>(
+    targets: impl IntoIterator<Item = &'t Target>,
+    operation: &'static str,
+) -> Result<Vec<ScrapeJob>> {
     let mut alike: Vec<(ScrapeJob, Vec<TargetGroup>)> = Vec::new();
     for target in targets {
-        let (job, group) = one(target)?;
+        let (job, group) = one(target, operation).map_err(|error| error.with_target(named(target)))?;
         match alike.iter_mut().find(|(known, _)| *known == job) {
             Some((_, groups)) => groups.push(group),
             None => alike.push((job, vec![group])),
@@ -53,7 +60,7 @@ fn free_name(wanted: &str, jobs: &[ScrapeJob]) -> String {
 }
 
 /// The job of one target, without a place where it is found, and the group of that target.
-fn one(target: &Target) -> Result<(ScrapeJob, TargetGroup)> {
+fn one(target: &Target, operation: &'static str) -> Result<(ScrapeJob, TargetGroup)> {
     let config = &target.config;
     let mut job = ScrapeJob::new(&target.job).with_rhythm(config.interval, config.timeout);
     let limits = Limits::default();
@@ -65,12 +72,12 @@ fn one(target: &Target) -> Result<(ScrapeJob, TargetGroup)> {
     let address = match &target.origin {
         Origin::Instance => {
             job.metrics_path.clone_from(&config.metrics_path);
+            Endpoint::public(&format!("http://{}{}", target.instance, config.metrics_path), operation)?;
             target.instance.clone()
         }
-        Origin::Url(url) => take_url(&mut job, url).map_err(|error| error.with_target(named(target)))?,
+        Origin::Url(url) => take_url(&mut job, &Endpoint::public(url.expose(), operation)?.url()),
         Origin::Source(_) => {
-            return Err(Error::new(ErrorKind::Unsupported, OPERATION, "the target lives in this process")
-                .with_target(named(target))
+            return Err(Error::new(ErrorKind::Unsupported, operation, "the target lives in this process")
                 .with_remedy("expose its metrics over HTTP or leave it out"));
         }
     };
@@ -87,18 +94,9 @@ fn named(target: &Target) -> String {
 }
 
 /// Spreads a URL over the job's fields and returns host and port.
-fn take_url(job: &mut ScrapeJob, text: &Secret) -> Result<String> {
-    let refuse = |what: &str| {
-        Error::new(ErrorKind::InvalidInput, OPERATION, what)
-            .with_remedy("give an absolute URL such as http://host:9000/metrics")
-    };
-    let url = Url::parse(text.expose()).map_err(|_| refuse("the URL cannot be read"))?;
-    job.scheme = match url.scheme() {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        _ => return Err(refuse("the URL's scheme is not http or https")),
-    };
-    let host = url.host_str().ok_or_else(|| refuse("the URL names no host"))?;
+fn take_url(job: &mut ScrapeJob, url: &Url) -> String {
+    job.scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
+    let host = url.host_str().unwrap_or_default();
     if !url.username().is_empty() {
         let inline = |text: &str| Credential::Inline(Secret::new(decoded(text)));
         let password = url.password().map(inline);
@@ -110,7 +108,7 @@ fn take_url(job: &mut ScrapeJob, text: &Secret) -> Result<String> {
         params.entry(name.into_owned()).or_default().push(value.into_owned());
     }
     job.params = params;
-    Ok(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The text with `%XX` undone.

@@ -76,6 +76,10 @@ impl Target {
         &self.instance
     }
 
+    pub(crate) const fn is_in_process(&self) -> bool {
+        matches!(self.origin, Origin::Source(_))
+    }
+
     /// The labels that every sample of the target gets.
     pub(crate) fn labels(&self) -> Labels {
         let own = [("job", &*self.job), ("instance", &*self.instance)];

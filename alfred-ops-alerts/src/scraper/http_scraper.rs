@@ -145,7 +145,7 @@ impl HttpScraper {
             endpoint,
             headers: &headers,
             bytes_max: self.limits.bytes_max,
-            limit_name: Some("body_size_limit"),
+            limit_name: Some("body_size_limit (Limits::bytes_max)"),
             compressed: self.job.enable_compression,
         };
         let asked = self.clock.timeout(target.timeout, OPERATION, self.requester.get(&question));

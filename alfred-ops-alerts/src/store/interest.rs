@@ -11,9 +11,9 @@ use crate::promql::{Query, QueryOptions};
 #[derive(Debug, Clone, Default)]
 pub struct Interest {
     /// By metric name, where the name is fixed.
-    by_name: HashMap<String, Vec<Reach>>,
+    by_name: HashMap<String, Reaches>,
     /// Selectors of which the name is not.
-    nameless: Vec<Reach>,
+    nameless: Reaches,
     /// Everything, so long.
     all_millis: Option<i64>,
 }
@@ -21,12 +21,8 @@ pub struct Interest {
 /// Which of a selector's conditions count; `None` if it is left out.
 type Conditions<'c> = dyn Fn(&[Matcher]) -> Option<Vec<Matcher>> + 'c;
 
-/// A selector and how far it looks back.
-#[derive(Debug, Clone)]
-struct Reach {
-    matchers: Vec<Matcher>,
-    millis: i64,
-}
+/// Selectors, of which many rules have the same, and how many milliseconds they look back.
+type Reaches = HashMap<Vec<Matcher>, i64>;
 
 impl Interest {
     /// What these queries look at, evaluated with `options`.
@@ -74,18 +70,17 @@ impl Interest {
     /// How many milliseconds of a series are looked at; `None` if it never is.
     #[must_use]
     pub fn keep_millis(&self, labels: &Labels) -> Option<i64> {
-        let named =
-            labels.name().and_then(|name| self.by_name.get(name)).map(Vec::as_slice).unwrap_or_default();
-        let reaches = named.iter().chain(&self.nameless);
-        let meets = |reach: &&Reach| reach.matchers.iter().all(|matcher| matcher.matches(labels));
-        reaches.filter(meets).map(|reach| reach.millis).chain(self.all_millis).max()
+        let named = labels.name().and_then(|name| self.by_name.get(name));
+        let reaches = named.into_iter().flatten().chain(&self.nameless);
+        let meeting = reaches.filter(|(matchers, _)| matchers.iter().all(|matcher| matcher.matches(labels)));
+        meeting.map(|(_, millis)| *millis).chain(self.all_millis).max()
     }
 
     /// The longest reach of all.
     #[must_use]
     pub fn longest_millis(&self) -> i64 {
         let reaches = self.by_name.values().flatten().chain(&self.nameless);
-        reaches.map(|reach| reach.millis).chain(self.all_millis).max().unwrap_or(0)
+        reaches.map(|(_, millis)| *millis).chain(self.all_millis).max().unwrap_or(0)
     }
 
     fn add(&mut self, node: &Node, outer: i64, conditions: &Conditions<'_>, options: &QueryOptions) {
@@ -95,11 +90,12 @@ impl Interest {
             let millis = outer.saturating_add(reach).saturating_add(back(shift));
             let name =
                 matchers.iter().find_map(|matcher| matcher.equal_to(Labels::NAME)).map(ToOwned::to_owned);
-            let reach = Reach { matchers, millis };
-            match name {
-                Some(name) => self.by_name.entry(name).or_default().push(reach),
-                None => self.nameless.push(reach),
-            }
+            let reaches = match name {
+                Some(name) => self.by_name.entry(name).or_default(),
+                None => &mut self.nameless,
+            };
+            let known = reaches.entry(matchers).or_insert(millis);
+            *known = (*known).max(millis);
         };
         match &node.kind {
             NodeKind::Selector(own) => selector(&own.matchers, &own.shift, lookback),

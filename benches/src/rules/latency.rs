@@ -14,6 +14,7 @@ use alfred_ops_core::{
 };
 use async_trait::async_trait;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +66,10 @@ pub(super) async fn measure(groups: &[RuleGroup], trials: usize) -> Result<f64> 
         newest: Mutex::default(),
         arrived: Notify::new(),
     });
-    let engine = engine(groups, &trial, &signal, Arc::<Watch>::clone(&watch), &pages).await?;
+    let elsewhere = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let elsewhere = elsewhere.map_err(peer::io("start a runtime"))?;
+    let addresses = serve(&elsewhere, &pages)?;
+    let engine = engine(groups, &trial, &signal, Arc::<Watch>::clone(&watch), &addresses)?;
     let cancel = tasks.cancel_token().clone();
     let run = tasks.spawn(async move { engine.run(cancel).await });
     clock.sleep(WARM_UP).await;
@@ -89,17 +93,32 @@ pub(super) async fn measure(groups: &[RuleGroup], trials: usize) -> Result<f64> 
         }
     }
     tasks.shutdown().await;
+    elsewhere.shutdown_background();
     took.sort_unstable();
     let place = (took.len() * 99).div_ceil(100).saturating_sub(1);
     Ok(took.get(place).ok_or_else(|| failed("nothing was measured"))?.as_secs_f64() * 1e3)
 }
 
-async fn engine(
+/// Serves the pages beside the runtime that is measured, as other processes would; the addresses of the targets.
+fn serve(elsewhere: &Runtime, pages: &TaskSet) -> Result<Vec<String>> {
+    let _entered = elsewhere.enter();
+    let mut addresses = Vec::with_capacity(TARGETS);
+    for index in 0..TARGETS {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(peer::io("listen"))?;
+        addresses.push(listener.local_addr().map_err(peer::io("listen"))?.to_string());
+        listener.set_nonblocking(true).map_err(peer::io("listen"))?;
+        let listener = TcpListener::from_std(listener).map_err(peer::io("listen"))?;
+        pages.spawn(peer::serve(listener, index, Arc::default()));
+    }
+    Ok(addresses)
+}
+
+fn engine(
     groups: &[RuleGroup],
     trial: &Arc<AtomicUsize>,
     signal: &ChangeSignal,
     watch: Arc<Watch>,
-    pages: &TaskSet,
+    addresses: &[String],
 ) -> Result<AlertEngine> {
     let current = Arc::clone(trial);
     let own = ClosureSource::new("host", move || {
@@ -120,12 +139,9 @@ async fn engine(
         .store_limits(StoreLimits::default().with_series_max(1_000_000).with_bytes_max(1 << 30))
         .notify_policy(NotifyPolicy::default().with_alerts_max(usize::MAX))
         .sink(watch);
-    for index in 0..TARGETS {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(peer::io("listen"))?;
-        let address = listener.local_addr().map_err(peer::io("listen"))?;
-        pages.spawn(peer::serve(listener, index, Arc::default()));
-        builder = builder
-            .target(Target::new(format!("job{index}"), address.to_string()).with_config(config.clone()));
+    for (index, address) in addresses.iter().enumerate() {
+        builder =
+            builder.target(Target::new(format!("job{index}"), address.clone()).with_config(config.clone()));
     }
     builder.build()
 }

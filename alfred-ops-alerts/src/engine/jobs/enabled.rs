@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::job_scraper::JobScraper;
 use crate::engine::AlertEngine;
 use crate::job::ScrapeJob;
-use crate::scrape::TargetStatus;
+use crate::scrape::{Target, TargetStatus, jobs_of};
 use crate::store::SampleStore;
 
 /// The jobs of an engine, whose targets come and go.
@@ -16,10 +16,15 @@ use crate::store::SampleStore;
 pub(in crate::engine) struct Jobs(Vec<Arc<JobScraper>>);
 
 impl Jobs {
-    /// Blocks while it reads files with certificates.
-    pub(in crate::engine) fn new(jobs: &[ScrapeJob], clock: &SharedClock) -> Result<Self> {
-        let scrapers = jobs.iter().map(|job| JobScraper::new(job, SharedClock::clone(clock)).map(Arc::new));
-        Ok(Self(scrapers.collect::<Result<_>>()?))
+    /// These jobs, and those of the targets that are asked over HTTP. Blocks while it reads files with certificates.
+    pub(in crate::engine) fn new(
+        jobs: &[ScrapeJob],
+        targets: &[Target],
+        clock: &SharedClock,
+    ) -> Result<Self> {
+        let own = jobs_of(targets.iter().filter(|target| !target.is_in_process()), "add target")?;
+        let scraper = |job: &ScrapeJob| JobScraper::new(job, SharedClock::clone(clock)).map(Arc::new);
+        Ok(Self(own.iter().chain(jobs).map(scraper).collect::<Result<_>>()?))
     }
 
     /// Looks for the targets of all jobs, and scrapes them as of `now`.

@@ -1,17 +1,19 @@
 //! Scrapes the targets of one job.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use alfred_ops_core::{Labels, Result, SharedClock};
+use alfred_ops_core::{Labels, Result, SharedClock, SystemClock};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::JobTargets;
-use crate::job::ScrapeJob;
+use crate::http::Endpoint;
+use crate::job::{DiscoveryConfig, ScrapeJob};
 use crate::page::PageIntake;
 use crate::scrape::{TargetHealth, TargetStatus, next_run};
 use crate::scraped::ScrapeFigures;
@@ -25,7 +27,6 @@ const SCRAPES_AT_ONCE_MAX: usize = 32;
 const IDLE: TimeDelta = TimeDelta::seconds(60);
 
 /// Finds and scrapes the targets of one job.
-#[derive(Debug)]
 pub(super) struct JobScraper {
     scraper: HttpScraper,
     targets: tokio::sync::Mutex<JobTargets>,
@@ -36,7 +37,6 @@ pub(super) struct JobScraper {
 }
 
 /// One target, and what is known of it.
-#[derive(Debug)]
 struct JobProbe {
     target: ResolvedTarget,
     /// What gives the target its place within the interval.
@@ -44,18 +44,36 @@ struct JobProbe {
     state: Mutex<ProbeState>,
 }
 
-#[derive(Debug)]
 struct ProbeState {
     intake: PageIntake,
     status: TargetStatus,
 }
 
+impl fmt::Debug for JobScraper {
+    /// Queries of targets may hold tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobScraper").field("job", &self.scraper.job().name).finish_non_exhaustive()
+    }
+}
+
 impl JobScraper {
     pub(super) fn new(job: &ScrapeJob, clock: SharedClock) -> Result<Self> {
+        // What other processes take for their answers passes on the machine's clock, in simulated time too.
+        let scraper = HttpScraper::new(job, SystemClock::shared())?;
+        let mut targets = JobTargets::new(job.clone(), SharedClock::clone(&clock))?;
+        let mut probes = BTreeMap::new();
+        // Targets that the job itself names are known, and shown, before anything runs.
+        let only_named = job.discoveries.iter().all(|place| matches!(place, DiscoveryConfig::Static(_)));
+        if only_named && targets.refresh().now_or_never() == Some(true) {
+            let known = targets.resolution().active.iter();
+            probes.extend(
+                known.map(|target| (target.labels.clone(), Arc::new(JobProbe::new(job, &scraper, target)))),
+            );
+        }
         Ok(Self {
-            scraper: HttpScraper::new(job, SharedClock::clone(&clock))?,
-            targets: tokio::sync::Mutex::new(JobTargets::new(job.clone(), SharedClock::clone(&clock))?),
-            probes: Mutex::default(),
+            scraper,
+            targets: tokio::sync::Mutex::new(targets),
+            probes: Mutex::new(probes),
             changed: Notify::new(),
             clock,
         })
@@ -205,7 +223,8 @@ impl JobProbe {
         let status = TargetStatus {
             job: text("job"),
             instance: text("instance"),
-            address: target.url(),
+            address: Endpoint::public(&target.url(), "scrape")
+                .map_or_else(|_| String::new(), |endpoint| endpoint.shown().to_owned()),
             ..TargetStatus::default()
         };
         let intake = PageIntake::new(job, target.labels.clone(), scraper.limits().clone(), seed);

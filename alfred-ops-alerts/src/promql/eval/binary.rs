@@ -65,7 +65,7 @@ fn with_scalar(
     }
     let vector = Vector { table: vector.table, cells };
     if plan.op.drops_name() || plan.returns_bool || trims(plan.op) {
-        return vector.nameless(&mut plan.results, context.delayed());
+        return vector.nameless(context.delayed());
     }
     Ok(vector)
 }

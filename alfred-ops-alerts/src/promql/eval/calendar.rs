@@ -32,7 +32,7 @@ pub(super) fn part(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> 
     } else {
         argument(call, 0, context, now)?.vector()
     };
-    map_vector(call, context, vector, |value| {
+    map_vector(context, vector, |value| {
         let seconds = value.float()?;
         #[expect(clippy::cast_possible_truncation, reason = "seconds are cut off as Prometheus does")]
         let date = DateTime::<Utc>::from_timestamp(seconds as i64, 0);

@@ -96,11 +96,10 @@ pub(super) fn map(
     of: impl Fn(&SampleValue) -> Option<f64>,
 ) -> Result<Vector, QueryError> {
     let vector = argument(call, 0, context, now)?.vector();
-    map_vector(call, context, vector, of)
+    map_vector(context, vector, of)
 }
 
 pub(super) fn map_vector(
-    call: &mut CallPlan,
     context: &mut Context<'_>,
     mut vector: Vector,
     of: impl Fn(&SampleValue) -> Option<f64>,
@@ -112,7 +111,7 @@ pub(super) fn map_vector(
         }
         None => false,
     });
-    vector.nameless(&mut call.names, context.delayed())
+    vector.nameless(context.delayed())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 milliseconds")]
@@ -125,13 +124,13 @@ fn timestamp(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result
         for (cell, millis) in vector.cells.iter_mut().zip(times) {
             cell.value = seconds(millis);
         }
-        return vector.nameless(&mut call.names, context.delayed());
+        return vector.nameless(context.delayed());
     }
     let mut vector = argument(call, 0, context, now)?.vector();
     for cell in &mut vector.cells {
         cell.value = seconds(now);
     }
-    vector.nameless(&mut call.names, context.delayed())
+    vector.nameless(context.delayed())
 }
 
 fn absent(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
@@ -139,7 +138,7 @@ fn absent(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Ve
         return Ok(Vector::empty());
     }
     let labels = match call.arguments.first().map(|argument| &argument.kind) {
-        Some(PlanKind::Selector(selector)) => labelling::absent_labels(&selector.matchers),
+        Some(PlanKind::Selector(selector)) => labelling::absent_labels(&selector.selection.matchers),
         _ => alfred_ops_core::Labels::empty(),
     };
     Ok(Vector {

@@ -71,7 +71,7 @@ pub(super) fn evaluate_histogram(
         };
         cells.extend(value.map(|value| Cell { row: position(group), value: value.into() }));
     }
-    Vector { table: histograms.groups, cells }.nameless(&mut call.names, context.delayed())
+    Vector { table: histograms.groups, cells }.nameless(context.delayed())
 }
 
 fn quantiles(

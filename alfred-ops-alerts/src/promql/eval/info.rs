@@ -19,7 +19,7 @@ const DEFAULT_METRIC: &str = "target_info";
 /// `info(v, {…})`: the samples with the labels of the info metrics that have the same `instance` and `job`.
 pub(super) fn enrich(call: &mut CallPlan, context: &mut Context<'_>, now: i64) -> Result<Vector, QueryError> {
     let conditions = match call.arguments.get(1).map(|argument| &argument.kind) {
-        Some(PlanKind::Selector(selector)) => selector.matchers.clone(),
+        Some(PlanKind::Selector(selector)) => selector.selection.matchers.to_vec(),
         _ => Vec::new(),
     };
     let (names, conditions): (Vec<Matcher>, Vec<Matcher>) =

@@ -23,6 +23,7 @@ mod query_plan;
 mod ranges;
 mod ranking;
 mod select;
+mod selections;
 mod share;
 mod sorting;
 mod statistics;
@@ -35,6 +36,7 @@ mod vector;
 mod window;
 
 pub use query_plan::QueryPlan;
+pub(crate) use selections::Selections;
 
 use context::Context;
 use plan::{Plan, PlanKind};
@@ -50,14 +52,14 @@ fn evaluate(plan: &mut Plan, context: &mut Context<'_>, now: i64) -> Result<Outc
         PlanKind::Selector(selector) => Outcome::Vector(selector.latest(context, now)?.0),
         // Ranges stand in functions, and the types were checked.
         PlanKind::Matrix(_) => Outcome::Vector(Vector::empty()),
-        PlanKind::Negate(of, names) => match evaluate(of, context, now)? {
+        PlanKind::Negate(of) => match evaluate(of, context, now)? {
             Outcome::Scalar(value) => Outcome::Scalar(-value),
             outcome => {
                 let mut vector = outcome.vector();
                 for cell in &mut vector.cells {
                     element::negate(&mut cell.value);
                 }
-                Outcome::Vector(vector.nameless(names, context.delayed())?)
+                Outcome::Vector(vector.nameless(context.delayed())?)
             }
         },
         PlanKind::Binary(plan_of_both) => {

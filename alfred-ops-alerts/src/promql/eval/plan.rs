@@ -1,7 +1,9 @@
 //! A query prepared for evaluation.
 
-use super::table::{GroupMemo, Interner, MatchMemo, RowMemo, Table};
-use crate::promql::SeriesId;
+use std::sync::Arc;
+
+use super::selections::{Selection, Selections};
+use super::table::{GroupMemo, Interner, MatchMemo, RowMemo};
 use crate::promql::Span;
 use crate::promql::ast::{
     AggregateOp, BinaryOp, Boundary, DurationExpr, Function, Grouping, Matcher, Matching, Node, NodeKind,
@@ -21,11 +23,11 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) enum PlanKind {
     Number(f64),
-    Text(std::sync::Arc<[u8]>),
+    Text(Arc<[u8]>),
     Selector(SelectorPlan),
     /// A range without a function around it: the answer of an instant query only.
     Matrix(Box<MatrixPlan>),
-    Negate(Box<Plan>, RowMemo),
+    Negate(Box<Plan>),
     Binary(Box<BinaryPlan>),
     Aggregate(Box<AggregatePlan>),
     /// A function over ranges.
@@ -36,18 +38,9 @@ pub(super) enum PlanKind {
 
 #[derive(Debug)]
 pub(super) struct SelectorPlan {
-    pub(super) matchers: Vec<Matcher>,
+    pub(super) selection: Arc<Selection>,
     pub(super) shift: TimeShift,
     pub(super) boundary: Boundary,
-    pub(super) selected: Option<Selected>,
-}
-
-/// The series that a selector means, as long as the source's generation stays.
-#[derive(Debug)]
-pub(super) struct Selected {
-    pub(super) generation: u64,
-    pub(super) series: Vec<SeriesId>,
-    pub(super) table: Table,
 }
 
 #[derive(Debug)]
@@ -85,7 +78,6 @@ pub(super) struct WindowPlan {
     /// Where the range stands, for annotations.
     pub(super) matrix_span: Span,
     pub(super) arguments: Vec<Plan>,
-    pub(super) names: RowMemo,
 }
 
 #[derive(Debug)]
@@ -98,25 +90,25 @@ pub(super) struct CallPlan {
 }
 
 impl Plan {
-    pub(super) fn new(node: &Node) -> Self {
+    pub(super) fn new(node: &Node, selections: &Selections) -> Self {
         let kind = match &node.kind {
             NodeKind::Number(number) => PlanKind::Number(*number),
             NodeKind::Text(text) => PlanKind::Text(text.as_slice().into()),
-            NodeKind::Selector(selector) => PlanKind::Selector(SelectorPlan::new(selector)),
+            NodeKind::Selector(selector) => PlanKind::Selector(SelectorPlan::new(selector, selections)),
             NodeKind::Range { .. } | NodeKind::Subquery { .. } => {
                 // A node of these kinds always makes one.
-                MatrixPlan::new(node)
+                MatrixPlan::new(node, selections)
                     .map_or(PlanKind::Number(f64::NAN), |matrix| PlanKind::Matrix(Box::new(matrix)))
             }
-            NodeKind::Paren(of) => return Self { span: node.span, ..Self::new(of) },
-            NodeKind::Negate(of) => PlanKind::Negate(Box::new(Self::new(of)), RowMemo::default()),
+            NodeKind::Paren(of) => return Self { span: node.span, ..Self::new(of, selections) },
+            NodeKind::Negate(of) => PlanKind::Negate(Box::new(Self::new(of, selections))),
             NodeKind::Binary { op, returns_bool, matching, left, right } => {
                 PlanKind::Binary(Box::new(BinaryPlan {
                     op: *op,
                     returns_bool: *returns_bool,
                     matching: matching.clone(),
-                    left: Self::new(left),
-                    right: Self::new(right),
+                    left: Self::new(left, selections),
+                    right: Self::new(right, selections),
                     matches: MatchMemo::default(),
                     results: RowMemo::default(),
                     rows: Interner::default(),
@@ -126,24 +118,24 @@ impl Plan {
                 PlanKind::Aggregate(Box::new(AggregatePlan {
                     op: *op,
                     grouping: grouping.clone(),
-                    parameter: parameter.as_deref().map(Self::new),
-                    of: Self::new(of),
+                    parameter: parameter.as_deref().map(|parameter| Self::new(parameter, selections)),
+                    of: Self::new(of, selections),
                     groups: GroupMemo::default(),
                     rows: Interner::default(),
                 }))
             }
-            NodeKind::Call { function, arguments } => Self::call(*function, arguments),
+            NodeKind::Call { function, arguments } => Self::call(*function, arguments, selections),
         };
         Self { span: node.span, bare_span: node.span, kind }
     }
 
-    fn call(function: Function, arguments: &[Node]) -> PlanKind {
+    fn call(function: Function, arguments: &[Node], selections: &Selections) -> PlanKind {
         let range = arguments.iter().enumerate().find_map(|(index, argument)| {
-            MatrixPlan::new(argument.bare()).map(|matrix| (index, argument.bare().span, matrix))
+            MatrixPlan::new(argument.bare(), selections).map(|matrix| (index, argument.bare().span, matrix))
         });
         let others = |skipped: Option<usize>| {
             let kept = arguments.iter().enumerate().filter(|(index, _)| Some(*index) != skipped);
-            kept.map(|(_, argument)| Self::new(argument)).collect()
+            kept.map(|(_, argument)| Self::new(argument, selections)).collect()
         };
         match range {
             Some((index, matrix_span, matrix)) => PlanKind::Window(Box::new(WindowPlan {
@@ -151,7 +143,6 @@ impl Plan {
                 matrix,
                 matrix_span,
                 arguments: others(Some(index)),
-                names: RowMemo::default(),
             })),
             None => PlanKind::Call(Box::new(CallPlan {
                 function,
@@ -165,24 +156,23 @@ impl Plan {
 }
 
 impl SelectorPlan {
-    fn new(selector: &Selector) -> Self {
+    fn new(selector: &Selector, selections: &Selections) -> Self {
         Self {
-            matchers: selector.matchers.clone(),
+            selection: selections.share(&selector.matchers),
             shift: selector.shift.clone(),
             boundary: selector.boundary,
-            selected: None,
         }
     }
 }
 
 impl MatrixPlan {
-    fn new(node: &Node) -> Option<Self> {
+    fn new(node: &Node, selections: &Selections) -> Option<Self> {
         Some(match &node.kind {
             NodeKind::Range { selector, range } => {
-                Self::Range { selector: SelectorPlan::new(selector), range: range.clone() }
+                Self::Range { selector: SelectorPlan::new(selector, selections), range: range.clone() }
             }
             NodeKind::Subquery { of, range, step, shift } => Self::Subquery {
-                of: Plan::new(of),
+                of: Plan::new(of, selections),
                 range: range.clone(),
                 step: step.clone(),
                 shift: shift.clone(),
@@ -201,7 +191,7 @@ impl MatrixPlan {
 
     pub(super) fn matchers(&self) -> Option<&[Matcher]> {
         match self {
-            Self::Range { selector, .. } => Some(&selector.matchers),
+            Self::Range { selector, .. } => Some(&selector.selection.matchers),
             Self::Subquery { .. } => None,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::evaluate;
 use super::plan::{Plan, PlanKind};
+use super::selections::Selections;
 use super::table::{RowMemo, index};
 use super::vector::{Outcome, Vector, twins};
 use crate::promql::ast::Node;
@@ -27,7 +28,12 @@ pub struct QueryPlan {
 
 impl QueryPlan {
     pub(crate) fn new(text: Arc<str>, root: &Node) -> Self {
-        Self { text, root: Plan::new(root), names: RowMemo::default() }
+        Self::sharing(text, root, &Selections::default())
+    }
+
+    /// The same, sharing what selectors mean with others of the same `selections`.
+    pub(crate) fn sharing(text: Arc<str>, root: &Node, selections: &Selections) -> Self {
+        Self { text, root: Plan::new(root, selections), names: RowMemo::default() }
     }
 
     fn context<'q>(

@@ -6,35 +6,13 @@ use alfred_ops_core::histogram::ResetHint;
 
 use super::context::Context;
 use super::evaluate;
-use super::plan::{MatrixPlan, Plan, Selected, SelectorPlan};
-use super::table::{Interner, LabelTable, Row, Table, index, position};
+use super::plan::{MatrixPlan, Plan, SelectorPlan};
+use super::table::{Interner, Table, index, position};
 use super::vector::{Cell, Vector};
 use crate::promql::ast::{At, Boundary, TimeShift};
 use crate::promql::{QueryError, SampleValue, SeriesId, Window};
 
 impl SelectorPlan {
-    /// The series, selected anew when the source has others than before.
-    pub(super) fn selected(&mut self, context: &Context<'_>) -> &Selected {
-        let matchers = &self.matchers;
-        let generation = context.source.generation(matchers);
-        let select = || {
-            let series = context.source.select(matchers);
-            let rows = series.iter().map(|series| Row::new(context.source.labels(*series))).collect();
-            Selected { generation, series, table: LabelTable::new(rows) }
-        };
-        if self.selected.as_ref().is_some_and(|selected| selected.generation != generation) {
-            let renewed = select();
-            // What hangs on the table stays when the series are the same after all.
-            self.selected = match self.selected.take() {
-                Some(known) if known.series == renewed.series && known.table.rows == renewed.table.rows => {
-                    Some(Selected { generation, ..known })
-                }
-                _ => Some(renewed),
-            };
-        }
-        self.selected.get_or_insert_with(select)
-    }
-
     /// The latest sample of each series, with its own time.
     pub(super) fn latest(
         &mut self,
@@ -44,7 +22,7 @@ impl SelectorPlan {
         let at = shifted(&self.shift, context, now)?;
         let lookback = context.lookback();
         let boundary = self.boundary;
-        let selected = self.selected(context);
+        let selected = self.selection.selected(context);
         let mut times = Vec::with_capacity(selected.series.len());
         let mut cells = Vec::with_capacity(selected.series.len());
         for (row, series) in selected.series.iter().enumerate() {
@@ -130,7 +108,7 @@ impl MatrixPlan {
                     Boundary::Anchored => (start.saturating_sub(lookback), end),
                     Boundary::Smoothed => (start.saturating_sub(lookback), end.saturating_add(lookback)),
                 };
-                let selected = selector.selected(context);
+                let selected = selector.selection.selected(context);
                 let mut window = Window::default();
                 for (row, series) in selected.series.iter().enumerate() {
                     window.clear();

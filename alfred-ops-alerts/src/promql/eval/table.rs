@@ -5,7 +5,7 @@
 //! matches holds for the next one. Tables are told apart by identity.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alfred_ops_core::Labels;
 
@@ -25,6 +25,8 @@ pub(super) struct LabelTable {
     pub(super) rows: Vec<Row>,
     /// Whether two rows have the same labels.
     pub(super) twins: bool,
+    /// The same rows without the metric's name, at once or at the end, once somebody has asked for them.
+    nameless: [OnceLock<Table>; 2],
 }
 
 pub(super) type Table = Arc<LabelTable>;
@@ -57,7 +59,14 @@ impl LabelTable {
     pub(super) fn new(rows: Vec<Row>) -> Table {
         let mut seen = HashSet::with_capacity(rows.len());
         let twins = rows.iter().any(|row| !seen.insert(&row.labels));
-        Arc::new(Self { rows, twins })
+        Arc::new(Self { rows, twins, nameless: Default::default() })
+    }
+
+    /// The same rows without the metric's name, which is [`delayed`](Row::nameless) until the end or not: worked out once for all who ask.
+    pub(super) fn nameless(&self, delayed: bool) -> Table {
+        let known = &self.nameless[usize::from(delayed)];
+        let make = || Self::new(self.rows.iter().map(|row| row.nameless(delayed)).collect());
+        Table::clone(known.get_or_init(make))
     }
 
     /// A single row without labels.

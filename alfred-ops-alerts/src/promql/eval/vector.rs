@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::table::{LabelTable, Row, RowMemo, Table, index};
+use super::table::{LabelTable, Row, Table, index};
 use crate::promql::{QueryError, SampleValue};
 
 /// A sample and the place of its labels.
@@ -42,8 +42,8 @@ impl Vector {
     }
 
     /// The same samples under labels without the metric's name.
-    pub(super) fn nameless(self, memo: &mut RowMemo, delayed: bool) -> Result<Self, QueryError> {
-        let table = memo.derive(&self.table, |row| row.nameless(delayed));
+    pub(super) fn nameless(self, delayed: bool) -> Result<Self, QueryError> {
+        let table = self.table.nameless(delayed);
         Self { table, cells: self.cells }.unique()
     }
 

@@ -40,7 +40,7 @@ pub(super) fn evaluate_window(
     }
     let mut cells = Vec::new();
     if let Some(vector) = grown(plan, &arguments, context, now)? {
-        return vector.nameless(&mut plan.names, context.delayed());
+        return vector.nameless(context.delayed());
     }
     let function = plan.function;
     let table = plan.matrix.stretches(context, now, |context, table, stretch| {
@@ -56,7 +56,7 @@ pub(super) fn evaluate_window(
     if matches!(plan.function, Function::LastOverTime | Function::FirstOverTime) {
         return vector.unique();
     }
-    vector.nameless(&mut plan.names, context.delayed())
+    vector.nameless(context.delayed())
 }
 
 /// `rate`, `increase` and `delta` of plain ranges, for which the source need not hand out all samples; `None` for
@@ -77,7 +77,7 @@ fn grown(
     }
     let end = shifted(&selector.shift, context, now)?;
     let start = end.saturating_sub(range.evaluate_positive(&context.durations())?);
-    let selected = selector.selected(context);
+    let selected = selector.selection.selected(context);
     let table = Table::clone(&selected.table);
     let mut cells = Vec::with_capacity(selected.series.len());
     let mut window = Window::default();
