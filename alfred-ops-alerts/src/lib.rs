@@ -70,8 +70,6 @@ mod engine;
 mod evaluation;
 mod explain;
 mod expr;
-#[cfg(feature = "http")]
-mod http;
 mod job;
 mod notify;
 mod page;

@@ -40,12 +40,13 @@
 //! - Leases: [`LeaseStore`] over any state store, [`LeaseKeeper`], and the [`Fence`] that late writes fail on.
 //! - Jobs: [`Job`], [`Activation`] (a period or a [`Timetable`]), [`JobContext`]; the [`Supervisor`] runs them and keeps their history.
 //! - What it tells: [`Health`] and [`Metrics`].
-//! - What siblings share: [`Sample`], [`MetricSource`], [`exposition`], [`Lsn`], [`Secret`].
+//! - What siblings share: [`Sample`], [`MetricSource`], [`exposition`], [`http`], [`Lsn`], [`Secret`].
 //!
 //! # Features
 //!
 //! - `google-cloud-monitoring`: `cloud_monitoring`, a [`MetricSource`] of Google's metrics.
 //! - `sqlite`, `postgres`: durable state stores.
+//! - `http-client`: a client in [`http`], which alone has only options.
 //! - `postgres-options`: how to reach a Postgres server.
 //! - `prometheus-parse`: accepts that crate's pages as samples.
 //! - `testing`: mocks and conformance suites; `testing-servers`: private Postgres servers, a Cloud Monitoring API.
@@ -60,6 +61,7 @@ mod error;
 pub mod exposition;
 mod health;
 pub mod histogram;
+pub mod http;
 mod id;
 mod job;
 mod lease;

@@ -46,6 +46,8 @@
 mod autoscaler;
 mod database;
 mod kernel;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod partitions;
 pub mod qdrant;
 mod scaler;
@@ -69,6 +71,8 @@ pub use kernel::{
     SloBasis, State, Strategy, TargetTracking, Threshold, TrackingBasis, TriggerStatus, Triggers, Verdict,
     step,
 };
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{KubernetesCluster, PodCostReport, PodCosts};
 #[cfg(feature = "postgres")]
 pub use partitions::PostgresPartitions;
 pub use partitions::{
@@ -80,6 +84,8 @@ pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
 pub use scaler::{CloudRunOptions, CloudRunScaler};
 pub use scaler::{Current, Limits, MemoryScaler, Outcome, Precondition, Scaler};
+#[cfg(feature = "kubernetes")]
+pub use scaler::{KubernetesScaler, ScaleTarget};
 #[cfg(any(test, feature = "testing"))]
 pub use signals::MockSignalSource;
 #[cfg(feature = "postgres")]

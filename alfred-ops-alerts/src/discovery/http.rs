@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 
 use super::{Discovery, Found, json};
-use crate::http::{Answer, Endpoint, Question, Requester};
 use crate::job::HttpDiscoveryConfig;
+use alfred_ops_core::http::{Answer, Endpoint, Question, Requester};
 
 const OPERATION: &str = "ask for targets";
 /// How large an answer may be.

@@ -1,9 +1,7 @@
 //! A scrape job as Prometheus has them: where its targets are found, and how they are scraped.
 
-mod credentials;
 mod dns;
 pub(crate) mod duration;
-mod http_options;
 mod kubernetes;
 mod limits;
 mod protocol;
@@ -12,9 +10,8 @@ mod scrape_job;
 mod sources;
 mod target_group;
 
-pub use credentials::{Authentication, Credential, TlsOptions};
+pub use alfred_ops_core::http::{Authentication, Credential, HttpOptions, TlsOptions};
 pub use dns::{DnsDiscoveryConfig, DnsRecord};
-pub use http_options::HttpOptions;
 pub use kubernetes::KubernetesDiscoveryConfig;
 pub use limits::JobLimits;
 pub use protocol::ScrapeProtocol;

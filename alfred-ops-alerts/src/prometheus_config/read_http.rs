@@ -27,7 +27,7 @@ const RESERVED_HEADERS: [&str; 14] = [
 
 /// Reads the fields that Prometheus keeps beside others in each section that makes requests.
 pub(super) fn read_http(form: &Form<'_>) -> HttpOptions {
-    let default = HttpOptions::default();
+    let mut http = HttpOptions::default();
     form.unsupported(
         &["oauth2", "no_proxy", "proxy_connect_header"],
         "use `authorization` or a proxy that does it",
@@ -36,14 +36,13 @@ pub(super) fn read_http(form: &Form<'_>) -> HttpOptions {
         form.refuse("proxy_from_environment", "the field is not supported", "set `proxy_url`");
     }
     let proxy = form.text("proxy_url").map(|url| Credential::Inline(Secret::new(url)));
-    HttpOptions {
-        authentication: read_authentication(form),
-        tls: form.form("tls_config").map(read_tls).unwrap_or_default(),
-        follow_redirects: form.flag("follow_redirects").unwrap_or(default.follow_redirects),
-        enable_http2: form.flag("enable_http2").unwrap_or(default.enable_http2),
-        proxy_url: proxy,
-        headers: read_headers(form),
-    }
+    http.authentication = read_authentication(form);
+    http.tls = form.form("tls_config").map(read_tls).unwrap_or_default();
+    http.follow_redirects = form.flag("follow_redirects").unwrap_or(http.follow_redirects);
+    http.enable_http2 = form.flag("enable_http2").unwrap_or(http.enable_http2);
+    http.proxy_url = proxy;
+    http.headers = read_headers(form);
+    http
 }
 
 fn read_authentication(form: &Form<'_>) -> Authentication {
@@ -85,13 +84,12 @@ fn read_tls(form: Form<'_>) -> TlsOptions {
             "remove it: nothing below TLS 1.2 is spoken",
         );
     }
-    let tls = TlsOptions {
-        authorities: form.credential("ca", "ca_file"),
-        certificate: form.credential("cert", "cert_file"),
-        key: form.credential("key", "key_file"),
-        server_name: form.text("server_name").filter(|name| !name.is_empty()),
-        insecure_skip_verify: form.flag("insecure_skip_verify").unwrap_or(false),
-    };
+    let mut tls = TlsOptions::default();
+    tls.authorities = form.credential("ca", "ca_file");
+    tls.certificate = form.credential("cert", "cert_file");
+    tls.key = form.credential("key", "key_file");
+    tls.server_name = form.text("server_name").filter(|name| !name.is_empty());
+    tls.insecure_skip_verify = form.flag("insecure_skip_verify").unwrap_or(false);
     if tls.certificate.is_some() != tls.key.is_some() {
         let absent = if tls.key.is_none() { "key_file" } else { "cert_file" };
         form.refuse(absent, "a certificate and its key go together", &format!("set `{absent}`"));

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use alfred_ops_core::exposition::Limits;
+use alfred_ops_core::http::Endpoint;
 use alfred_ops_core::{Error, ErrorKind, Result, Secret};
 use reqwest::Url;
 
 use super::{Origin, Target};
-use crate::http::Endpoint;
 use crate::job::{Authentication, Credential, DiscoveryConfig, Scheme, ScrapeJob, TargetGroup};
 
 /// These targets as jobs that a Prometheus can be given, so that it scrapes what this process scrapes.

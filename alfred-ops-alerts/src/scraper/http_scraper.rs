@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use alfred_ops_core::exposition::{Format, Limits, Page, accept, page_text};
+use alfred_ops_core::http::{Endpoint, Question, Requester};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, Sample, SharedClock};
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 use super::TIMEOUT_HEADER;
-use crate::http::{Endpoint, Question, Requester};
 use crate::job::ScrapeJob;
 use crate::scraped::{ScrapeFigures, process_samples};
 use crate::targets::ResolvedTarget;

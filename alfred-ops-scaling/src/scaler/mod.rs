@@ -3,6 +3,8 @@
 #[cfg(feature = "cloud-run")]
 mod cloud_run;
 mod interface;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod memory;
 
 #[cfg(feature = "cloud-run")]
@@ -10,4 +12,6 @@ pub use cloud_run::{CloudRunOptions, CloudRunScaler};
 #[cfg(any(test, feature = "testing"))]
 pub use interface::MockScaler;
 pub use interface::{Current, Limits, Outcome, Precondition, Scaler};
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{KubernetesScaler, ScaleTarget};
 pub use memory::MemoryScaler;

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use alfred_ops_core::http::{Endpoint, KubernetesApiServer, Question, Requester};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, SharedClock};
 use async_trait::async_trait;
 use reqwest::header::ACCEPT;
 
-use super::api_server::{ApiServer, own_namespace};
 use super::pod::{Pod, PodList};
 use super::pod_group::group;
 use crate::discovery::{Discovery, Found};
-use crate::http::{Endpoint, Question, Requester};
 use crate::job::KubernetesDiscoveryConfig;
 
 const OPERATION: &str = "list pods";
@@ -42,10 +41,13 @@ impl KubernetesDiscovery {
     /// # Errors
     /// `InvalidInput` if no API server is named and this process runs in no pod, or a certificate cannot be used.
     pub fn new(config: &KubernetesDiscoveryConfig, clock: SharedClock) -> Result<Self> {
-        let server = ApiServer::of(config)?;
+        let server = match &config.api_server {
+            Some(url) => KubernetesApiServer::new(url).with_http(config.http.clone()),
+            None => KubernetesApiServer::of_this_pod()?,
+        };
         let mut namespaces = config.namespaces.clone();
         if config.own_namespace {
-            namespaces.push(own_namespace()?);
+            namespaces.push(KubernetesApiServer::namespace_of_this_pod()?);
         }
         namespaces.sort();
         namespaces.dedup();

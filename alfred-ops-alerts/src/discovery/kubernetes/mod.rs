@@ -1,6 +1,5 @@
 //! Targets in a Kubernetes cluster.
 
-mod api_server;
 mod kubernetes_discovery;
 mod pod;
 mod pod_group;

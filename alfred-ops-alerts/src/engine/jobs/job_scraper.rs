@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use alfred_ops_core::http::Endpoint;
 use alfred_ops_core::{Labels, Result, SharedClock, SystemClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::FuturesUnordered;
@@ -12,7 +13,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::JobTargets;
-use crate::http::Endpoint;
 use crate::job::{DiscoveryConfig, ScrapeJob};
 use crate::page::PageIntake;
 use crate::scrape::{TargetHealth, TargetStatus, next_run};

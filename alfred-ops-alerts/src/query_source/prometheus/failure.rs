@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::prometheus_api::OPERATION;
 use super::reply::{self, Refusal, Reply, SeriesLimit};
-use crate::http::{failed_answer, kind_of};
+use alfred_ops_core::http::{failed_answer, kind_of};
 
 /// Of what a server says; it may repeat a long query.
 const CHARACTERS_MAX: usize = 500;

@@ -11,10 +11,10 @@ use reqwest::header::{ACCEPT, HeaderName};
 use super::failure::{not_the_api, refused};
 use super::reply::{Reply, ReplyFault, SeriesLimit};
 use super::{PrometheusApiOptions, reply};
-use crate::http::{Endpoint, Question, Requester};
 use crate::promql::Answer;
 use crate::query_source::QuerySource;
 use crate::query_source::memory::check_range;
+use alfred_ops_core::http::{Endpoint, Question, Requester};
 
 pub(super) const OPERATION: &str = "ask query source";
 /// The option that bounds an answer.

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::body::Body;
-use crate::http::{Endpoint, client, failed_request, failed_status};
 use crate::notify::Notification;
 use crate::sink::{AlertSink, Receipt};
+use alfred_ops_core::http::{Endpoint, failed_request, failed_status, plain_client};
 
 const OPERATION: &str = "deliver to webhook";
 /// A receiver that works longer than this on one notification is taken for stuck.
@@ -42,7 +42,7 @@ impl WebhookSink {
             endpoint: Endpoint::secret(&url.into(), "make webhook sink")?,
             authorization: None,
             timeout: TIMEOUT,
-            client: client()?,
+            client: plain_client()?,
         })
     }
 

@@ -14,6 +14,8 @@ pub enum Fault {
     QuotaExceeded,
     /// It is answered with 403 and has no effect.
     Denied,
+    /// It is answered with 409 and has no effect, as if somebody had changed the object meanwhile.
+    Conflict,
     /// It is never answered and has no effect.
     Hang,
     /// It takes effect, and the answer is lost.
@@ -27,6 +29,7 @@ impl Fault {
             Self::Unavailable => Some(ApiError::unavailable()),
             Self::QuotaExceeded => Some(ApiError::quota_exceeded()),
             Self::Denied => Some(ApiError::denied()),
+            Self::Conflict => Some(ApiError::aborted()),
             Self::Pass | Self::Hang | Self::LoseAnswer => None,
         }
     }

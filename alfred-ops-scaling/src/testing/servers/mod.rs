@@ -6,8 +6,10 @@ mod cloud_run_service;
 mod cloud_run_state;
 mod enums;
 mod fault;
+mod kubernetes;
 mod qdrant;
 
 pub use cloud_run_server::CloudRunServer;
 pub use fault::Fault;
+pub use kubernetes::KubernetesServer;
 pub use qdrant::{QdrantChaos, QdrantServer};

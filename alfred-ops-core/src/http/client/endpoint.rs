@@ -2,39 +2,46 @@
 
 use std::fmt;
 
-use alfred_ops_core::{Error, ErrorKind, Result, Secret};
+use crate::{Error, ErrorKind, Result, Secret};
 
 /// A URL and what of it may be shown.
 #[derive(Clone)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     url: reqwest::Url,
     shown: String,
 }
 
 impl Endpoint {
-    /// A URL of which all but the credentials and the query is shown.
-    pub(crate) fn public(text: &str, operation: &'static str) -> Result<Self> {
+    /// A URL of which all but the credentials and the query is shown. `operation` names who needs it, for errors.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is no absolute URL of http or https.
+    pub fn public(text: &str, operation: &'static str) -> Result<Self> {
         let url = parse(text, operation)?;
         Ok(Self { shown: shown(&url), url })
     }
 
     /// A URL whose path and query are credentials too, as those of chat webhooks are: only its origin is shown.
-    pub(crate) fn secret(text: &Secret, operation: &'static str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As of [`public`](Self::public).
+    pub fn secret(text: &Secret, operation: &'static str) -> Result<Self> {
         let url = parse(text.expose(), operation)?;
         let shown = url.origin().ascii_serialization();
         Ok(Self { url, shown })
     }
 
     /// The same endpoint, asked for `value` in its query, which does not show.
-    #[cfg(feature = "kubernetes")]
-    pub(crate) fn with_query(&self, name: &str, value: &str) -> Self {
+    #[must_use]
+    pub fn with_query(&self, name: &str, value: &str) -> Self {
         let mut endpoint = self.clone();
         endpoint.url.query_pairs_mut().append_pair(name, value);
         endpoint
     }
 
     /// What lies below a public endpoint, and takes its query along.
-    pub(crate) fn below(&self, segments: &[&str]) -> Self {
+    #[must_use]
+    pub fn below(&self, segments: &[&str]) -> Self {
         let mut url = self.url.clone();
         // Only URLs without a host have no path, which `parse` refuses.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -43,11 +50,15 @@ impl Endpoint {
         Self { shown: shown(&url), url }
     }
 
-    pub(crate) fn url(&self) -> reqwest::Url {
+    /// The URL itself, secrets included.
+    #[must_use]
+    pub fn url(&self) -> reqwest::Url {
         self.url.clone()
     }
 
-    pub(crate) fn shown(&self) -> &str {
+    /// What of it may be shown.
+    #[must_use]
+    pub fn shown(&self) -> &str {
         &self.shown
     }
 }

@@ -1,60 +1,71 @@
 //! Requests as options ask for them.
 
-use alfred_ops_core::{Error, ErrorKind, Result};
-use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-};
-use reqwest::{Response, StatusCode, Url};
+use crate::{Error, ErrorKind, Result};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
+use reqwest::{Method, Response, StatusCode, Url};
 
 use super::body::{Body, BodyFault};
-use super::{Endpoint, credentials, failed_request, failed_status, tls};
-use crate::job::{Credential, HttpOptions};
+use super::{Endpoint, failed_request, failed_status, headers, tls};
+use crate::http::{Credential, HttpOptions};
 
 /// As many as Go's client follows.
 const REDIRECTS_MAX: usize = 10;
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 /// Makes requests as options ask for them. All requests share one client and its connections.
+///
+/// Files with credentials are read anew for each request, so that they may be replaced. Nothing is repeated.
 #[derive(Debug)]
-pub(crate) struct Requester {
+pub struct Requester {
     client: reqwest::Client,
     options: HttpOptions,
 }
 
 /// One request.
 #[derive(Debug)]
-pub(crate) struct Question<'a> {
-    pub(crate) operation: &'static str,
-    pub(crate) endpoint: &'a Endpoint,
-    pub(crate) headers: &'a [(HeaderName, String)],
+pub struct Question<'a> {
+    /// What errors call it: a verb phrase.
+    pub operation: &'static str,
+    /// What is asked.
+    pub endpoint: &'a Endpoint,
+    /// Further headers, beside those of the options.
+    pub headers: &'a [(HeaderName, String)],
     /// How many bytes the answer may have, unpacked.
-    pub(crate) bytes_max: usize,
+    pub bytes_max: usize,
     /// The option that sets this limit, if one does.
-    pub(crate) limit_name: Option<&'static str>,
+    pub limit_name: Option<&'static str>,
     /// Whether the answer may come packed.
-    pub(crate) compressed: bool,
+    pub compressed: bool,
 }
 
 /// What is sent along.
 #[derive(Debug)]
-struct Payload<'a> {
-    content_type: HeaderValue,
-    bytes: &'a [u8],
+pub struct Payload<'a> {
+    /// Its media type.
+    pub content_type: &'static str,
+    /// The payload itself.
+    pub bytes: &'a [u8],
 }
 
 /// What a request was answered with.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// Its status, not always one of success.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, unpacked and in full.
+    pub body: Vec<u8>,
 }
 
 impl Requester {
     /// A requester. Reads the files that the options name for TLS, once.
-    pub(crate) fn new(options: &HttpOptions) -> Result<Self> {
-        let mut builder = super::client::builder();
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if a certificate, a key or the proxy cannot be used.
+    pub fn new(options: &HttpOptions) -> Result<Self> {
+        let mut builder = super::builder::builder();
         if let Some(config) = tls::config(&options.tls)? {
             builder = builder.tls_backend_preconfigured(config);
         }
@@ -66,14 +77,17 @@ impl Requester {
             })?;
             builder = builder.proxy(proxy);
         }
-        Ok(Self { client: super::client::built(builder)?, options: options.clone() })
+        Ok(Self { client: super::builder::built(builder)?, options: options.clone() })
     }
 
     /// Asks, follows redirects where the options say so, and reads an answer of status 200 in full.
     ///
     /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
-    pub(crate) async fn get(&self, question: &Question<'_>) -> Result<Answer> {
-        let answer = self.exchange(question, None).await?;
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send); for any other status that of [`failed_status`].
+    pub async fn get(&self, question: &Question<'_>) -> Result<Answer> {
+        let answer = self.exchange(question, &Method::GET, None).await?;
         if answer.status() != StatusCode::OK {
             let shown = question.endpoint.shown();
             return Err(failed_status(question.operation, shown, answer.status(), answer.headers()));
@@ -81,30 +95,55 @@ impl Requester {
         read(question, answer).await
     }
 
-    /// Sends a form and reads the answer in full, whatever its status. Only redirects that keep the form are followed.
+    /// Sends a form, and else does as [`send`](Self::send).
     ///
-    /// Credentials and further headers go to the first host only. There is no timeout here: drop the future.
-    pub(crate) async fn post(&self, question: &Question<'_>, form: &str) -> Result<Answer> {
-        self.send_along(question, &Payload { content_type: FORM, bytes: form.as_bytes() }).await
+    /// # Errors
+    /// As of [`send`](Self::send).
+    pub async fn post(&self, question: &Question<'_>, form: &str) -> Result<Answer> {
+        let form = Payload { content_type: FORM, bytes: form.as_bytes() };
+        self.send(question, &Method::POST, Some(&form)).await
     }
 
-    /// Sends JSON, and else does as [`post`](Self::post).
-    pub(crate) async fn post_json(&self, question: &Question<'_>, json: &[u8]) -> Result<Answer> {
-        self.send_along(question, &Payload { content_type: JSON, bytes: json }).await
+    /// Sends JSON, and else does as [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send).
+    pub async fn post_json(&self, question: &Question<'_>, json: &[u8]) -> Result<Answer> {
+        self.send(question, &Method::POST, Some(&Payload { content_type: JSON, bytes: json })).await
     }
 
-    async fn send_along(&self, question: &Question<'_>, payload: &Payload<'_>) -> Result<Answer> {
-        let answer = self.exchange(question, Some(payload)).await?;
+    /// Makes a request and reads the answer in full, whatever its status. Only redirects that keep what is sent along are
+    /// followed, where the options say so.
+    ///
+    /// Credentials and further headers go to the first host only. There is no timeout here: drop the future, after which the
+    /// request may have arrived.
+    ///
+    /// # Errors
+    /// Those of [`failed_request`] if there is no answer; [`ErrorKind::PermissionDenied`] if a file with credentials cannot be
+    /// read; [`ErrorKind::ResourceExhausted`] for an answer beyond the question's limit; [`ErrorKind::Unsupported`] or
+    /// [`ErrorKind::InvalidInput`] for one that cannot be unpacked.
+    pub async fn send(
+        &self,
+        question: &Question<'_>,
+        method: &Method,
+        payload: Option<&Payload<'_>>,
+    ) -> Result<Answer> {
+        let answer = self.exchange(question, method, payload).await?;
         read(question, answer).await
     }
 
-    async fn exchange(&self, question: &Question<'_>, payload: Option<&Payload<'_>>) -> Result<Response> {
+    async fn exchange(
+        &self,
+        question: &Question<'_>,
+        method: &Method,
+        payload: Option<&Payload<'_>>,
+    ) -> Result<Response> {
         let first = question.endpoint.url();
         let (mut url, mut at_home) = (first.clone(), true);
         for _ in 0..=REDIRECTS_MAX {
             at_home &= url.origin() == first.origin();
-            let answer = self.send(question, payload, url.clone(), at_home).await?;
-            if !self.options.follow_redirects || !is_redirect(answer.status(), payload.is_some()) {
+            let answer = self.ask_once(question, (method, payload), url.clone(), at_home).await?;
+            if !self.options.follow_redirects || !is_redirect(answer.status(), *method != Method::GET) {
                 return Ok(answer);
             }
             url = next(question, &url, &answer)?;
@@ -115,26 +154,24 @@ impl Requester {
             .with_remedy("give the URL it redirects to"))
     }
 
-    async fn send(
+    async fn ask_once(
         &self,
         question: &Question<'_>,
-        payload: Option<&Payload<'_>>,
+        (method, payload): (&Method, Option<&Payload<'_>>),
         url: Url,
         at_home: bool,
     ) -> Result<Response> {
         let shown = question.endpoint.shown();
-        let mut request = match payload {
-            None => self.client.get(url),
-            Some(Payload { content_type, bytes }) => {
-                self.client.post(url).header(CONTENT_TYPE, content_type).body(bytes.to_vec())
-            }
-        };
+        let mut request = self.client.request(method.clone(), url);
+        if let Some(Payload { content_type, bytes }) = payload {
+            request = request.header(CONTENT_TYPE, *content_type).body(bytes.to_vec());
+        }
         for (name, value) in question.headers {
             request = request.header(name, value);
         }
         request = request.header(ACCEPT_ENCODING, if question.compressed { "gzip" } else { "identity" });
         if at_home {
-            request = credentials::add(request, &self.options)
+            request = headers::add(request, &self.options)
                 .await
                 .map_err(|error| if error.target().is_some() { error } else { error.with_target(shown) })?;
         }
@@ -143,8 +180,8 @@ impl Requester {
 }
 
 /// Whether to go where an answer points to. Behind the first three what was sent along would be lost.
-fn is_redirect(status: StatusCode, has_payload: bool) -> bool {
-    matches!(status.as_u16(), 307 | 308) || (!has_payload && matches!(status.as_u16(), 301..=303))
+fn is_redirect(status: StatusCode, changes: bool) -> bool {
+    matches!(status.as_u16(), 307 | 308) || (!changes && matches!(status.as_u16(), 301..=303))
 }
 
 fn next(question: &Question<'_>, url: &Url, answer: &Response) -> Result<Url> {

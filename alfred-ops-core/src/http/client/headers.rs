@@ -1,10 +1,10 @@
 //! Headers that say who we are.
 
-use alfred_ops_core::{Error, ErrorKind, Result, Secret, blocking};
+use crate::{Error, ErrorKind, Result, Secret, blocking};
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-use crate::job::{Authentication, Credential, HttpOptions};
+use crate::http::{Authentication, Credential, HttpOptions};
 
 /// How large a file with a secret may be: a token has a few kilobytes.
 const SECRET_BYTES_MAX: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::job::{Credential, TlsOptions};
+use crate::http::{Credential, TlsOptions};
 
 /// The set-up that these options ask for; nothing where they ask for nothing.
 ///

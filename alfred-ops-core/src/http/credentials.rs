@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alfred_ops_core::Secret;
+use crate::Secret;
 
 /// A secret text, or the file in which it lies. A file is read anew for each use, so that it may be replaced.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ impl PartialEq for Credential {
 }
 
 /// How we say who we are.
+// Not `non_exhaustive`: whoever writes options down must notice a further way.
 #[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
 pub enum Authentication {
     /// Not at all.
     #[default]

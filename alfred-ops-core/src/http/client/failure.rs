@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Retry};
+use crate::{Error, ErrorKind, Retry};
 use chrono::DateTime;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 /// A request that got no answer.
-pub(crate) fn failed_request(operation: &'static str, shown: &str, error: reqwest::Error) -> Error {
+#[must_use]
+pub fn failed_request(operation: &'static str, shown: &str, error: reqwest::Error) -> Error {
     let (kind, message) = if error.is_connect() && error.is_timeout() {
         (ErrorKind::Unavailable, "the connection was not accepted in time")
     } else if error.is_connect() {
@@ -28,17 +29,14 @@ pub(crate) fn failed_request(operation: &'static str, shown: &str, error: reqwes
 }
 
 /// An answer that is no success.
-pub(crate) fn failed_status(
-    operation: &'static str,
-    shown: &str,
-    status: StatusCode,
-    headers: &HeaderMap,
-) -> Error {
+#[must_use]
+pub fn failed_status(operation: &'static str, shown: &str, status: StatusCode, headers: &HeaderMap) -> Error {
     failed_answer(kind_of(status), operation, shown, (status, headers), "")
 }
 
 /// What a status that is no success says.
-pub(crate) fn kind_of(status: StatusCode) -> ErrorKind {
+#[must_use]
+pub fn kind_of(status: StatusCode) -> ErrorKind {
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => ErrorKind::Unavailable,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::PermissionDenied,
@@ -50,7 +48,8 @@ pub(crate) fn kind_of(status: StatusCode) -> ErrorKind {
 }
 
 /// An answer that is no success and says of what kind, and perhaps more.
-pub(crate) fn failed_answer(
+#[must_use]
+pub fn failed_answer(
     kind: ErrorKind,
     operation: &'static str,
     shown: &str,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 use reqwest::redirect::Policy;
 
 /// A far side in the same network answers a connection at once; one that does not is away.
@@ -10,7 +10,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client that follows no redirect, so that credentials go nowhere else, and repeats nothing: one layer
 /// retries, and it is not this one. Each request sets its own timeout.
-pub(crate) fn client() -> Result<reqwest::Client> {
+///
+/// # Errors
+/// [`ErrorKind::Internal`] if TLS cannot be set up.
+pub fn plain_client() -> Result<reqwest::Client> {
     built(builder())
 }
 

@@ -1,0 +1,16 @@
+//! A Kubernetes API server.
+
+mod controller;
+mod discovery;
+mod kind;
+mod kubernetes_server;
+mod patch;
+mod path;
+mod refusal;
+mod scale;
+mod selector;
+mod state;
+mod verbs;
+mod watch;
+
+pub use kubernetes_server::KubernetesServer;
