@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use alfred_ops_core::blocking;
+use alfred_ops_core::testing::Python;
 use alfred_ops_core::testing::servers::{CloudMonitoringServer, MonitoredSeries};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -14,26 +12,6 @@ use serde_json::json;
 /// Google's description of the API, the second reads answers strictly, by Google's protocol buffers.
 const LIBRARIES: [&str; 2] = ["google-api-python-client==2.202.0", "google-cloud-monitoring==2.32.0"];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_cloud_monitoring.py");
-
-/// Runs a command, which must succeed, and returns what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed: {}\n{out}\n{err}", output.status);
-    out.into_owned()
-}
-
-/// A virtual environment with the libraries, made once for each target folder.
-fn python() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(LIBRARIES.join("-").replace("==", "-"));
-    let (python, ready) = (home.join("bin/python"), home.join("ready"));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input"]).args(LIBRARIES));
-        std::fs::write(ready, LIBRARIES.join("\n")).unwrap();
-    }
-    python
-}
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(seconds)
@@ -57,7 +35,8 @@ async fn googles_python_libraries_find_what_google_documents() {
     let deltas = MonitoredSeries::new("custom.googleapis.com/done", "generic_task").of_kind("DELTA", "INT64");
     server.add("alfred", deltas.with_int(at(120), 30).with_int(at(180), 60));
     let endpoint = server.endpoint().to_owned();
-    let printed = blocking(move || run(Command::new(python()).arg(SCRIPT).arg(endpoint))).await.unwrap();
+    let python = || Python::with(env!("CARGO_TARGET_TMPDIR"), &LIBRARIES);
+    let printed = blocking(move || python().script(SCRIPT, &[&endpoint])).await.unwrap();
     assert_eq!(printed.trim(), "6 checks passed");
     server.stop().await;
 }

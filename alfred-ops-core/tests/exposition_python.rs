@@ -2,36 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use alfred_ops_core::Labels;
 use alfred_ops_core::exposition::{Format, Limits, Page, render};
+use alfred_ops_core::testing::Python;
 
 /// The client that is compared with; a newer one is a decision.
 const CLIENT: &str = "prometheus-client==0.26.0";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_exposition.py");
 const FORMATS: [(Format, &str); 2] = [(Format::Text, "text"), (Format::OpenMetrics, "openmetrics")];
-
-/// Runs a command, which must succeed, and returns what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed: {}\n{out}\n{err}", output.status);
-    out.into_owned()
-}
-
-/// A virtual environment with the client, made once for each target folder.
-fn python() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(CLIENT.replace("==", "-"));
-    let (python, ready) = (home.join("bin/python"), home.join("ready"));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", CLIENT]));
-        std::fs::write(ready, CLIENT).unwrap();
-    }
-    python
-}
 
 /// A sample: series, value and milliseconds as text, and its exemplar.
 type Row = (Labels, String, Option<i64>, Option<(Labels, String)>);
@@ -69,11 +47,13 @@ fn ours(page: &Page, format: Format) -> Vec<Row> {
 
 #[test]
 fn both_read_what_the_other_writes() {
-    let (python, folder) = (python(), tempfile::tempdir().unwrap());
-    let written = run(Command::new(&python).arg(SCRIPT).arg("write").arg(folder.path()));
+    let python = Python::with(env!("CARGO_TARGET_TMPDIR"), &[CLIENT]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let written = python.script(SCRIPT, &["write", &path("")]);
     let mut pages = Vec::new();
     for (format, name) in FORMATS {
-        let bytes = std::fs::read(folder.path().join(name)).unwrap();
+        let bytes = std::fs::read(path(name)).unwrap();
         let page = Page::read_bytes(&bytes, format, &Limits::default()).unwrap();
         let mut expected = theirs(&written);
         if format == Format::Text {
@@ -86,9 +66,9 @@ fn both_read_what_the_other_writes() {
     let timed = "# TYPE old_total counter\nold_total{a=\"b\"} 3 1395066363001\n# TYPE new gauge\nnew 1e-7 -1500\nnew{a=\"c\"} 2\nalone 4\n";
     pages.push(Page::read(timed, Format::Text, &Limits::default()).unwrap());
     for (page, (format, name)) in pages.iter().flat_map(|page| FORMATS.map(|format| (page, format))) {
-        let file = folder.path().join("ours");
+        let file = path("ours");
         std::fs::write(&file, render(page, format)).unwrap();
-        let read = run(Command::new(&python).arg(SCRIPT).args(["read", name]).arg(&file));
+        let read = python.script(SCRIPT, &["read", name, &file]);
         assert_eq!(theirs(&read), ours(page, format), "from {:?} to {name}", page.format);
     }
 }

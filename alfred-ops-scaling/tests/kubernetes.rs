@@ -343,6 +343,9 @@ async fn follow(seed: u64) -> Result<()> {
                 server.set_replicas("Deployment", NAMESPACE, "bot", number);
             }
         }
+        if look == 40 {
+            server.heal();
+        }
         let ticked = autoscaler.tick(&context).await;
         if look > 42 {
             let desired = ticked?.desired;

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use alfred_ops_core::blocking;
+use alfred_ops_core::testing::Python;
 use alfred_ops_scaling::qdrant::{
     ClusterView, Collection, Peer, QdrantCluster, QdrantOptions, ReplicaState, Shard,
 };
@@ -14,26 +12,6 @@ use alfred_ops_scaling::testing::servers::QdrantServer;
 /// The client that the server was written against; a newer one is a decision.
 const CLIENT: &str = "qdrant-client==1.20.0";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_qdrant.py");
-
-/// Runs a command, which must succeed, and returns what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed: {}\n{out}\n{err}", output.status);
-    out.into_owned()
-}
-
-/// A virtual environment with the client, made once for each target folder.
-fn python() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(CLIENT.replace("==", "-"));
-    let (python, ready) = (home.join("bin/python"), home.join("ready"));
-    if !ready.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", CLIENT]));
-        std::fs::write(ready, CLIENT).unwrap();
-    }
-    python
-}
 
 #[tokio::test]
 async fn qdrants_python_client_finds_what_qdrant_documents() {
@@ -50,7 +28,8 @@ async fn qdrants_python_client_finds_what_qdrant_documents() {
     let server = QdrantServer::start(view).await.unwrap();
 
     let endpoint = server.endpoint(1);
-    let printed = blocking(move || run(Command::new(python()).arg(SCRIPT).arg(endpoint))).await.unwrap();
+    let python = || Python::with(env!("CARGO_TARGET_TMPDIR"), &[CLIENT]);
+    let printed = blocking(move || python().script(SCRIPT, &[&endpoint])).await.unwrap();
     assert_eq!(printed.trim(), "5 checks passed");
     let cluster = QdrantCluster::new(QdrantOptions::new([server.endpoint(2)])).unwrap();
     let seen = cluster.view().await.unwrap();

@@ -2,7 +2,9 @@
 
 pub mod conformance;
 mod jumping_clock;
+mod python;
 #[cfg(feature = "testing-servers")]
 pub mod servers;
 
 pub use jumping_clock::JumpingClock;
+pub use python::Python;

@@ -145,6 +145,9 @@ impl KubernetesServer {
         {
             change(&mut object);
             state.put(&key, object);
+            if state.controlled {
+                controller::reconcile(&mut state);
+            }
         }
     }
 
@@ -187,6 +190,11 @@ impl KubernetesServer {
     /// Has these befall the next requests for objects, one each.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.state).faults.extend(faults);
+    }
+
+    /// Forgets what was to befall later requests.
+    pub fn heal(&self) {
+        lock(&self.state).faults.clear();
     }
 
     /// An object as it is stored.
