@@ -90,4 +90,10 @@ pub use scaler::{KubernetesScaler, ScaleTarget};
 pub use signals::MockSignalSource;
 #[cfg(feature = "postgres")]
 pub use signals::PostgresTasks;
+#[cfg(feature = "google-cloud-monitoring")]
+pub use signals::{Backlog, PubSubBacklog};
 pub use signals::{FirstKnown, MetricSignals, Pick, SignalSource, Signals, Workload};
+#[cfg(feature = "kubernetes")]
+pub use signals::{KubernetesSignals, MeasuredPod, PodUsage};
+#[cfg(feature = "prometheus")]
+pub use signals::{PrometheusOptions, PrometheusQuery, PrometheusSource};

@@ -68,6 +68,7 @@ async fn kubectl_gets_scales_patches_and_watches() {
     let server = server().await;
     let good = async |arguments: &str| kubectl(&server, arguments).await.unwrap();
     let bad = async |arguments: &str| kubectl(&server, arguments).await.unwrap_err();
+    let says = |said: String, wanted: &str| assert!(said.contains(wanted), "{said}");
     let replicas = || server.replicas("Deployment", "agents", "bot");
 
     assert_eq!(good("get deployment bot -o jsonpath={.spec.replicas}/{.status.readyReplicas}").await, "3/3");
@@ -76,14 +77,13 @@ async fn kubectl_gets_scales_patches_and_watches() {
         good("get deploy,sts,rs,ap -o name").await,
         "deployment.apps/bot\nagentpool.alfred-ai.com/pool"
     );
-    assert!(bad("get deployment nobody").await.contains("deployments.apps \"nobody\" not found"));
+    says(bad("get deployment nobody").await, "deployments.apps \"nobody\" not found");
 
     assert_eq!(good("scale deployment bot --replicas=5").await, "deployment.apps/bot scaled");
     assert_eq!((replicas(), server.pods("agents").len()), (Some(5), 6));
-    assert!(
-        bad("scale deployment bot --replicas=9 --current-replicas=3")
-            .await
-            .contains("Expected replicas to be 3, was 5")
+    says(
+        bad("scale deployment bot --replicas=9 --current-replicas=3").await,
+        "Expected replicas to be 3, was 5",
     );
     good("scale deployment bot --replicas=4 --current-replicas=5").await;
     let stale = bad("scale deployment bot --replicas=9 --resource-version=1").await;
@@ -103,11 +103,10 @@ async fn kubectl_gets_scales_patches_and_watches() {
     let container = "jsonpath={.spec.template.spec.containers[0]['image','resources.requests.cpu']}";
     assert_eq!(good(&format!("get deployment bot -o {container}")).await, "alfred/bot:2 500m");
     let stale = "patch deployment bot --type=merge -p {\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"replicas\":9}}";
-    assert!(bad(stale).await.contains("the object has been modified"));
-    assert!(
-        bad("patch deployment bot -p {\"spec\":{\"replicas\":-1}}")
-            .await
-            .contains("must be greater than or equal to 0")
+    says(bad(stale).await, "the object has been modified");
+    says(
+        bad("patch deployment bot -p {\"spec\":{\"replicas\":-1}}").await,
+        "must be greater than or equal to 0",
     );
     good("scale deployment bot --replicas=9 --dry-run=server").await;
     assert_eq!(server.history("Deployment", "agents", "bot"), [5, 4, 2, 3, 6]);

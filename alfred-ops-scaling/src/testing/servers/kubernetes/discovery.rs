@@ -17,6 +17,11 @@ pub(super) fn document(path: &[&str]) -> Option<Value> {
         })),
         ["apis"] => Some(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups() })),
         ["apis", group] => groups().into_iter().find(|found| found["name"] == *group),
+        // Whatever namespace is asked for is there.
+        ["api", "v1", "namespaces", name] => Some(json!({
+            "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": name, "uid": name, "resourceVersion": "1" },
+            "spec": {}, "status": { "phase": "Active" },
+        })),
         ["api", version] => resources("", version),
         ["apis", group, version] => resources(group, version),
         _ => None,

@@ -60,10 +60,13 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "Conflict", message).about(kind, name)
     }
 
-    pub(super) fn invalid(kind: &Kind, name: &str, what: &str) -> Self {
+    pub(super) fn invalid(kind: &Kind, name: &str, (field, what): (&str, &str)) -> Self {
         let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
-        let message = format!("{}{group} \"{name}\" is invalid: {what}", kind.name);
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about(kind, name)
+        let message = format!("{}{group} \"{name}\" is invalid: {field}: {what}", kind.name);
+        let mut refusal = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message).about(kind, name);
+        refusal.details["causes"] =
+            json!([{ "reason": "FieldValueInvalid", "message": what, "field": field }]);
+        refusal
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {

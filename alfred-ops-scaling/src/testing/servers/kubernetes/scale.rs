@@ -49,8 +49,8 @@ pub(super) fn check(kind: &Kind, name: &str, value: &Value) -> Result<Option<u32
     match (value, value.as_i64()) {
         (Value::Null, _) => Ok(None),
         (_, Some(count)) if count < 0 => {
-            let what = format!("spec.replicas: Invalid value: {count}: must be greater than or equal to 0");
-            Err(Refusal::invalid(kind, name, &what))
+            let what = format!("Invalid value: {count}: must be greater than or equal to 0");
+            Err(Refusal::invalid(kind, name, ("spec.replicas", &what)))
         }
         (_, Some(count)) if count <= REPLICAS_MAX => Ok(u32::try_from(count).ok()),
         _ => Err(Refusal::bad_request(format!("spec.replicas: {value} is no 32-bit number"))),

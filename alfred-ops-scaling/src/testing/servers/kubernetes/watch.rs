@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::kind::Kind;
 use super::kubernetes_server::{Site, lock};
 use super::refusal::Refusal;
 use super::state::Event;
@@ -34,12 +35,16 @@ pub(super) fn watch(site: &Site, asked: &Asked<'_>) -> Response {
     let state = lock(&site.state);
     let from = asked.text("resourceVersion");
     let mut lines = VecDeque::new();
+    let listed = asked.text("sendInitialEvents") == "true";
     let revision = match from.parse::<u64>() {
-        Ok(revision) if revision > 0 => revision,
+        Ok(revision) if revision > 0 && !listed => revision,
         _ => {
             let place = asked.place;
             let present = state.list(place.kind, place.namespace.as_deref());
             lines.extend(present.filter(|object| asked.selects(object)).map(|object| line("ADDED", object)));
+            if listed {
+                lines.push_back(bookmark(place.kind, state.revision));
+            }
             state.revision
         }
     };
@@ -111,4 +116,10 @@ impl Watch {
 
 fn line(what: &str, object: &Value) -> String {
     format!("{}\n", json!({ "type": what, "object": object }))
+}
+
+/// Says that all that was there is told.
+fn bookmark(kind: &Kind, revision: u64) -> String {
+    let metadata = json!({ "resourceVersion": revision.to_string(), "annotations": { "k8s.io/initial-events-end": "true" } });
+    line("BOOKMARK", &json!({ "kind": kind.name, "apiVersion": kind.api_version(), "metadata": metadata }))
 }
