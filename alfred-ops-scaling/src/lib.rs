@@ -1,7 +1,7 @@
 //! Decides how many instances a service needs, and drives the platform that runs them.
 //!
 //! [`step`] decides: a pure function of what is known, the [`Policy`] and the time. An [`Autoscaler`] reads
-//! signals, lets it decide, and has a [`Scaler`] (memory, or Cloud Run with feature `cloud-run`) obey.
+//! signals, lets it decide, and has a [`Scaler`] (memory, Cloud Run with feature `cloud-run`, or Kubernetes with `kubernetes`) obey.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,9 +25,9 @@
 //! # Map
 //! - [`step`], [`Inputs`], [`Policy`], [`Decision`], [`DecisionRecord`]: the kernel. [`Strategy`]: [`Rules`] (the brief's),
 //!   [`Slo`], [`HpaV2`], [`Kpa`], [`TargetTracking`]; [`Guard`].
-//! - [`Scaler`]: the platform; [`MemoryScaler`], `CloudRunScaler`.
-//! - [`SignalSource`]: what is known of the load: [`Workload`] in the process, [`MetricSignals`], `PostgresTasks`,
-//!   [`FirstKnown`] of several.
+//! - [`Scaler`]: the platform; [`MemoryScaler`], `CloudRunScaler`, `KubernetesScaler`; `PodCosts`: which pods go last.
+//! - [`SignalSource`]: what is known of the load: [`Workload`] in the process, [`MetricSignals`] (of
+//!   `PrometheusSource` among others), `PostgresTasks`, `KubernetesSignals`, `PubSubBacklog`, [`FirstKnown`] of several.
 //! - [`Autoscaler`]: the loop between them; [`Constraint`]: what instances share.
 //! - [`ConnectionBudget`], [`Gate`], `ElasticPool`: a database's connections, shared by a fleet; `ReplicaRouter`: reads off
 //!   the primary that see what their reader has written.
@@ -39,9 +39,13 @@
 //! # Features
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
+//! - `google-cloud-monitoring`: `PubSubBacklog`.
+//! - `kubernetes`: `KubernetesScaler`, `PodCosts`, `KubernetesSignals`.
 //! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, `PostgresPartitions`, through sqlx.
+//! - `prometheus`: `PrometheusSource`.
 //! - `qdrant`: `QdrantCluster`. Plans need no feature.
-//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server, a Qdrant cluster.
+//! - `testing`: mocks and the conformance suite; `testing-servers`: a Cloud Run Admin API server, a Kubernetes API server, a
+//!   Qdrant cluster.
 
 mod autoscaler;
 mod database;

@@ -93,7 +93,7 @@ async fn nothing_is_known_of_no_pods_and_of_pods_that_request_nothing() {
     });
     assert_eq!(read(&signals).await, (None, Some((50, 40))));
     server.modify("Pod", "agents", &pods[0], |pod| {
-        pod["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:00Z")
+        pod["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:00Z");
     });
     assert_eq!(read(&signals).await.0, Some((50, 40)), "it is on its way out");
     server.set_usage("agents", &pods[1], ("lots", "128Mi"), at(60));

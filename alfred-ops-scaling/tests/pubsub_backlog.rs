@@ -100,7 +100,7 @@ async fn by_default_the_kernel_does_not_believe_what_is_so_old() {
         let service = Arc::new(MemoryScaler::new("agents", 0));
         let mut policy = Policy::default();
         policy.stale_after = Duration::from_secs(stale_after);
-        let autoscaler = Autoscaler::new(service.clone(), signals, policy);
+        let autoscaler = Autoscaler::new(Arc::<MemoryScaler>::clone(&service), signals, policy);
         autoscaler.tick(&context).await.unwrap();
         assert_eq!(service.current().await.unwrap().configured, expected, "stale after {stale_after} s");
     }
