@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use alfred_ops_core::http::{Answer, Endpoint, Question, Requester};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, SharedClock};
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 
 use super::{Discovery, Found, json};
 use crate::job::HttpDiscoveryConfig;
-use alfred_ops_core::http::{Answer, Endpoint, Question, Requester};
 
 const OPERATION: &str = "ask for targets";
 /// How large an answer may be.

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use alfred_ops_core::http::{Endpoint, Question, Requester, failed_answer, kind_of};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, SharedClock};
 use async_trait::async_trait;
 
 use super::HttpAlertmanagerOptions;
 use crate::alertmanager::{Alertmanager, PostedAlert};
-use alfred_ops_core::http::{Endpoint, Question, Requester, failed_answer, kind_of};
 
 const OPERATION: &str = "send to Alertmanager";
 /// Whatever a server has to say about a batch; more is a wrong server.

@@ -1,12 +1,12 @@
 //! What a server says instead of an answer, as errors of ours.
 
+use alfred_ops_core::http::{failed_answer, kind_of};
 use alfred_ops_core::{Error, ErrorKind, Retry};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::prometheus_api::OPERATION;
 use super::reply::{self, Refusal, Reply, SeriesLimit};
-use alfred_ops_core::http::{failed_answer, kind_of};
 
 /// Of what a server says; it may repeat a long query.
 const CHARACTERS_MAX: usize = 500;

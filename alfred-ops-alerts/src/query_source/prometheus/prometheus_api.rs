@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alfred_ops_core::http::{Endpoint, Question, Requester};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, Retry, SharedClock};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,7 +15,6 @@ use super::{PrometheusApiOptions, reply};
 use crate::promql::Answer;
 use crate::query_source::QuerySource;
 use crate::query_source::memory::check_range;
-use alfred_ops_core::http::{Endpoint, Question, Requester};
 
 pub(super) const OPERATION: &str = "ask query source";
 /// The option that bounds an answer.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use alfred_ops_core::http::{Endpoint, failed_request, failed_status, plain_client};
 use alfred_ops_core::{Error, ErrorKind, Result, Secret};
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -10,7 +11,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use super::body::Body;
 use crate::notify::Notification;
 use crate::sink::{AlertSink, Receipt};
-use alfred_ops_core::http::{Endpoint, failed_request, failed_status, plain_client};
 
 const OPERATION: &str = "deliver to webhook";
 /// A receiver that works longer than this on one notification is taken for stuck.
