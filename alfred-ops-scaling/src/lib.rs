@@ -86,8 +86,11 @@ pub use partitions::{
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
-pub use scaler::{CloudRunOptions, CloudRunScaler};
-pub use scaler::{Current, Limits, MemoryScaler, Outcome, Precondition, Scaler};
+pub use scaler::{CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
+pub use scaler::{
+    CompositeScaler, Current, DryRunScaler, DryRunStep, Limits, MemoryScaler, Observed, Outcome,
+    Precondition, Scaler,
+};
 #[cfg(feature = "kubernetes")]
 pub use scaler::{KubernetesScaler, ScaleTarget};
 #[cfg(any(test, feature = "testing"))]

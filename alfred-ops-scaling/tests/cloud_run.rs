@@ -9,7 +9,8 @@ use alfred_ops_core::{ErrorKind, JobContext, Retry, SimulatedClock};
 use alfred_ops_scaling::testing::conformance;
 use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
 use alfred_ops_scaling::{
-    Autoscaler, CloudRunOptions, CloudRunScaler, Policy, Precondition, Scaler, Workload,
+    Autoscaler, CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler, Policy, Precondition, Scaler,
+    Workload,
 };
 use chrono::DateTime;
 
@@ -41,6 +42,28 @@ async fn both_modes_keep_the_contract_and_make_no_revision() {
         scaler.scale(0, &current.precondition).await.unwrap();
         assert_eq!(scaler.current().await.unwrap().configured, 0, "zero is a number, manual: {manual}");
     }
+}
+
+#[tokio::test]
+async fn a_worker_pool_keeps_the_contract_and_makes_no_revision() {
+    let name = "projects/alfred/locations/europe-west1/workerPools/pullers";
+    let server = CloudRunServer::start().await.unwrap();
+    server.add_worker_pool(name);
+    let options = CloudRunOptions::worker_pool("alfred", "europe-west1", "pullers")
+        .unwrap()
+        .with_endpoint(server.endpoint())
+        .with_poll_after(Duration::from_millis(1));
+    let scaler = CloudRunWorkerPoolScaler::connect(options.clone()).await.unwrap();
+    conformance::scaler(&scaler).await;
+    assert_eq!((server.instances(name), server.revisions(name)), (Some(2), Some(1)));
+    let current = scaler.current().await.unwrap();
+    scaler.scale(0, &current.precondition).await.unwrap();
+    let observed = scaler.observe().await.unwrap();
+    assert_eq!((observed.configured, observed.settled, observed.problem), (0, Some(true), None));
+
+    let error = CloudRunScaler::connect(options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("not one of services"), "{error}");
 }
 
 #[tokio::test]

@@ -26,6 +26,23 @@ pub trait Scaler: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::Timeout`].
     async fn current(&self) -> Result<Current>;
 
+    /// Looks closer: whether what is configured has come about, and what the platform says is wrong. Changes nothing,
+    /// whether it succeeds, fails or is dropped.
+    ///
+    /// A platform that does not tell leaves it open, as the default does.
+    ///
+    /// # Errors
+    /// As of [`current`](Self::current).
+    async fn observe(&self) -> Result<Observed> {
+        let Current { configured, running, .. } = self.current().await?;
+        Ok(Observed {
+            configured,
+            running,
+            settled: running.map(|running| running == configured),
+            problem: None,
+        })
+    }
+
     /// Has the platform check a change without making it. `Ok` is a sentence on what would change. Changes
     /// nothing, whether it succeeds, fails or is dropped.
     ///
@@ -44,6 +61,19 @@ pub trait Scaler: fmt::Debug + Send + Sync + 'static {
     /// As of [`plan`](Self::plan); [`ErrorKind::Conflict`] if somebody else changed the service first: read
     /// again, decide again.
     async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome>;
+}
+
+/// How a service fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The number that is configured.
+    pub configured: u32,
+    /// The number that runs, where the platform tells.
+    pub running: Option<u32>,
+    /// Whether everything that was asked for has come about, where the platform tells.
+    pub settled: Option<bool>,
+    /// What the platform says is wrong, in its words.
+    pub problem: Option<String>,
 }
 
 /// What the platform holds after a change.

@@ -184,9 +184,46 @@ def check_wire(client):
     assert raw(f"{LOCATION}/operations/nothing") == "NOT_FOUND"
 
 
+def check_worker_pool(_):
+    client = run_v2.WorkerPoolsClient(
+        credentials=AnonymousCredentials(),
+        transport="rest",
+        client_options=ClientOptions(api_endpoint=sys.argv[1]),
+    )
+    name = f"{LOCATION}/workerPools/pullers"
+
+    def pool(name="", etag="", **scaling):
+        return run_v2.WorkerPool(
+            name=name,
+            etag=etag,
+            template=run_v2.WorkerPoolRevisionTemplate(containers=[run_v2.Container(image=IMAGE)]),
+            scaling=run_v2.WorkerPoolScaling(**scaling),
+        )
+
+    request = run_v2.CreateWorkerPoolRequest(
+        parent=LOCATION, worker_pool_id="pullers", worker_pool=pool(manual_instance_count=1)
+    )
+    made = client.create_worker_pool(request=request, timeout=SECONDS).result(timeout=SECONDS)
+    assert made.name == name and made.scaling.manual_instance_count == 1, made
+    assert [found.name for found in client.list_worker_pools(parent=LOCATION, timeout=SECONDS)] == [name]
+
+    def update(change, **request):
+        mask = FieldMask(paths=["scaling.manual_instance_count"])
+        request = run_v2.UpdateWorkerPoolRequest(worker_pool=change, update_mask=mask, **request)
+        return client.update_worker_pool(request=request, timeout=SECONDS).result(timeout=SECONDS)
+
+    planned = update(pool(name, manual_instance_count=5), validate_only=True)
+    assert planned.scaling.manual_instance_count == 5, planned
+    stopped = update(pool(name, etag=made.etag, manual_instance_count=0))
+    assert "manual_instance_count" in stopped.scaling and stopped.scaling.manual_instance_count == 0, stopped
+    assert stopped.latest_ready_revision == made.latest_ready_revision, "scaling makes no revision"
+    refused(exceptions.Conflict, lambda: update(pool(name, etag=made.etag, manual_instance_count=2)))
+    refused(exceptions.NotFound, lambda: update(pool(f"{name}-2", manual_instance_count=2)))
+
+
 def main():
     client = connect(sys.argv[1])
-    checks = [check_create, check_list, check_scaling, check_template, check_allow_missing, check_wire]
+    checks = [check_create, check_list, check_scaling, check_template, check_allow_missing, check_wire, check_worker_pool]
     for check in checks:
         check(client)
     print(f"{len(checks)} checks passed")

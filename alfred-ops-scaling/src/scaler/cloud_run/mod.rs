@@ -1,8 +1,11 @@
-//! A service on Cloud Run.
+//! Services and worker pools on Cloud Run.
 
+mod client;
 mod failure;
 mod options;
 mod scaler;
+mod worker_pool_scaler;
 
 pub use options::CloudRunOptions;
 pub use scaler::CloudRunScaler;
+pub use worker_pool_scaler::CloudRunWorkerPoolScaler;

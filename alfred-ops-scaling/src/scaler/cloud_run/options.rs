@@ -1,4 +1,4 @@
-//! Which service, and how to reach the Admin API.
+//! Which resource, and how to reach the Admin API.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// A change of the count is done within seconds; one that is not must not keep the next decision waiting.
 const OPERATION_LIMIT: Duration = Duration::from_secs(120);
 
-/// Which service, and how to reach the Admin API.
+/// Which service or worker pool, and how to reach the Admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloudRunOptions {
-    /// The service's full name: `projects/P/locations/L/services/S`.
-    pub service: String,
+    /// The full name: `projects/P/locations/L/services/S`, or `…/workerPools/W`.
+    pub name: String,
     /// The API's URL, where it is not Google's. Such a server is asked without credentials.
     pub endpoint: Option<String>,
     /// The first pause between two looks at an operation; later ones are longer.
@@ -31,20 +31,46 @@ impl CloudRunOptions {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a part that is empty or holds a `/`.
     pub fn new(project: &str, location: &str, service: &str) -> Result<Self> {
-        for (field, value) in [("project", project), ("location", location), ("service", service)] {
+        Self::of(project, location, "services", service)
+    }
+
+    /// A worker pool of Google's Cloud Run, whose instances get no requests and pull their work.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn worker_pool(project: &str, location: &str, pool: &str) -> Result<Self> {
+        Self::of(project, location, "workerPools", pool)
+    }
+
+    fn of(project: &str, location: &str, kind: &str, name: &str) -> Result<Self> {
+        let what = if kind == "services" { "service" } else { "worker pool" };
+        for (field, value) in [("project", project), ("location", location), (what, name)] {
             if value.is_empty() || value.contains('/') {
-                let what = format!("{field}: {value:?} is no name");
-                return Err(Error::new(ErrorKind::InvalidInput, "name Cloud Run service", what)
+                let message = format!("{field}: {value:?} is no name");
+                return Err(Error::new(ErrorKind::InvalidInput, "name Cloud Run resource", message)
                     .with_remedy("give the bare name, without slashes"));
             }
         }
         Ok(Self {
-            service: format!("projects/{project}/locations/{location}/services/{service}"),
+            name: format!("projects/{project}/locations/{location}/{kind}/{name}"),
             endpoint: None,
             poll_after: Duration::from_secs(1),
             request_limit: REQUEST_LIMIT,
             operation_limit: OPERATION_LIMIT,
         })
+    }
+
+    /// Refuses the name of something else.
+    pub(super) fn check_is(&self, kind: &str) -> Result<()> {
+        if self.name.contains(&format!("/{kind}/")) {
+            return Ok(());
+        }
+        let message = format!("the name is not one of {kind}");
+        Err(Error::new(ErrorKind::InvalidInput, "connect to Cloud Run", message)
+            .with_target(&self.name)
+            .with_remedy(
+                "make services with CloudRunOptions::new and worker pools with CloudRunOptions::worker_pool",
+            ))
     }
 
     /// Another server, such as `http://127.0.0.1:9000`, asked without credentials.

@@ -1,30 +1,19 @@
 //! The scaler itself.
 
 use std::fmt;
-use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Result, Retry};
+use alfred_ops_core::Result;
 use async_trait::async_trait;
-use google_cloud_auth::credentials::anonymous;
-use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
-use google_cloud_gax::polling_error_policy::{Aip194Strict, PollingErrorPolicyExt as _};
-use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_lro::{Poller as _, PollingResult};
 use google_cloud_run_v2::builder::services::UpdateService;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model::service_scaling::ScalingMode;
 use google_cloud_run_v2::model::{Service, ServiceScaling};
 use google_cloud_wkt::FieldMask;
-use rustls::crypto::CryptoProvider;
 
 use super::CloudRunOptions;
+use super::client::{LIMITS, count, failed_build, prepared, problem, read_precondition, settled};
 use super::failure::classify;
-use crate::scaler::{Current, Limits, Outcome, Precondition, Scaler};
-
-/// The most instances of one service that Cloud Run allows without a raised quota.
-const LIMITS: Limits = Limits { min: 0, max: 1000 };
-/// Between two looks at an operation, at most.
-const POLL_MAX: Duration = Duration::from_secs(10);
+use crate::scaler::{Current, Limits, Observed, Outcome, Precondition, Scaler};
 
 /// A service on Cloud Run, scaled through the Admin API v2.
 ///
@@ -46,31 +35,13 @@ impl CloudRunScaler {
     /// installs aws-lc-rs.
     ///
     /// # Errors
-    /// If the client cannot be built, which means that there are no credentials.
+    /// `InvalidInput` for the options of a worker pool; `PermissionDenied` if the client cannot be built, which means that
+    /// there are no credentials.
     pub async fn connect(options: CloudRunOptions) -> Result<Self> {
-        if CryptoProvider::get_default().is_none() {
-            // A host that installs its own at this very moment has won, which is as good.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        }
-        let backoff = ExponentialBackoffBuilder::new()
-            .with_initial_delay(options.poll_after)
-            .with_maximum_delay(POLL_MAX.max(options.poll_after))
-            .clamp();
-        let mut builder = Services::builder()
-            .with_polling_backoff_policy(backoff)
-            .with_retry_policy(NeverRetry)
-            .with_polling_error_policy(Aip194Strict.with_time_limit(options.operation_limit))
-            .with_attempt_timeout(options.request_limit);
-        if let Some(endpoint) = options.endpoint {
-            builder = builder.with_endpoint(endpoint).with_credentials(anonymous::Builder::new().build());
-        }
-        let client = builder.build().await.map_err(|source| {
-            Error::new(ErrorKind::PermissionDenied, "connect to Cloud Run", "the client cannot be built")
-                .with_target(&options.service)
-                .with_remedy("give the host application default credentials")
-                .with_source(source)
-        })?;
-        Ok(Self { client, service: options.service })
+        options.check_is("services")?;
+        let client = prepared(Services::builder(), &options).build().await;
+        let client = client.map_err(|source| failed_build(&options.name, source))?;
+        Ok(Self { client, service: options.name })
     }
 
     async fn read(&self) -> Result<Service> {
@@ -80,10 +51,7 @@ impl CloudRunScaler {
 
     /// The request that sets the number. Only the one field is in the mask.
     fn change(&self, target: u32, manual: bool, etag: &str) -> Result<UpdateService> {
-        LIMITS.check(&self.service, target)?;
-        let target = i32::try_from(target).map_err(|_| {
-            Error::new(ErrorKind::InvalidInput, "scale", format!("{target} instances are too many"))
-        })?;
+        let target = count(&self.service, target)?;
         let (scaling, field) = if manual {
             (ServiceScaling::new().set_manual_instance_count(target), "scaling.manualInstanceCount")
         } else {
@@ -135,6 +103,16 @@ impl Scaler for CloudRunScaler {
         })
     }
 
+    async fn observe(&self) -> Result<Observed> {
+        let service = self.read().await?;
+        Ok(Observed {
+            configured: configured(&service),
+            running: None,
+            settled: Some(!service.reconciling),
+            problem: problem(service.terminal_condition.as_ref()),
+        })
+    }
+
     async fn plan(&self, target: u32) -> Result<String> {
         let service = self.read().await?;
         let change = self.change(target, is_manual(&service), &service.etag)?.set_validate_only(true);
@@ -144,20 +122,9 @@ impl Scaler for CloudRunScaler {
     }
 
     async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
-        // Without an etag the change would be unconditional.
-        let token = precondition.token().split_once(' ').filter(|(_, etag)| !etag.is_empty());
-        let (mode, etag) = token.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidInput, "scale", "the precondition names no etag of this service")
-                .with_target(&self.service)
-                .with_remedy("name the precondition that `current` returned")
-        })?;
-        let mut change = self.change(target, mode == "manual", etag)?.poller();
-        let failed = |error| classify("scale", &self.service, error);
-        let done = match change.poll().await {
-            Some(PollingResult::Completed(done)) => done.map_err(failed)?,
-            // The change has been accepted: whatever fails from here on, it may have been made.
-            _ => change.until_done().await.map_err(|error| failed(error).with_retry(Retry::Unknown))?,
-        };
+        let (mode, etag) = read_precondition(&self.service, precondition)?;
+        let change = self.change(target, mode == "manual", etag)?;
+        let done = settled(&self.service, change.poller()).await?;
         Ok(Outcome { configured: configured(&done), precondition: precondition_of(&done) })
     }
 }

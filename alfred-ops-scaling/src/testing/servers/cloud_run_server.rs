@@ -14,12 +14,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::api_error::ApiError;
+use super::cloud_run_kind::CloudRunKind;
 use super::cloud_run_service::CloudRunService;
 use super::cloud_run_state::{Change, CloudRunState};
 use super::enums::to_numbers;
 use super::fault::Fault;
 
-/// A Cloud Run Admin API v2 server in this process: services with scaling, templates, etags, generations
+/// A Cloud Run Admin API v2 server in this process: services and worker pools with scaling, templates, etags, generations
 /// and long-running operations, as far as documented and needed here. It ends with its owner.
 ///
 /// Google's own Python client is held against it in the tests of this crate.
@@ -75,12 +76,21 @@ impl CloudRunServer {
             "template": { "containers": [{ "image": "gcr.io/cloudrun/hello" }] },
             "scaling": { "scalingMode": mode },
         });
-        if let Ok(service) = CloudRunService::create(&body) {
+        self.add(name, &body);
+    }
+
+    /// Adds a worker pool (its full name) with no instances.
+    pub fn add_worker_pool(&self, name: &str) {
+        self.add(name, &json!({ "template": { "containers": [{ "image": "gcr.io/cloudrun/worker" }] } }));
+    }
+
+    fn add(&self, name: &str, body: &Value) {
+        if let Ok(service) = CloudRunService::create(CloudRunKind::of(name), body) {
             lock(&self.state).insert(name, service);
         }
     }
 
-    /// Has somebody else set the instances of a service, as far as there is one.
+    /// Has somebody else set the instances of a service or worker pool, as far as there is one.
     pub fn set_instances(&self, name: &str, instances: u32) {
         if let Some(service) = lock(&self.state).service_mut(name) {
             service.set_instances(instances);
@@ -98,7 +108,7 @@ impl CloudRunServer {
         lock(&self.state).faults.extend(faults);
     }
 
-    /// The configured instances of a service.
+    /// The configured instances of a service or worker pool.
     #[must_use]
     pub fn instances(&self, name: &str) -> Option<u32> {
         lock(&self.state).service(name).map(CloudRunService::instances)
@@ -133,9 +143,9 @@ async fn read(State(site): State<Site>, Path(path): Path<String>, Query(query): 
         if path.contains("/operations/") {
             return state.poll(&path);
         }
-        let Some(location) = path.strip_suffix("/services") else { return state.get(&path) };
+        let Some((location, kind)) = collection(&path) else { return state.get(&path) };
         let size = query.get("pageSize").and_then(|size| size.parse().ok());
-        Ok(state.list(location, size, text(&query, "pageToken")))
+        Ok(state.list(location, kind, size, text(&query, "pageToken")))
     })
     .await
 }
@@ -156,10 +166,17 @@ async fn create(
     Json(body): Json<Value>,
 ) -> Response {
     answer(&site, &query, |state| {
-        let location = path.strip_suffix("/services").ok_or_else(|| ApiError::not_found(&path))?;
-        state.create(location, text(&query, "serviceId"), &change(&query, &body))
+        let (location, kind) = collection(&path).ok_or_else(|| ApiError::not_found(&path))?;
+        state.create(location, kind, text(&query, kind.id_parameter()), &change(&query, &body))
     })
     .await
+}
+
+/// The location and the kind of a collection; `None` for the path of anything else.
+fn collection(path: &str) -> Option<(&str, CloudRunKind)> {
+    let (location, last) = path.rsplit_once('/')?;
+    let kind = CloudRunKind::of(path);
+    (last == kind.collection()).then_some((location, kind))
 }
 
 fn text<'a>(query: &'a HashMap<String, String>, field: &str) -> &'a str {

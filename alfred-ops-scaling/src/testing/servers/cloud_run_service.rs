@@ -1,32 +1,16 @@
-//! One service as the Admin API keeps it.
+//! One service or worker pool as the Admin API keeps it.
 
 use serde_json::{Map, Value, json};
 
 use super::api_error::ApiError;
+use super::cloud_run_kind::CloudRunKind;
 use super::enums::to_names;
 
 /// The most instances that the API accepts.
 const INSTANCES_MAX: i64 = 1000;
-/// The fields that a client may change.
-const MUTABLE: [&str; 12] = [
-    "annotations",
-    "binaryAuthorization",
-    "client",
-    "clientVersion",
-    "customAudiences",
-    "description",
-    "ingress",
-    "invokerIamDisabled",
-    "labels",
-    "launchStage",
-    "template",
-    "traffic",
-];
-/// The parts of `scaling`, each of which a mask may name.
-const SCALING: [&str; 4] = ["minInstanceCount", "maxInstanceCount", "scalingMode", "manualInstanceCount"];
-
 #[derive(Debug, Clone)]
 pub(super) struct CloudRunService {
+    kind: CloudRunKind,
     /// What the client wrote: mutable fields only, enums by name.
     spec: Map<String, Value>,
     generation: u64,
@@ -36,11 +20,12 @@ pub(super) struct CloudRunService {
 
 impl CloudRunService {
     /// A service with a template, as a client would create it.
-    pub(super) fn create(body: &Value) -> Result<Self, ApiError> {
+    pub(super) fn create(kind: CloudRunKind, body: &Value) -> Result<Self, ApiError> {
         if body["template"]["containers"].as_array().is_none_or(Vec::is_empty) {
-            return Err(ApiError::invalid("service.template.containers: must have a container"));
+            let field = kind.field();
+            return Err(ApiError::invalid(format!("{field}.template.containers: must have a container")));
         }
-        let mut service = Self { spec: Map::new(), generation: 0, revisions: 0, history: Vec::new() };
+        let mut service = Self { kind, spec: Map::new(), generation: 0, revisions: 0, history: Vec::new() };
         service.update(body, "")?;
         service.history.clear();
         Ok(service)
@@ -60,16 +45,21 @@ impl CloudRunService {
 
     pub(super) fn instances(&self) -> u32 {
         let scaling = self.spec.get("scaling").unwrap_or(&Value::Null);
-        let manual = scaling["scalingMode"] == "MANUAL";
-        let field = if manual { "manualInstanceCount" } else { "minInstanceCount" };
-        scaling[field].as_u64().map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX))
+        scaling[self.counting(scaling)].as_u64().map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// The part of `scaling` that counts.
+    fn counting(&self, scaling: &Value) -> &'static str {
+        let manual = self.kind == CloudRunKind::WorkerPool || scaling["scalingMode"] == "MANUAL";
+        if manual { "manualInstanceCount" } else { "minInstanceCount" }
     }
 
     /// Sets the number that counts in the service's scaling mode.
     pub(super) fn set_instances(&mut self, instances: u32) {
-        let scaling = self.spec.entry("scaling").or_insert_with(|| json!({}));
-        let manual = scaling["scalingMode"] == "MANUAL";
-        scaling[if manual { "manualInstanceCount" } else { "minInstanceCount" }] = json!(instances);
+        let mut scaling = self.spec.remove("scaling").unwrap_or_else(|| json!({}));
+        let counting = self.counting(&scaling);
+        scaling[counting] = json!(instances);
+        self.spec.insert("scaling".to_owned(), scaling);
         self.generation += 1;
         self.history.push(instances);
     }
@@ -81,17 +71,20 @@ impl CloudRunService {
         to_names(&mut body)?;
         for field in ["scaling", "template"] {
             if !body[field].is_null() && !body[field].is_object() {
-                return Err(ApiError::invalid(format!("Invalid value at 'service.{field}': no object")));
+                return Err(ApiError::invalid(format!(
+                    "Invalid value at '{}.{field}': no object",
+                    self.kind.field()
+                )));
             }
         }
         let mut spec = Value::Object(self.spec.clone());
-        let everything: Vec<&str> = MUTABLE.into_iter().chain(["scaling"]).collect();
+        let everything: Vec<&str> = self.kind.mutable().iter().copied().chain(["scaling"]).collect();
         let paths = match mask {
             "" | "*" => everything,
             mask => mask.split(',').collect(),
         };
         for path in &paths {
-            check_path(path)?;
+            check_path(self.kind, path)?;
             copy(&body, &mut spec, path);
         }
         check_scaling("scaling", &mut spec["scaling"])?;
@@ -130,11 +123,11 @@ impl CloudRunService {
     }
 }
 
-fn check_path(path: &str) -> Result<(), ApiError> {
+fn check_path(kind: CloudRunKind, path: &str) -> Result<(), ApiError> {
     let known = match path.split_once('.') {
-        Some(("scaling", part)) => SCALING.contains(&part),
-        Some((field, _)) => MUTABLE.contains(&field),
-        None => path == "scaling" || MUTABLE.contains(&path),
+        Some(("scaling", part)) => kind.scaling().contains(&part),
+        Some((field, _)) => kind.mutable().contains(&field),
+        None => path == "scaling" || kind.mutable().contains(&path),
     };
     if known { Ok(()) } else { Err(ApiError::invalid(format!("update_mask: '{path}' cannot be updated"))) }
 }

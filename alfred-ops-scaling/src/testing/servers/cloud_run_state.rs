@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
+use super::cloud_run_kind::CloudRunKind;
 use super::cloud_run_service::CloudRunService;
 use super::fault::Fault;
 
@@ -62,9 +63,9 @@ impl CloudRunState {
         Ok(service.json(name, self.is_reconciling(name)))
     }
 
-    /// One page of the services of a location.
-    pub(super) fn list(&self, location: &str, size: Option<usize>, token: &str) -> Value {
-        let prefix = format!("{location}/services/");
+    /// One page of what a location has of a kind.
+    pub(super) fn list(&self, location: &str, kind: CloudRunKind, size: Option<usize>, token: &str) -> Value {
+        let prefix = format!("{location}/{}/", kind.collection());
         let size = size.filter(|size| *size > 0).unwrap_or(PAGE);
         let mut found =
             self.services.iter().filter(|(name, _)| name.starts_with(&prefix) && name.as_str() > token);
@@ -72,13 +73,14 @@ impl CloudRunState {
         let services: Vec<Value> =
             page.iter().map(|(name, service)| service.json(name, self.is_reconciling(name))).collect();
         let next = if found.next().is_some() { page.last().map(|(name, _)| name.as_str()) } else { None };
-        json!({ "services": services, "nextPageToken": next.unwrap_or_default() })
+        json!({ kind.collection(): services, "nextPageToken": next.unwrap_or_default() })
     }
 
     /// Creates a service; the answer is the operation that carries it out.
     pub(super) fn create(
         &mut self,
         location: &str,
+        kind: CloudRunKind,
         id: &str,
         change: &Change<'_>,
     ) -> Result<Value, ApiError> {
@@ -87,21 +89,22 @@ impl CloudRunState {
             && id.ends_with(letters)
             && id.chars().all(|character| letters(character) || character == '-');
         if !shaped || id.len() > NAME_LENGTH_MAX {
-            return Err(ApiError::invalid(format!("service_id: '{id}' is no service's name")));
+            return Err(ApiError::invalid(format!("{}_id: '{id}' is no name", kind.field())));
         }
-        let name = format!("{location}/services/{id}");
+        let name = format!("{location}/{}/{id}", kind.collection());
         if self.services.contains_key(&name) {
             return Err(ApiError::exists(&name));
         }
-        let service = CloudRunService::create(change.body)?;
+        let service = CloudRunService::create(kind, change.body)?;
         self.carry_out(&name, service, change.validate_only)
     }
 
     /// Checks a change and makes it; the answer is the operation that carries it out.
     pub(super) fn update(&mut self, name: &str, change: &Change<'_>) -> Result<Value, ApiError> {
         let Some(service) = self.services.get(name) else {
-            return match name.rsplit_once("/services/") {
-                Some((location, id)) if change.allow_missing => self.create(location, id, change),
+            let kind = CloudRunKind::of(name);
+            return match name.rsplit_once(&format!("/{}/", kind.collection())) {
+                Some((location, id)) if change.allow_missing => self.create(location, kind, id, change),
                 _ => Err(ApiError::not_found(name)),
             };
         };
@@ -119,7 +122,8 @@ impl CloudRunState {
         let operation = self.operations.get_mut(name).ok_or_else(|| ApiError::not_found(name))?;
         operation.polls_left = operation.polls_left.saturating_sub(1);
         let (done, service) = (operation.polls_left == 0, operation.service.clone());
-        Ok(operation_json(name, done, self.get(&service)?))
+        let kind = CloudRunKind::of(&service);
+        Ok(operation_json(kind, name, done, self.get(&service)?))
     }
 
     fn carry_out(
@@ -128,16 +132,17 @@ impl CloudRunState {
         service: CloudRunService,
         validate_only: bool,
     ) -> Result<Value, ApiError> {
-        let place = name.split("/services/").next().unwrap_or_default();
+        let kind = CloudRunKind::of(name);
+        let place = name.split(&format!("/{}/", kind.collection())).next().unwrap_or_default();
         if validate_only {
             let operation = format!("{place}/operations/validated");
-            return Ok(operation_json(&operation, true, service.json(name, false)));
+            return Ok(operation_json(kind, &operation, true, service.json(name, false)));
         }
         self.services.insert(name.to_owned(), service);
         let operation = format!("{place}/operations/operation-{}", self.operations.len() + 1);
         let started = Operation { service: name.to_owned(), polls_left: self.polls };
         self.operations.insert(operation.clone(), started);
-        Ok(operation_json(&operation, self.polls == 0, self.get(name)?))
+        Ok(operation_json(kind, &operation, self.polls == 0, self.get(name)?))
     }
 
     fn is_reconciling(&self, name: &str) -> bool {
@@ -145,8 +150,8 @@ impl CloudRunState {
     }
 }
 
-fn operation_json(name: &str, done: bool, mut service: Value) -> Value {
-    service["@type"] = json!("type.googleapis.com/google.cloud.run.v2.Service");
+fn operation_json(kind: CloudRunKind, name: &str, done: bool, mut service: Value) -> Value {
+    service["@type"] = json!(kind.type_url());
     let mut operation = json!({ "name": name, "done": done, "metadata": service });
     if done {
         operation["response"] = operation["metadata"].clone();

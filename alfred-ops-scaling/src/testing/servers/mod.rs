@@ -1,6 +1,7 @@
 //! Servers for tests and demonstrations, in this process, on free loopback ports.
 
 mod api_error;
+mod cloud_run_kind;
 mod cloud_run_server;
 mod cloud_run_service;
 mod cloud_run_state;
