@@ -19,11 +19,16 @@
 //! ```
 //!
 //! # Features
+//! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: `Retention`, which carries the plan out.
 //! - `testing-servers`: what the tests need.
 
+#[cfg(feature = "migration-lint")]
+mod migration;
 mod retention;
 
+#[cfg(feature = "migration-lint")]
+pub use migration::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{

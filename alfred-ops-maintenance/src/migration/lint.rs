@@ -1,0 +1,192 @@
+//! Finds what is dangerous about a migration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use squawk_linter::{Linter, Rule};
+use squawk_syntax::SourceFile;
+
+use super::statement::Statement;
+use super::{MigrationFinding, MigrationRisk, TableFacts, advice, dangers, type_change};
+
+/// How sqlx' migrator is told to leave the transaction out.
+const NO_TRANSACTION: &str = "-- no-transaction";
+const SERVER: u16 = 15;
+
+/// Finds what is dangerous about a migration while others use the database, and says how else to write it.
+///
+/// What it looks at is one file at a time, the way a migrator runs it: within a transaction, unless the file begins with
+/// `-- no-transaction`. A table that the file itself creates is nobody else's yet, and may be changed at will. With
+/// [facts](TableFacts) of the tables it is silent on what takes no time: on small tables, and on types that only become wider.
+///
+/// Most rules are those of the crate `squawk-linter`; matters of taste are left out. A comment `-- squawk-ignore RULE` before
+/// a statement, with the linter's own names, is honoured.
+///
+/// ```
+/// use alfred_ops_maintenance::MigrationLint;
+///
+/// let findings = MigrationLint::new().check("0042_status.sql", "CREATE INDEX status ON tasks (status);");
+/// assert_eq!(
+///     findings[0].to_string(),
+///     "0042_status.sql:1:1: blocks: writes to the table wait until the index is built; \
+///      CREATE INDEX CONCURRENTLY, in a migration without a transaction [index-not-concurrent]"
+/// );
+/// ```
+#[derive(Debug, Clone)]
+pub struct MigrationLint {
+    server: u16,
+    in_transaction: bool,
+    tables: BTreeMap<String, TableFacts>,
+}
+
+impl Default for MigrationLint {
+    fn default() -> Self {
+        Self { server: SERVER, in_transaction: true, tables: BTreeMap::new() }
+    }
+}
+
+impl MigrationLint {
+    /// For Postgres 15 and a migrator that runs each file in a transaction.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the server's major version.
+    #[must_use]
+    pub const fn for_server(mut self, major: u16) -> Self {
+        self.server = major;
+        self
+    }
+
+    /// For a migrator that runs statements one by one, each in a transaction of its own.
+    #[must_use]
+    pub const fn outside_of_transactions(mut self) -> Self {
+        self.in_transaction = false;
+        self
+    }
+
+    /// Tells what a table is like, by its name without the schema.
+    #[must_use]
+    pub fn with_table(mut self, name: impl Into<String>, facts: TableFacts) -> Self {
+        self.tables.insert(name.into(), facts);
+        self
+    }
+
+    /// What is dangerous about the file `migration` that reads `sql`, in its order. Text that is no SQL is a finding too.
+    #[must_use]
+    pub fn check(&self, migration: &str, sql: &str) -> Vec<MigrationFinding> {
+        let file = SourceFile::parse(sql);
+        let in_transaction = self.in_transaction && !sql.trim_start().starts_with(NO_TRANSACTION);
+        let statements: Vec<Statement> =
+            file.tree().stmts().map(|statement| Statement::of(&statement)).collect();
+        let mut found = Vec::new();
+        for error in file.errors() {
+            let at = error.range().start().into();
+            let text = error.message().to_owned();
+            found.push((at, "syntax", MigrationRisk::Fails, text, "correct it".to_owned()));
+        }
+        for violation in self.linter(in_transaction).lint(&file, sql) {
+            if let Some(advice) = advice::of(violation.code) {
+                let at = violation.text_range.start().into();
+                found.push((
+                    at,
+                    advice.name,
+                    advice.risk,
+                    advice.message.to_owned(),
+                    advice.instead.to_owned(),
+                ));
+            }
+        }
+        for statement in &statements {
+            let dangers = dangers::dangers(statement, in_transaction).into_iter();
+            found.extend(dangers.map(|(rule, risk, message, instead)| {
+                (statement.start, rule, risk, message.to_owned(), instead.to_owned())
+            }));
+        }
+        found.sort_by_key(|(at, ..)| *at);
+        let mut findings: Vec<MigrationFinding> = Vec::new();
+        let mut told = BTreeSet::new();
+        for (at, rule, risk, message, instead) in found {
+            let place =
+                statements.iter().position(|statement| (statement.start..statement.end).contains(&at));
+            let statement = place.and_then(|place| statements.get(place));
+            let earlier = statements.get(..place.unwrap_or(0)).unwrap_or_default();
+            let Some(risk) = self.judged(rule, risk, statement, earlier) else { continue };
+            // Of a statement that does two things of a kind one is told.
+            if statement.is_some() && !told.insert((place, rule)) {
+                continue;
+            }
+            let (line, column) = line_and_column(sql, at);
+            findings.push(MigrationFinding {
+                rule,
+                risk,
+                migration: migration.to_owned(),
+                line,
+                column,
+                table: statement.and_then(Statement::table).map(ToOwned::to_owned),
+                message,
+                instead,
+            });
+        }
+        findings
+    }
+
+    fn linter(&self, in_transaction: bool) -> Linter {
+        let mut linter = Linter::from(advice::RULES);
+        linter.settings.assume_in_transaction = in_transaction;
+        if let Ok(version) = format!("{}.0", self.server).parse() {
+            linter.settings.pg_version = version;
+        }
+        if !in_transaction {
+            linter.rules.remove(&Rule::TransactionNesting);
+        }
+        linter
+    }
+
+    /// The risk, in view of what is known of the table; `None` if there is none.
+    fn judged(
+        &self,
+        rule: &str,
+        risk: MigrationRisk,
+        statement: Option<&Statement>,
+        earlier: &[Statement],
+    ) -> Option<MigrationRisk> {
+        let Some(statement) = statement else { return Some(risk) };
+        if rule == "domain-validates-at-once" && statement.has("not valid") {
+            return None;
+        }
+        let Some(table) = statement.table() else { return Some(risk) };
+        let is_new = earlier.iter().any(|earlier| {
+            earlier.begins("create") && earlier.has("table") && earlier.table() == Some(table)
+        });
+        if is_new && matches!(risk, MigrationRisk::Blocks | MigrationRisk::Breaks) {
+            return None;
+        }
+        let facts = self.tables.get(table);
+        if rule == "type-change-rewrites"
+            && let Some((column, to)) = changed_type(statement)
+            && facts
+                .and_then(|facts| facts.columns.get(column))
+                .is_some_and(|from| type_change::is_free(from, &to))
+        {
+            return None;
+        }
+        let is_small = facts.is_some_and(TableFacts::is_small);
+        Some(if is_small && risk == MigrationRisk::Blocks { MigrationRisk::Notice } else { risk })
+    }
+}
+
+/// The column whose type is changed, and the new type; `None` where the values are computed.
+fn changed_type(statement: &Statement) -> Option<(&str, String)> {
+    if statement.has("using") {
+        return None;
+    }
+    let column = statement.behind("alter column").or_else(|| statement.behind("alter"))?;
+    Some((column, statement.text_behind("type", &[",", ";", "collate"])?))
+}
+
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}

@@ -1,0 +1,34 @@
+//! What is known of a table that a migration changes.
+
+use std::collections::BTreeMap;
+
+/// A table of fewer bytes is read or written anew faster than anybody notices.
+const SMALL_BYTES: u64 = 8 << 20;
+
+/// What is known of a table that a migration changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableFacts {
+    /// Its size with indexes, as `pg_total_relation_size` has it.
+    pub bytes: u64,
+    /// The types of its columns by name, as `format_type` writes them.
+    pub columns: BTreeMap<String, String>,
+}
+
+impl TableFacts {
+    /// A table of so many bytes.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self { bytes, columns: BTreeMap::new() }
+    }
+
+    /// Adds a column and its type, such as `character varying(20)`.
+    #[must_use]
+    pub fn with_column(mut self, name: impl Into<String>, of_type: impl Into<String>) -> Self {
+        self.columns.insert(name.into(), of_type.into());
+        self
+    }
+
+    pub(super) const fn is_small(&self) -> bool {
+        self.bytes < SMALL_BYTES
+    }
+}
