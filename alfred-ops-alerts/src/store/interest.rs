@@ -83,6 +83,7 @@ impl Interest {
         reaches.map(|(_, millis)| *millis).chain(self.all_millis).max().unwrap_or(0)
     }
 
+    #[expect(clippy::mutable_key_type, reason = "a matcher is hashed and compared by its text alone")]
     fn add(&mut self, node: &Node, outer: i64, conditions: &Conditions<'_>, options: &QueryOptions) {
         let lookback = options.lookback_millis;
         let mut selector = |matchers: &[Matcher], shift: &TimeShift, reach: i64| {
