@@ -20,15 +20,16 @@
 //!
 //! # Features
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
-//! - `postgres`: `Retention`, which carries the plan out.
+//! - `postgres`: `Retention`, which carries the plan out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
-#[cfg(feature = "migration-lint")]
 mod migration;
 mod retention;
 
 #[cfg(feature = "migration-lint")]
 pub use migration::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
+#[cfg(feature = "postgres")]
+pub use migration::{MigrationPlan, MigrationReport, MigrationRunner};
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{

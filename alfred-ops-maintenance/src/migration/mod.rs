@@ -1,15 +1,11 @@
-//! Changes of the schema: what is dangerous about one before it runs.
+//! Changes of the schema: what is dangerous about one before it runs, and how it runs.
 
-mod advice;
-mod dangers;
-mod finding;
+#[cfg(feature = "migration-lint")]
 mod lint;
-mod statement;
-mod table_facts;
-#[cfg(test)]
-mod tests;
-mod type_change;
+#[cfg(feature = "postgres")]
+mod runner;
 
-pub use finding::{MigrationFinding, MigrationRisk};
-pub use lint::MigrationLint;
-pub use table_facts::TableFacts;
+#[cfg(feature = "migration-lint")]
+pub use lint::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
+#[cfg(feature = "postgres")]
+pub use runner::{MigrationPlan, MigrationReport, MigrationRunner};

@@ -1,0 +1,12 @@
+//! Applies migrations from many replicas at once.
+
+mod begun;
+mod damage;
+mod failure;
+mod report;
+#[expect(clippy::module_inception, reason = "one main type per file, named after it")]
+mod runner;
+mod turn;
+
+pub use report::{MigrationPlan, MigrationReport};
+pub use runner::MigrationRunner;
