@@ -6,6 +6,7 @@ use alfred_ops_core::{Lsn, PostgresOptions};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
 use super::rules::RulesCommand;
 use super::simulate::SimulateArguments;
@@ -53,6 +54,11 @@ pub(super) enum Command {
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    /// Check migrations of the schema before they run, and run them from as many hosts as there are.
+    Migrations {
+        #[command(subcommand)]
+        command: MigrationsCommand,
     },
     /// Play a load trace against scaling policies, to see what they would do.
     Simulate(SimulateArguments),

@@ -1,12 +1,13 @@
 //! `opsctl backup …`.
 
 use alfred_ops_backup::{BackupRecord, BackupRequest, PostgresBackend, Repository, RetentionPolicy};
-use alfred_ops_core::{Error, ErrorKind, Id, JobContext, PostgresOptions, Result, Secret};
+use alfred_ops_core::{Error, ErrorKind, Id, JobContext, PostgresOptions, Result};
 use serde_json::json;
 
 use super::arguments::Which;
 use super::place::Place;
 use super::report::{Report, line, paragraph};
+use super::server::with_password;
 use crate::console::Console;
 
 pub(super) fn request(full: bool, independent: bool) -> BackupRequest {
@@ -26,11 +27,7 @@ pub(super) async fn run(
     console: &Console,
 ) -> Result<Report> {
     let repository = place.open_or_create(context).await?;
-    let mut server = server.clone();
-    if let (None, Ok(password)) = (&server.password, std::env::var("PGPASSWORD")) {
-        server.password = Some(Secret::new(password));
-    }
-    let mut backend = PostgresBackend::new(server);
+    let mut backend = PostgresBackend::new(with_password(server));
     if accept_damaged_pages {
         backend = backend.accept_damaged_pages();
     }

@@ -3,11 +3,13 @@
 mod arguments;
 mod backup;
 mod keys;
+mod migrations;
 mod place;
 mod repair;
 mod report;
 mod restore;
 mod rules;
+mod server;
 mod simulate;
 mod text_file;
 mod verify;
@@ -104,6 +106,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
             wal::get(&place, system.as_deref(), &file, &path).await
         }
         Command::Rules { command } => rules::run(command, context).await,
+        Command::Migrations { command } => migrations::run(command, context).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
         Command::Key { command: KeyCommand::New } => Ok(keys::new(context)),
         Command::Key { command: KeyCommand::List } => keys::list(&place).await,

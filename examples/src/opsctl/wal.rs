@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::place::Place;
 use super::report::Report;
+use super::server::with_password;
 
 pub(super) async fn status(
     place: &Place,
@@ -16,7 +17,8 @@ pub(super) async fn status(
     slot: &str,
     context: &JobContext,
 ) -> Result<Report> {
-    let archiver = WalArchiver::new(server.clone(), place.open().await?, WalArchiveOptions::new(slot)?);
+    let archiver =
+        WalArchiver::new(with_password(server), place.open().await?, WalArchiveOptions::new(slot)?);
     let report = archiver.inspect(context).await?;
     let findings = report.findings();
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());

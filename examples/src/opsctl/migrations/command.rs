@@ -1,0 +1,39 @@
+//! What can be said to `opsctl migrations`.
+
+use std::path::PathBuf;
+
+use alfred_ops_core::PostgresOptions;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::opsctl) enum MigrationsCommand {
+    /// Say what is dangerous about migrations while others use the database, and how else to write them. Bad news
+    /// (anything worse than a notice) ends with a status of 1.
+    Check {
+        /// Files of SQL, and folders of them as sqlx' migrator reads them.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The server's major version.
+        #[arg(long, default_value_t = 15)]
+        postgres: u16,
+    },
+    /// Say what a run would do.
+    Plan {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Apply what is pending, one replica at a time, giving way to who holds a lock.
+    Run {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::opsctl) struct Which {
+    /// The folder of migrations, as sqlx' migrator reads it: VERSION_DESCRIPTION.sql.
+    pub(super) folder: PathBuf,
+    /// The server, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+    #[arg(long, env = "ALFRED_OPS_SERVER")]
+    pub(super) server: PostgresOptions,
+}
