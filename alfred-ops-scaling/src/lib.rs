@@ -49,6 +49,7 @@
 
 mod autoscaler;
 mod database;
+mod drain;
 mod kernel;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -68,6 +69,9 @@ pub use database::{ConnectionBudget, FleetPlan, FleetStep, Gate, GateLoad, Pass,
 pub use database::{
     ElasticPool, PooledConnection, ReadFrom, ReplicaRouter, RoutedConnection, RouterLoad, RoutingPolicy,
 };
+#[cfg(feature = "kubernetes")]
+pub use drain::PodVictims;
+pub use drain::{DrainLeases, DrainStanding, DrainWorker, DrainingScaler, VictimChoice, Victims, Work};
 pub use kernel::{
     Basis, Bound, Ceiling, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis,
     HpaBehavior, HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa,

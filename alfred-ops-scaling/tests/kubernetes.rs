@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::http::{Credential, KubernetesApiServer};
-use alfred_ops_core::{Error, ErrorKind, JobContext, Result, Retry, SimulatedClock, SystemClock};
+use alfred_ops_core::{
+    Error, ErrorKind, JobContext, MemoryStateStore, Result, Retry, SimulatedClock, SystemClock,
+};
 use alfred_ops_scaling::testing::conformance;
 use alfred_ops_scaling::testing::servers::{Fault, KubernetesServer};
 use alfred_ops_scaling::{
-    Autoscaler, KubernetesCluster, KubernetesScaler, PodCosts, Policy, Precondition, ScaleTarget, Scaler,
-    Slo, Workload,
+    Autoscaler, DrainLeases, DrainingScaler, KubernetesCluster, KubernetesScaler, PodCosts, PodVictims,
+    Policy, Precondition, ScaleTarget, Scaler, Slo, Victims, Workload,
 };
 use chrono::{DateTime, TimeDelta};
 
@@ -277,6 +279,32 @@ async fn busy_pods_go_last() {
     costs.mark_idle([&pods[1]]).await.unwrap();
     let pod = server.object("Pod", NAMESPACE, &pods[1]).unwrap();
     assert_eq!(pod["metadata"]["annotations"].as_object().map(serde_json::Map::len), Some(0), "{pod}");
+}
+
+#[tokio::test]
+async fn pods_with_a_drain_lease_stay_and_begin_nothing_more_once_they_are_to_go() {
+    let (server, scaler) = scaled("Deployment", 4).await;
+    server.run_controller();
+    let pods = server.pods(NAMESPACE);
+    let leases = DrainLeases::new(Arc::new(MemoryStateStore::default()), "drain/bot", SystemClock::shared());
+    let victims = Victims::Chosen(Arc::new(PodVictims::new(costs(&server, "app=bot"))));
+    let scaler = DrainingScaler::new(Arc::new(scaler), leases.clone(), victims);
+    let work = leases.worker(&pods[2]).begin(Duration::from_secs(600)).await.unwrap();
+    let lost = leases.worker(&pods[3]).begin(Duration::from_secs(900)).await.unwrap();
+    let scale = async |target: u32| {
+        let current = scaler.current().await.unwrap();
+        scaler.scale(target, &current.precondition).await.unwrap().configured
+    };
+    assert_eq!(scale(1).await, 2, "two work");
+    assert_eq!(server.pods(NAMESPACE), [pods[2].clone(), pods[3].clone()]);
+    let error = leases.worker(&pods[2]).begin(Duration::from_secs(60)).await.unwrap_err();
+    assert!(error.to_string().contains("this instance is to go"), "{error}");
+    assert!(scaler.plan(1).await.unwrap().contains("as far as 2 drain leases allow"));
+    work.end().await.unwrap();
+    assert_eq!(scale(1).await, 1);
+    assert_eq!(server.pods(NAMESPACE), [pods[3].clone()]);
+    drop(lost);
+    server.stop().await;
 }
 
 #[tokio::test]

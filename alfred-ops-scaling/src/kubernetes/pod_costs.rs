@@ -95,16 +95,7 @@ impl PodCosts {
     /// # Errors
     /// If pods cannot be listed; nothing was changed then. What fails for single pods is in the report.
     pub async fn set(&self, costs: &BTreeMap<String, i32>) -> Result<PodCostReport> {
-        let resource = Resource::pods();
-        let list = Request {
-            operation: "list pods",
-            verb: "list",
-            resource: &resource,
-            namespace: &self.namespace,
-            name: None,
-            subresource: None,
-        };
-        let pods: Vec<Pod> = self.cluster.list(&list, &[("labelSelector", &self.selector)]).await?;
+        let pods = self.list().await?;
         let present: BTreeMap<&str, &Pod> = pods
             .iter()
             .filter(|pod| !pod.is_leaving())
@@ -120,7 +111,11 @@ impl PodCosts {
                 Some(pod) => changes.push((*pod, *cost)),
             }
         }
-        let made = changes.into_iter().map(|(pod, cost)| async move { (pod, self.change(pod, cost).await) });
+        // Collected, for a stream of the closure itself would not be sendable between threads.
+        let made: Vec<_> = changes
+            .into_iter()
+            .map(|(pod, cost)| async move { (pod, self.change(pod, cost).await) })
+            .collect();
         let mut made = futures::stream::iter(made).buffer_unordered(CONCURRENCY_MAX);
         while let Some((pod, outcome)) = made.next().await {
             let name = pod.metadata.name.clone();
@@ -136,6 +131,25 @@ impl PodCosts {
         report.changed.sort();
         report.gone.sort();
         Ok(report)
+    }
+
+    /// The names of the pods that are there and not going.
+    pub(crate) async fn names(&self) -> Result<Vec<String>> {
+        let pods = self.list().await?;
+        Ok(pods.into_iter().filter(|pod| !pod.is_leaving()).map(|pod| pod.metadata.name).collect())
+    }
+
+    async fn list(&self) -> Result<Vec<Pod>> {
+        let resource = Resource::pods();
+        let list = Request {
+            operation: "list pods",
+            verb: "list",
+            resource: &resource,
+            namespace: &self.namespace,
+            name: None,
+            subresource: None,
+        };
+        self.cluster.list(&list, &[("labelSelector", &self.selector)]).await
     }
 
     async fn change(&self, pod: &Pod, cost: i32) -> Result<()> {

@@ -111,6 +111,7 @@ fn shares(target: u32, members: &[Member]) -> Vec<u32> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Scaler for CompositeScaler {
     fn name(&self) -> &str {
         &self.name

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use alfred_ops_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 
-use super::{Current, Limits, Outcome, Precondition, Scaler};
+use super::{Current, Limits, Observed, Outcome, Precondition, Scaler};
 
 /// So many pretended changes are remembered.
 const STEPS_MAX: usize = 100;
@@ -69,6 +69,7 @@ impl Pretended {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Scaler for DryRunScaler {
     fn name(&self) -> &str {
         self.service.name()
@@ -87,6 +88,11 @@ impl Scaler for DryRunScaler {
             Some((number, _)) => Current { configured: *number, running: Some(*number), precondition },
             None => Current { precondition, ..own },
         })
+    }
+
+    /// What the service is like, not what is pretended.
+    async fn observe(&self) -> Result<Observed> {
+        self.service.observe().await
     }
 
     async fn plan(&self, target: u32) -> Result<String> {

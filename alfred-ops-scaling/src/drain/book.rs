@@ -1,0 +1,121 @@
+//! What is written down of a fleet: who works, and who is to begin nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The leases of a fleet, and the notice that scaling has given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Book {
+    /// By worker what it works on, and by when each of that ends. What is over does not count although it may go on: its
+    /// end must not take another's lease away.
+    works: BTreeMap<String, BTreeMap<WorkId, DateTime<Utc>>>,
+    notice: Option<Notice>,
+}
+
+/// Tells works of one worker apart: when each was begun, in milliseconds, or a little later.
+pub(super) type WorkId = i64;
+
+/// Who is to begin nothing more, for a time: whoever gave the notice may have died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Notice {
+    pub(super) closing: Closing,
+    pub(super) until: DateTime<Utc>,
+}
+
+/// Who is to begin nothing more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Closing {
+    Everybody,
+    /// Those whose names end with this number or a higher one.
+    From(u32),
+    Named(BTreeSet<String>),
+}
+
+/// Why a worker may not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is to go.
+    Closing,
+    /// There are as many leases as the book holds.
+    Full,
+}
+
+/// More than any fleet works on at once: the document stays far below a store's limit.
+const WORKS_MAX: usize = 10_000;
+
+impl Book {
+    /// Gives up what is over.
+    pub(super) fn sweep(&mut self, now: DateTime<Utc>) {
+        self.works.retain(|_, works| {
+            works.retain(|_, until| *until > now);
+            !works.is_empty()
+        });
+        self.notice = self.notice.take().filter(|notice| notice.until > now);
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        worker: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<WorkId, Refusal> {
+        if self.notice.as_ref().is_some_and(|notice| notice.closing.is_for(worker)) {
+            return Err(Refusal::Closing);
+        }
+        if self.works.values().map(BTreeMap::len).sum::<usize>() >= WORKS_MAX {
+            return Err(Refusal::Full);
+        }
+        let works = self.works.entry(worker.to_owned()).or_default();
+        let last = works.last_key_value().map_or(i64::MIN, |(last, _)| last.saturating_add(1));
+        let id = now.timestamp_millis().max(last);
+        works.insert(id, until);
+        Ok(id)
+    }
+
+    /// A later end for work whose lease is not over; whether it is not.
+    pub(super) fn extend(&mut self, worker: &str, work: WorkId, until: DateTime<Utc>) -> bool {
+        let known = self.works.get_mut(worker).and_then(|works| works.get_mut(&work));
+        known.map(|known| *known = until.max(*known)).is_some()
+    }
+
+    pub(super) fn end(&mut self, worker: &str, work: WorkId) {
+        if let Some(works) = self.works.get_mut(worker) {
+            works.remove(&work);
+            if works.is_empty() {
+                self.works.remove(worker);
+            }
+        }
+    }
+
+    /// The workers with leases, and until when at the latest.
+    pub(super) fn leased(&self) -> impl Iterator<Item = (&str, DateTime<Utc>)> {
+        let last = |works: &BTreeMap<WorkId, DateTime<Utc>>| works.values().max().copied();
+        self.works.iter().filter_map(move |(worker, works)| Some((worker.as_str(), last(works)?)))
+    }
+
+    pub(super) const fn notice(&self) -> Option<&Notice> {
+        self.notice.as_ref()
+    }
+
+    pub(super) fn set_notice(&mut self, notice: Option<Notice>) {
+        self.notice = notice;
+    }
+}
+
+impl Closing {
+    pub(super) fn is_for(&self, worker: &str) -> bool {
+        match self {
+            Self::Everybody => true,
+            // A name without a number is nobody's ordinal: it may be any of them.
+            Self::From(first) => ordinal(worker).is_none_or(|ordinal| ordinal >= *first),
+            Self::Named(names) => names.contains(worker),
+        }
+    }
+}
+
+/// The number behind the last hyphen of a name, as those of a StatefulSet's pods.
+pub(super) fn ordinal(worker: &str) -> Option<u32> {
+    worker.rsplit_once('-')?.1.parse().ok()
+}

@@ -1,0 +1,154 @@
+//! The leases of a fleet, in a store that all its workers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, StateStore, Write};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::DrainWorker;
+use super::book::{Book, Refusal, WorkId};
+
+/// How often a write is tried again that somebody else was faster with.
+const ATTEMPTS_MAX: u32 = 50;
+
+/// The drain leases of one fleet: a worker holds one while it works, and [`DrainingScaler`](super::DrainingScaler) stops
+/// nobody who does.
+///
+/// They lie in one document of a store, so that beginning work and announcing a step down are one after the other: whoever
+/// comes second sees the first. A lease ends when its work does, or at its deadline: a worker that was killed holds nothing
+/// up for longer. Times are the store's own.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use alfred_ops_core::{MemoryStateStore, SystemClock};
+/// use alfred_ops_scaling::DrainLeases;
+///
+/// let leases = DrainLeases::new(Arc::new(MemoryStateStore::default()), "drain/agents", SystemClock::shared());
+/// // The name that the platform knows the instance by: on Kubernetes the pod's.
+/// let worker = leases.worker("agents-7d9f-x2x");
+/// let work = worker.begin(Duration::from_secs(600)).await?;
+/// // … ten minutes at most …
+/// work.end().await?;
+/// # Ok::<(), alfred_ops_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct DrainLeases {
+    store: Arc<dyn StateStore>,
+    key: String,
+    clock: SharedClock,
+}
+
+/// Who works.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DrainStanding {
+    /// The workers with leases, and when they end at the latest.
+    pub leases: Vec<(String, DateTime<Utc>)>,
+    /// Until when some workers begin nothing more, since a step down is under way.
+    pub closing_until: Option<DateTime<Utc>>,
+}
+
+impl DrainLeases {
+    /// The leases in the document `key` of `store`: visible ASCII, at most 512 bytes, one for each fleet.
+    #[must_use]
+    pub fn new(store: Arc<dyn StateStore>, key: impl Into<String>, clock: SharedClock) -> Self {
+        Self { store, key: key.into(), clock }
+    }
+
+    /// The worker `name`, which must be the name that the platform knows its instance by.
+    #[must_use]
+    pub fn worker(&self, name: impl Into<String>) -> DrainWorker {
+        DrainWorker::new(self.clone(), name.into())
+    }
+
+    /// Who works now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn standing(&self) -> Result<DrainStanding> {
+        let (book, ..) = self.read().await?;
+        Ok(DrainStanding {
+            leases: book.leased().map(|(worker, until)| (worker.to_owned(), until)).collect(),
+            closing_until: book.notice().map(|notice| notice.until),
+        })
+    }
+
+    /// The book without what is over, the store's time, and the document's version.
+    async fn read(&self) -> Result<(Book, DateTime<Utc>, Option<u64>)> {
+        let Some(document) = self.store.get(&self.key).await? else {
+            return Ok((Book::default(), self.clock.now(), None));
+        };
+        let mut book: Book = document.parse()?;
+        book.sweep(document.read_at);
+        Ok((book, document.read_at, Some(document.version)))
+    }
+
+    /// Changes the book as it is at that moment; `change` is asked again as often as somebody else was faster. What it
+    /// leaves as it was is not written.
+    pub(super) async fn change<T>(
+        &self,
+        operation: &'static str,
+        mut change: impl FnMut(&mut Book, DateTime<Utc>) -> Result<T>,
+    ) -> Result<T> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (mut book, now, version) = self.read().await?;
+            let before = book.clone();
+            let outcome = change(&mut book, now)?;
+            if book == before {
+                return Ok(outcome);
+            }
+            let value = serde_json::to_value(&book).map_err(|source| {
+                Error::new(ErrorKind::Internal, operation, "the leases cannot be written").with_source(source)
+            })?;
+            let write = match version {
+                Some(version) => Write::replace(self.key.clone(), value, version),
+                None => Write::create(self.key.clone(), value),
+            };
+            match self.store.put(&write).await {
+                Ok(_) => return Ok(outcome),
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, operation, "too many workers write at once")
+            .with_target(&self.key))
+    }
+
+    pub(super) async fn begin(&self, worker: &str, allowed: Duration) -> Result<WorkId> {
+        self.change("begin work", |book, now| {
+            book.begin(worker, now, later(now, allowed)).map_err(|refusal| match refusal {
+                Refusal::Closing => Error::new(ErrorKind::Conflict, "begin work", "this instance is to go")
+                    .with_target(worker)
+                    .with_remedy("leave the work to others"),
+                Refusal::Full => Error::new(
+                    ErrorKind::ResourceExhausted,
+                    "begin work",
+                    "the fleet works on too much at once",
+                )
+                .with_target(worker),
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn extend(&self, worker: &str, work: WorkId, allowed: Duration) -> Result<bool> {
+        self.change("extend lease", |book, now| Ok(book.extend(worker, work, later(now, allowed)))).await
+    }
+
+    pub(super) async fn end(&self, worker: &str, work: WorkId) -> Result<()> {
+        self.change("end work", |book, _| {
+            book.end(worker, work);
+            Ok(())
+        })
+        .await
+    }
+}
+
+pub(super) fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+    now.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

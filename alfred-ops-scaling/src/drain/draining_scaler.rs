@@ -1,0 +1,129 @@
+//! A scaler that stops nobody who works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::Result;
+use async_trait::async_trait;
+
+use super::book::Notice;
+use super::drain_leases::later;
+use super::plan::{DrainPlan, Reach, plan};
+use super::{DrainLeases, Victims};
+use crate::scaler::{Current, Limits, Observed, Outcome, Precondition, Scaler};
+
+/// A notice of a step down stands for so long. The step is made within it or not at all, and a controller that dies keeps
+/// nobody from work for longer.
+const NOTICE: Duration = Duration::from_secs(60);
+
+/// A scaler that stops nobody who has a [drain lease](DrainLeases).
+///
+/// A smaller number is set as far as leases allow; [`Outcome::configured`] says how far that was, and the next tick goes on.
+/// Before anything is set, those who are to go are told to begin nothing more: a worker takes its lease before that and
+/// is seen, or after it and is refused. A larger number is set as it is. What nobody can promise is a platform that stops
+/// instances for reasons of its own, or a person who sets a number by hand.
+///
+/// If the store does not answer, the number does not fall.
+#[derive(Debug)]
+pub struct DrainingScaler {
+    service: Arc<dyn Scaler>,
+    leases: DrainLeases,
+    victims: Victims,
+}
+
+impl DrainingScaler {
+    /// Scales `service`, whose workers take `leases`, and which stops `victims`.
+    #[must_use]
+    pub fn new(service: Arc<dyn Scaler>, leases: DrainLeases, victims: Victims) -> Self {
+        Self { service, leases, victims }
+    }
+
+    /// Plans a step down, and tells those who are to go.
+    async fn announce(&self, current: u32, target: u32) -> Result<DrainPlan> {
+        let instances = match &self.victims {
+            Victims::Chosen(choice) => choice.instances().await?,
+            _ => Vec::new(),
+        };
+        let reach = match &self.victims {
+            Victims::Anybody => Reach::Anybody { pausing: false },
+            Victims::AnybodyAfterPause => Reach::Anybody { pausing: true },
+            Victims::HighestOrdinals => Reach::HighestOrdinals,
+            Victims::Chosen(_) => Reach::Chosen(&instances),
+        };
+        self.leases
+            .change("announce step down", |book, now| {
+                let plan = plan(book, current, target, reach);
+                book.set_notice(
+                    plan.closing.clone().map(|closing| Notice { closing, until: later(now, NOTICE) }),
+                );
+                Ok(plan)
+            })
+            .await
+    }
+
+    /// Lets everybody begin again, once the number is not to fall any further.
+    async fn withdraw(&self) -> Result<()> {
+        self.leases
+            .change("withdraw notice", |book, _| {
+                book.set_notice(None);
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Scaler for DrainingScaler {
+    fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    fn limits(&self) -> Limits {
+        self.service.limits()
+    }
+
+    async fn current(&self) -> Result<Current> {
+        self.service.current().await
+    }
+
+    async fn observe(&self) -> Result<Observed> {
+        self.service.observe().await
+    }
+
+    async fn plan(&self, target: u32) -> Result<String> {
+        let planned = self.service.plan(target).await?;
+        let standing = self.leases.standing().await?;
+        let Some(until) = standing.leases.iter().map(|(_, until)| *until).max() else { return Ok(planned) };
+        Ok(format!(
+            "{planned}, as far as {} drain leases allow, the last of which ends by {until}",
+            standing.leases.len()
+        ))
+    }
+
+    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
+        let current = self.service.current().await?;
+        if target >= current.configured {
+            let outcome = self.service.scale(target, precondition).await?;
+            // Who was told to go is needed again. A store that does not answer lets the notice lapse.
+            if let Err(error) = self.withdraw().await {
+                tracing::warn!(error = error.full(), "a notice of a step down stands until it lapses");
+            }
+            return Ok(outcome);
+        }
+        self.limits().check(self.name(), target)?;
+        let planned = self.announce(current.configured, target).await?;
+        if planned.allowed > target {
+            let (leases, until) = (planned.held_by, planned.held_until);
+            tracing::info!(target, allowed = planned.allowed, leases, ?until, "held by drain leases");
+        }
+        if planned.allowed >= current.configured {
+            // Somebody else's change is for the next look to find.
+            return Ok(Outcome { configured: current.configured, precondition: current.precondition });
+        }
+        if let Victims::Chosen(choice) = &self.victims {
+            choice.choose(&planned.victims).await?;
+        }
+        self.service.scale(planned.allowed, precondition).await
+    }
+}

@@ -1,0 +1,20 @@
+//! Workers that are not stopped while they work.
+
+mod book;
+mod drain_leases;
+mod draining_scaler;
+mod plan;
+#[cfg(feature = "kubernetes")]
+mod pod_victims;
+mod victims;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use drain_leases::{DrainLeases, DrainStanding};
+pub use draining_scaler::DrainingScaler;
+#[cfg(feature = "kubernetes")]
+pub use pod_victims::PodVictims;
+pub use victims::{VictimChoice, Victims};
+pub use worker::{DrainWorker, Work};

@@ -1,0 +1,74 @@
+//! How far a number may fall.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::book::{Book, Closing, ordinal};
+
+/// What a platform does with a smaller number, and which instances it has if it is to be told whom to stop.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reach<'i> {
+    Anybody { pausing: bool },
+    HighestOrdinals,
+    Chosen(&'i [String]),
+}
+
+/// How far a number may fall now, and who begins nothing more so that it may fall further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DrainPlan {
+    /// The number that may be set. Not above the present one.
+    pub(super) allowed: u32,
+    pub(super) closing: Option<Closing>,
+    /// Who is to be stopped, where that can be said.
+    pub(super) victims: Vec<String>,
+    /// The leases that hold the number up, and when the last of them ends.
+    pub(super) held_by: usize,
+    pub(super) held_until: Option<DateTime<Utc>>,
+}
+
+/// Plans a step down from `current` to `target`. Pure: of the leases that the book holds, all count.
+///
+/// Nobody whom the plan stops has a lease, and nobody of them gets one while its notice stands.
+pub(super) fn plan(book: &Book, current: u32, target: u32, reach: Reach<'_>) -> DrainPlan {
+    let leased: Vec<(&str, DateTime<Utc>)> = book.leased().collect();
+    let (allowed, closing, victims) = match reach {
+        Reach::Anybody { .. } if leased.is_empty() => (target, Some(Closing::Everybody), Vec::new()),
+        Reach::Anybody { pausing } => (current, pausing.then_some(Closing::Everybody), Vec::new()),
+        Reach::HighestOrdinals => {
+            // A lease of nobody's ordinal may be anybody's.
+            let last = leased.iter().map(|(worker, _)| ordinal(worker).unwrap_or(u32::MAX)).max();
+            let floor = last.map_or(0, |last| last.saturating_add(1));
+            (target.max(floor).min(current), Some(Closing::From(target)), Vec::new())
+        }
+        Reach::Chosen(instances) => chosen(&leased, current, target, instances),
+    };
+    let holding = if allowed > target { leased.as_slice() } else { &[] };
+    DrainPlan {
+        allowed,
+        closing,
+        victims,
+        held_by: holding.len(),
+        held_until: holding.iter().map(|(_, until)| *until).max(),
+    }
+}
+
+/// Idle instances go; of the others those that are free soonest begin nothing more.
+fn chosen(
+    leased: &[(&str, DateTime<Utc>)],
+    current: u32,
+    target: u32,
+    instances: &[String],
+) -> (u32, Option<Closing>, Vec<String>) {
+    let wanted = usize::try_from(current - target).unwrap_or(usize::MAX);
+    let is_leased = |name: &String| leased.iter().any(|(worker, _)| *worker == name);
+    let victims: Vec<String> =
+        instances.iter().filter(|name| !is_leased(name)).take(wanted).cloned().collect();
+    let mut soonest: Vec<_> =
+        leased.iter().filter(|(worker, _)| instances.iter().any(|name| name == worker)).collect();
+    soonest.sort_by_key(|(_, until)| *until);
+    let next = soonest.iter().take(wanted - victims.len()).map(|(worker, _)| (*worker).to_owned());
+    let closing: BTreeSet<String> = victims.iter().cloned().chain(next).collect();
+    let allowed = current - u32::try_from(victims.len()).unwrap_or(current).min(current);
+    (allowed, Some(Closing::Named(closing)), victims)
+}

@@ -1,0 +1,281 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alfred_ops_core::{
+    EntropyExt as _, Error, ErrorKind, MemoryStateStore, Result, SeededEntropy, SimulatedClock,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::book::{Book, Closing, ordinal};
+use super::plan::{Reach, plan};
+use super::*;
+use crate::scaler::{Current, Limits, MemoryScaler, Observed, Outcome, Precondition, Scaler};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+fn book(leases: &[(&str, i64)]) -> Book {
+    let mut book = Book::default();
+    for (worker, until) in leases {
+        book.begin(worker, at(0), at(*until)).unwrap();
+    }
+    book
+}
+
+#[test]
+fn how_far_a_number_falls_depends_on_who_is_stopped() {
+    let names: Vec<String> = (0..5).map(|number| format!("a-{number}")).collect();
+    let allowed = |leases: &[(&str, i64)], reach| plan(&book(leases), 5, 2, reach).allowed;
+    let anybody = Reach::Anybody { pausing: false };
+    assert_eq!(allowed(&[], anybody), 2);
+    assert_eq!(allowed(&[("a-0", 9)], anybody), 5, "it may be anybody");
+    assert_eq!(allowed(&[("a-0", 9)], Reach::HighestOrdinals), 2);
+    assert_eq!(allowed(&[("a-3", 9)], Reach::HighestOrdinals), 4);
+    assert_eq!(allowed(&[("nobody", 9)], Reach::HighestOrdinals), 5);
+    assert_eq!(allowed(&[("a-4", 9), ("a-0", 9)], Reach::Chosen(&names)), 2);
+    let busy = [("a-0", 5), ("a-1", 9), ("a-2", 7), ("a-4", 8)];
+    let planned = plan(&book(&busy), 5, 2, Reach::Chosen(&names));
+    assert_eq!((planned.allowed, planned.victims), (4, vec!["a-3".to_owned()]));
+    assert_eq!((planned.held_by, planned.held_until), (4, Some(at(9))));
+    let closing = BTreeSet::from(["a-0", "a-2", "a-3"].map(str::to_owned));
+    assert_eq!(
+        planned.closing,
+        Some(Closing::Named(closing)),
+        "those that are free soonest begin nothing more"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_begins_works_and_ends_and_its_lease_with_it() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = DrainLeases::new(Arc::new(MemoryStateStore::new(clock.shared())), "drain/a", clock.shared());
+    let (worker, other) = (leases.worker("a-1"), leases.worker("a-2"));
+    let first = worker.begin(Duration::from_secs(60)).await.unwrap();
+    let second = worker.begin(Duration::from_secs(90)).await.unwrap();
+    let lost = other.begin(Duration::from_secs(30)).await.unwrap();
+    let held = async || leases.standing().await.unwrap().leases;
+    assert_eq!(held().await, [("a-1".to_owned(), at(90)), ("a-2".to_owned(), at(30))]);
+    first.end().await.unwrap();
+    assert!(second.extend(Duration::from_secs(120)).await.unwrap());
+    drop(lost);
+    clock.advance(Duration::from_secs(31));
+    assert_eq!(held().await, [("a-1".to_owned(), at(120))], "a deadline ends a lease");
+    second.end().await.unwrap();
+    assert_eq!(held().await, []);
+
+    let late = worker.begin(Duration::from_secs(1)).await.unwrap();
+    clock.advance(Duration::from_secs(2));
+    assert!(!late.extend(Duration::from_secs(60)).await.unwrap(), "what is over is not extended");
+}
+
+#[tokio::test]
+async fn an_instance_that_shuts_down_begins_nothing_more_and_waits() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = DrainLeases::new(Arc::new(MemoryStateStore::new(clock.shared())), "drain/a", clock.shared());
+    let worker = leases.worker("a-1");
+    let work = worker.begin(Duration::from_secs(60)).await.unwrap();
+    let shared = clock.shared();
+    let draining = worker.drain(Duration::from_secs(10), &shared);
+    let working = async {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let error = worker.begin(Duration::from_secs(1)).await.unwrap_err();
+        assert!(error.to_string().contains("shutting down"), "{error}");
+        work.end().await.unwrap();
+    };
+    let (left, ()) = tokio::join!(draining, working);
+    assert_eq!(left, 0);
+    assert_eq!(worker.drain(Duration::from_secs(10), &shared).await, 0);
+}
+
+/// A platform whose choice of victims is as bad as it may be.
+#[derive(Debug)]
+struct Platform {
+    fleet: Arc<Mutex<Fleet>>,
+    victims: Victims,
+    number: MemoryScaler,
+    /// What workers do while the number is on its way.
+    leases: DrainLeases,
+    random: SeededEntropy,
+}
+
+#[derive(Debug, Default)]
+struct Fleet {
+    instances: BTreeSet<String>,
+    /// What is worked on: a number, by whom, and until when they must not be stopped.
+    works: Vec<(u32, String, DateTime<Utc>)>,
+    chosen: Vec<String>,
+    now: DateTime<Utc>,
+    born: u32,
+    murdered: Vec<String>,
+}
+
+impl Fleet {
+    fn protected(&self, name: &str) -> bool {
+        self.works.iter().any(|(_, worker, until)| worker == name && *until > self.now)
+    }
+
+    fn set(&mut self, target: usize, victims: &Victims) {
+        while self.instances.len() > target {
+            let by_ordinal = self.instances.iter().max_by_key(|name| ordinal(name)).cloned();
+            let chosen = self.chosen.iter().find(|name| self.instances.contains(*name)).cloned();
+            let worst = self.instances.iter().find(|name| self.protected(name)).cloned();
+            let victim = match victims {
+                Victims::HighestOrdinals => by_ordinal,
+                Victims::Chosen(_) => chosen.or(worst),
+                _ => worst,
+            };
+            let victim = victim.or_else(|| self.instances.first().cloned()).unwrap();
+            if self.protected(&victim) {
+                self.murdered.push(victim.clone());
+            }
+            self.instances.remove(&victim);
+            self.works.retain(|(_, worker, _)| *worker != victim);
+        }
+        while self.instances.len() < target {
+            let next = match victims {
+                Victims::HighestOrdinals => u32::try_from(self.instances.len()).unwrap(),
+                _ => {
+                    self.born += 1;
+                    self.born
+                }
+            };
+            self.instances.insert(format!("a-{next}"));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Choice(Arc<Mutex<Fleet>>);
+
+#[async_trait]
+impl VictimChoice for Choice {
+    async fn instances(&self) -> Result<Vec<String>> {
+        Ok(self.0.lock().unwrap().instances.iter().cloned().collect())
+    }
+
+    async fn choose(&self, victims: &[String]) -> Result<()> {
+        self.0.lock().unwrap().chosen = victims.to_vec();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Scaler for Platform {
+    fn name(&self) -> &str {
+        "fleet"
+    }
+
+    fn limits(&self) -> Limits {
+        self.number.limits()
+    }
+
+    async fn current(&self) -> Result<Current> {
+        self.number.current().await
+    }
+
+    async fn observe(&self) -> Result<Observed> {
+        self.number.observe().await
+    }
+
+    async fn plan(&self, target: u32) -> Result<String> {
+        self.number.plan(target).await
+    }
+
+    async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
+        let outcome = self.number.scale(target, precondition).await?;
+        let names: Vec<String> = self.fleet.lock().unwrap().instances.iter().cloned().collect();
+        for name in names.into_iter().filter(|_| self.random.below(2) == 0) {
+            if let Ok(work) = self.leases.worker(&name).begin(Duration::from_secs(30)).await {
+                let mut fleet = self.fleet.lock().unwrap();
+                let until = fleet.now + TimeDelta::seconds(30);
+                fleet.works.push((u32::MAX, name, until));
+                // It is never heard of again.
+                drop(work);
+            }
+        }
+        self.fleet.lock().unwrap().set(usize::try_from(target).unwrap(), &self.victims);
+        Ok(outcome)
+    }
+}
+
+/// Plays one history: workers begin, end and die, the number goes up and down, and nobody who works is stopped.
+async fn play(seed: u64) {
+    let random = SeededEntropy::new(seed);
+    let clock = SimulatedClock::starting_at(at(0));
+    let fleet = Arc::new(Mutex::new(Fleet { now: at(0), ..Fleet::default() }));
+    let victims = match seed % 4 {
+        0 => Victims::Anybody,
+        1 => Victims::AnybodyAfterPause,
+        2 => Victims::HighestOrdinals,
+        _ => Victims::Chosen(Arc::new(Choice(Arc::clone(&fleet)))),
+    };
+    let leases = DrainLeases::new(Arc::new(MemoryStateStore::new(clock.shared())), "drain/a", clock.shared());
+    let platform = Platform {
+        fleet: Arc::clone(&fleet),
+        victims: victims.clone(),
+        number: MemoryScaler::new("fleet", 0),
+        leases: leases.clone(),
+        random: SeededEntropy::new(seed + 1),
+    };
+    let scaler = DrainingScaler::new(Arc::new(platform), leases.clone(), victims);
+    let scale = async |target: u32| -> std::result::Result<u32, Error> {
+        let current = scaler.current().await?;
+        Ok(scaler.scale(target, &current.precondition).await?.configured)
+    };
+    scale(4).await.unwrap();
+    let mut under_way: Vec<(u32, Work)> = Vec::new();
+    for step in 0..30 {
+        let names: Vec<String> = fleet.lock().unwrap().instances.iter().cloned().collect();
+        match random.below(6) {
+            0 | 1 if !names.is_empty() => {
+                let name = &names[usize::try_from(random.below(names.len() as u64)).unwrap()];
+                let allowed = Duration::from_secs(10 + random.below(60));
+                match leases.worker(name).begin(allowed).await {
+                    Ok(work) => {
+                        let until = clock.shared().now() + TimeDelta::from_std(allowed).unwrap();
+                        fleet.lock().unwrap().works.push((step, name.clone(), until));
+                        under_way.push((step, work));
+                    }
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
+                }
+            }
+            2 if !under_way.is_empty() => {
+                let place = usize::try_from(random.below(under_way.len() as u64)).unwrap();
+                let (number, work) = under_way.swap_remove(place);
+                if random.below(4) > 0 {
+                    work.end().await.unwrap();
+                }
+                fleet.lock().unwrap().works.retain(|(known, ..)| *known != number);
+            }
+            3 => {
+                let target = u32::try_from(random.below(8)).unwrap();
+                scale(target).await.unwrap();
+            }
+            _ => {
+                clock.advance(Duration::from_secs(random.below(20)));
+                fleet.lock().unwrap().now = clock.shared().now();
+            }
+        }
+        let murdered = fleet.lock().unwrap().murdered.clone();
+        assert!(murdered.is_empty(), "seed {seed}: {murdered:?} worked and were stopped");
+    }
+    // Whatever is left is over after the longest deadline, and the number then falls.
+    clock.advance(Duration::from_secs(80));
+    fleet.lock().unwrap().now = clock.shared().now();
+    assert_eq!(scale(0).await.unwrap(), 0, "seed {seed}");
+}
+
+/// CI plays 1,000 histories; `scripts/soak drain` plays 10,000.
+#[tokio::test]
+async fn nobody_who_works_is_stopped_and_whoever_may_go_goes() {
+    let runs: u64 =
+        std::env::var("ALFRED_OPS_DRAIN_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    for seed in 0..runs {
+        play(seed).await;
+    }
+}
