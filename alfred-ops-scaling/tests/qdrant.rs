@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use alfred_ops_core::{Clock, EntropyExt as _, ErrorKind, JobContext, SeededEntropy};
+use alfred_ops_core::{Clock, EntropyExt as _, ErrorKind, Job as _, JobContext, SeededEntropy};
 use alfred_ops_scaling::qdrant::{
     ClusterView, Collection, Goal, Limits, Peer, PeerId, QdrantCluster, QdrantOptions, QdrantReport,
-    ReplicaState, Shard, plan,
+    QdrantUpkeep, ReplicaState, Shard, plan,
 };
 use alfred_ops_scaling::testing::servers::{QdrantChaos, QdrantServer};
 use async_trait::async_trait;
@@ -116,6 +116,10 @@ async fn new_peers_get_their_share() {
     }
     assert_eq!(server.transfers_peak(), 2, "as many as allowed, no more");
     assert_eq!(run(&server, &Goal::Rebalance).await.unwrap(), 0, "nothing is left to do");
+    let cluster = QdrantCluster::new(options(&server, Limits::default())).unwrap();
+    let upkeep = QdrantUpkeep::new(cluster, Goal::Rebalance, Duration::from_secs(3600));
+    let report = upkeep.run(&context()).await.unwrap();
+    assert!(report.summary.starts_with("0 transfers started"), "{report:?}");
     server.stop().await;
 }
 

@@ -43,7 +43,7 @@ mod transfer;
 
 pub use action::{Action, Route};
 #[cfg(feature = "qdrant")]
-pub use cluster::{QdrantCluster, QdrantOptions, QdrantReport};
+pub use cluster::{QdrantCluster, QdrantOptions, QdrantReport, QdrantUpkeep};
 pub use cluster_view::{ClusterView, Collection, Peer, PeerId, PeerState, Shard};
 pub use goal::Goal;
 pub use limits::Limits;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
+use super::qdrant::QdrantCommand;
 use super::rules::RulesCommand;
 use super::simulate::SimulateArguments;
 
@@ -59,6 +60,11 @@ pub(super) enum Command {
     Migrations {
         #[command(subcommand)]
         command: MigrationsCommand,
+    },
+    /// Spread, empty and repair the peers of a Qdrant cluster.
+    Qdrant {
+        #[command(subcommand)]
+        command: QdrantCommand,
     },
     /// Play a load trace against scaling policies, to see what they would do.
     Simulate(SimulateArguments),

@@ -5,6 +5,7 @@ mod backup;
 mod keys;
 mod migrations;
 mod place;
+mod qdrant;
 mod repair;
 mod report;
 mod restore;
@@ -107,6 +108,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         }
         Command::Rules { command } => rules::run(command, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
+        Command::Qdrant { command } => qdrant::run(command, context, console).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
         Command::Key { command: KeyCommand::New } => Ok(keys::new(context)),
         Command::Key { command: KeyCommand::List } => keys::list(&place).await,
