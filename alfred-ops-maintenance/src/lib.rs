@@ -22,8 +22,13 @@
 //! - `postgres`: `Retention`, which carries the plan out.
 //! - `testing-servers`: what the tests need.
 
+mod chore;
 mod retention;
 
+pub use chore::{
+    Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
+    ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
+};
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
