@@ -1,36 +1,48 @@
 //! Routine care of the platform's database, as tasks that inspect, plan, apply and check.
 //!
-//! The first task is retention: old rows of `processed_msgs` are removed in small batches that hold no lock
-//! for long. What decides is a pure function, and a dry run prints its plan:
+//! A [`Chore`] looks, plans and works; a [`Caretaker`] runs it when it is due, its gates are open and nobody else works on
+//! its target, within a [`Budget`], and keeps its history. What decides is a pure function, and a dry run prints its plan:
 //!
 //! ```
-//! use alfred_ops_maintenance::{RetentionFacts, RetentionPolicy, plan_retention};
+//! use alfred_ops_maintenance::{RetentionFacts, RetentionPolicy, TableFacts, plan_retention};
 //! use chrono::{DateTime, TimeDelta};
 //!
 //! let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-//! let policy = RetentionPolicy::processed_msgs();
-//! let facts = RetentionFacts { oldest: Some(now - TimeDelta::hours(50)), rows_estimate: 12_000 };
-//! let plan = plan_retention(&facts, &policy, now);
+//! let mut table = TableFacts::default();
+//! table.column_type = Some("timestamp with time zone".to_owned());
+//! table.missing_rights = vec!["DELETE"];
+//! let mut facts = RetentionFacts::default();
+//! (facts.role, facts.table) = ("ops".to_owned(), Some(table));
+//! let plan = plan_retention(&facts, &RetentionPolicy::processed_msgs(), now);
 //! assert_eq!(
 //!     plan.to_string(),
-//!     "delete from \"public\".\"processed_msgs\" where \"processed_at\" < 2024-10-02 00:00:00 UTC, \
-//!      in batches of 2000 rows"
+//!     "nothing to delete\n\
+//!      obstacle: the role lacks rights; run GRANT DELETE ON \"public\".\"processed_msgs\" TO \"ops\"\n\
+//!      obstacle: no index is led by the column, and the table is not read as a whole; \
+//!      run CREATE INDEX CONCURRENTLY ON \"public\".\"processed_msgs\" (\"processed_at\")"
 //! );
 //! ```
 //!
+//! # Map
+//! - The model: [`Chore`], [`ChorePlan`], [`Caretaker`], [`Gate`], [`Cadence`], [`ChoreBook`] with pause, resume and abort.
+//! - Rows that are kept for a time: `Retention`, [`RetentionPolicy`], [`Throttle`].
+//!
 //! # Features
-//! - `postgres`: `Retention`, which carries the plan out.
+//! - `postgres`: the chores on Postgres, which carry the plans out.
 //! - `testing-servers`: what the tests need.
 
 mod chore;
+mod postgres;
 mod retention;
 
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
 };
+pub use postgres::TableName;
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
-    RetentionFacts, RetentionPlan, RetentionPolicy, RetentionReport, TableName, plan_retention,
+    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
+    RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
