@@ -26,6 +26,8 @@
 //! # Map
 //! - The model: [`Chore`], [`ChorePlan`], [`Caretaker`], [`Gate`], [`Cadence`], [`ChoreBook`] with pause, resume and abort.
 //! - Rows that are kept for a time: `Retention`, [`RetentionPolicy`], [`Throttle`].
+//! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
+//! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //!
 //! # Features
 //! - `postgres`: the chores on Postgres, which carry the plans out.
@@ -33,7 +35,9 @@
 
 mod chore;
 mod postgres;
+mod requeue;
 mod retention;
+mod vacuum;
 
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
@@ -41,8 +45,19 @@ pub use chore::{
 };
 pub use postgres::TableName;
 #[cfg(feature = "postgres")]
+pub use requeue::Requeue;
+pub use requeue::{
+    Heartbeat, RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, TaskColumns, plan_requeue,
+};
+#[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
+};
+#[cfg(feature = "postgres")]
+pub use vacuum::Vacuum;
+pub use vacuum::{
+    HorizonHolder, TableUpkeep, VacuumFacts, VacuumPlan, VacuumPolicy, VacuumReason, VacuumSkip, VacuumStep,
+    plan_vacuum,
 };

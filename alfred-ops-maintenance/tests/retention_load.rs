@@ -34,7 +34,7 @@ fn number(name: &str, default: u64) -> u64 {
 async fn filled(rows: u64) -> PostgresServer {
     let server = PostgresServer::builder_of(PostgresBinaries::of_version(17).unwrap())
         .setting("shared_buffers", "512MB")
-        .setting("max_wal_size", "8GB")
+        .setting("max_wal_size", "4GB")
         .start()
         .await
         .unwrap();
