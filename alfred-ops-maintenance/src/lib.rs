@@ -28,6 +28,7 @@
 //! - Rows that are kept for a time: `Retention`, [`RetentionPolicy`], [`Throttle`].
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
+//! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //!
 //! # Features
 //! - `postgres`: the chores on Postgres, which carry the plans out.
@@ -37,6 +38,7 @@ mod chore;
 mod postgres;
 mod requeue;
 mod retention;
+mod sessions;
 mod vacuum;
 
 pub use chore::{
@@ -54,6 +56,12 @@ pub use retention::Retention;
 pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
+};
+#[cfg(feature = "postgres")]
+pub use sessions::SessionCare;
+pub use sessions::{
+    SessionFacts, SessionPlan, SessionPolicy, SessionReason, SessionSkip, SessionState, SessionStep,
+    SessionView, plan_sessions,
 };
 #[cfg(feature = "postgres")]
 pub use vacuum::Vacuum;

@@ -205,9 +205,9 @@ impl Throttle {
     }
 }
 
-/// A share outside of what makes sense is brought back into it.
+/// A share outside of what makes sense is brought back into it; what is no number is the smallest.
 fn share_max(policy: &ThrottlePolicy) -> f64 {
-    policy.share_max.min(1.0).max(SHARE_MIN)
+    if policy.share_max.is_nan() { SHARE_MIN } else { policy.share_max.clamp(SHARE_MIN, 1.0) }
 }
 
 #[cfg(test)]
