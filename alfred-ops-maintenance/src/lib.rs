@@ -29,12 +29,14 @@
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
+//! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
 //! - `postgres`: the chores on Postgres, which carry the plans out.
 //! - `testing-servers`: what the tests need.
 
 mod chore;
+mod indexes;
 mod postgres;
 mod requeue;
 mod retention;
@@ -45,6 +47,9 @@ pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
 };
+#[cfg(feature = "postgres")]
+pub use indexes::IndexCare;
+pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
 pub use postgres::TableName;
 #[cfg(feature = "postgres")]
 pub use requeue::Requeue;
