@@ -23,6 +23,26 @@ const EVERY: Duration = Duration::from_secs(3600);
 ///
 /// The role needs SELECT, UPDATE (for the row locks) and DELETE on the table; to drop partitions it has to own them.
 /// Nothing but the table is the state of a run, so it may be killed at any moment. Hosts that run it at once do no harm.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use alfred_ops_core::{MemoryStateStore, Metrics, PostgresOptions, Result, Supervisor};
+/// use alfred_ops_maintenance::{ClosureGate, Retention, RetentionPolicy};
+///
+/// # fn main() -> Result<()> {
+/// let (state, metrics) = (Arc::new(MemoryStateStore::default()), Metrics::new());
+/// let server = PostgresOptions::new("db.internal", "ops");
+/// let retention = Retention::new(server, RetentionPolicy::processed_msgs())
+///     .caretaker(state.clone())
+///     .gate(ClosureGate::new("pages", || async { Ok(None) })) // Or why not now.
+///     .metrics(&metrics)
+///     .build()?;
+/// // `retention.plan(&JobContext::system())` is the dry run.
+/// let ops = Supervisor::builder(state).job(retention).build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Retention {
     server: PostgresOptions,
