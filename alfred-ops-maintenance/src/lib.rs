@@ -1,37 +1,82 @@
 //! Routine care of the platform's database, as tasks that inspect, plan, apply and check.
 //!
-//! The first task is retention: old rows of `processed_msgs` are removed in small batches that hold no lock
-//! for long. What decides is a pure function, and a dry run prints its plan:
+//! A [`Chore`] looks, plans and works; a [`Caretaker`] runs it when it is due, its gates are open and nobody else works on
+//! its target, within a [`Budget`], and keeps its history. What decides is a pure function, and a dry run prints its plan:
 //!
 //! ```
-//! use alfred_ops_maintenance::{RetentionFacts, RetentionPolicy, plan_retention};
+//! use alfred_ops_maintenance::{RetentionFacts, RetentionPolicy, TableFacts, plan_retention};
 //! use chrono::{DateTime, TimeDelta};
 //!
 //! let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-//! let policy = RetentionPolicy::processed_msgs();
-//! let facts = RetentionFacts { oldest: Some(now - TimeDelta::hours(50)), rows_estimate: 12_000 };
-//! let plan = plan_retention(&facts, &policy, now);
+//! let mut table = TableFacts::default();
+//! table.column_type = Some("timestamp with time zone".to_owned());
+//! table.missing_rights = vec!["DELETE"];
+//! let mut facts = RetentionFacts::default();
+//! (facts.role, facts.table) = ("ops".to_owned(), Some(table));
+//! let plan = plan_retention(&facts, &RetentionPolicy::processed_msgs(), now);
 //! assert_eq!(
 //!     plan.to_string(),
-//!     "delete from \"public\".\"processed_msgs\" where \"processed_at\" < 2024-10-02 00:00:00 UTC, \
-//!      in batches of 2000 rows"
+//!     "nothing to delete\n\
+//!      obstacle: the role lacks rights; run GRANT DELETE ON \"public\".\"processed_msgs\" TO \"ops\"\n\
+//!      obstacle: no index is led by the column, and the table is not read as a whole; \
+//!      run CREATE INDEX CONCURRENTLY ON \"public\".\"processed_msgs\" (\"processed_at\")"
 //! );
 //! ```
 //!
+//! # Map
+//! - The model: [`Chore`], [`ChorePlan`], [`Caretaker`], [`Gate`], [`Cadence`], [`ChoreBook`] with pause, resume and abort.
+//! - Rows that are kept for a time: `Retention`, [`RetentionPolicy`], [`Throttle`].
+//! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
+//! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
+//! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
+//! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
+//!
 //! # Features
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
-//! - `postgres`: `Retention`, which carries the plan out, and `MigrationRunner`.
+//! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
+mod chore;
+mod indexes;
 mod migration;
+mod postgres;
+mod requeue;
 mod retention;
+mod sessions;
+mod vacuum;
 
+pub use chore::{
+    Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
+    ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
+};
+#[cfg(feature = "postgres")]
+pub use indexes::IndexCare;
+pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
 #[cfg(feature = "migration-lint")]
-pub use migration::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
+pub use migration::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 #[cfg(feature = "postgres")]
 pub use migration::{MigrationPlan, MigrationReport, MigrationRunner};
+pub use postgres::TableName;
+#[cfg(feature = "postgres")]
+pub use requeue::Requeue;
+pub use requeue::{
+    Heartbeat, RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, TaskColumns, plan_requeue,
+};
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
-    RetentionFacts, RetentionPlan, RetentionPolicy, RetentionReport, TableName, plan_retention,
+    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
+    RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
+};
+#[cfg(feature = "postgres")]
+pub use sessions::SessionCare;
+pub use sessions::{
+    SessionFacts, SessionPlan, SessionPolicy, SessionReason, SessionSkip, SessionState, SessionStep,
+    SessionView, plan_sessions,
+};
+#[cfg(feature = "postgres")]
+pub use vacuum::Vacuum;
+pub use vacuum::{
+    HorizonHolder, TableUpkeep, VacuumFacts, VacuumPlan, VacuumPolicy, VacuumReason, VacuumSkip, VacuumStep,
+    plan_vacuum,
 };

@@ -1,105 +1,237 @@
-//! Retention on a real Postgres.
+//! Retention on real Postgres servers.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod postgres;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::testing::servers::PostgresServer;
-use alfred_ops_core::{ErrorKind, JobContext, SimulatedClock};
-use alfred_ops_maintenance::{Retention, RetentionPlan, RetentionPolicy};
-use chrono::{DateTime, Utc};
+use alfred_ops_core::{ErrorKind, JobContext, MemoryStateStore};
+use alfred_ops_maintenance::{
+    Budget, Caretaker, ChoreOutcome, ChorePlan as _, ChoreRecord, Retention, RetentionPolicy, RetentionWork,
+};
+use postgres::{VERSIONS, server};
 
-const SCHEMA: &str = "CREATE TABLE processed_msgs (message_id text PRIMARY KEY, \
-    processed_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON processed_msgs (processed_at)";
+const TABLE: &str = "CREATE TABLE processed_msgs (message_id text PRIMARY KEY, \
+    processed_at timestamptz NOT NULL DEFAULT now())";
+const INDEX: &str = "CREATE INDEX by_age ON processed_msgs (processed_at)";
+/// Of one message a minute 48 hours hold 2,880, and no test takes half a minute.
+const EXPIRED: u64 = 6_000 - 2_880 - 1;
 
-async fn server() -> PostgresServer {
-    let server =
-        PostgresServer::builder().unwrap().setting("max_prepared_transactions", "2").start().await.unwrap();
-    server.psql(SCHEMA).unwrap();
+/// One message a minute, 6,000 minutes back, in this order.
+fn fill(server: &PostgresServer, order: &str) {
     server
-}
-
-/// One message a minute, the last at this time, 100 hours back.
-fn filled_until(server: &PostgresServer) -> DateTime<Utc> {
-    server
-        .psql(
-            "INSERT INTO processed_msgs SELECT g, timestamptz '2026-01-10 00:00:00+00' - g * interval '1 minute' \
-             FROM generate_series(0, 5999) g",
-        )
+        .psql(&format!(
+            "{TABLE}; INSERT INTO processed_msgs SELECT g, now() - g * interval '1 minute' + interval '30 s' \
+             FROM generate_series(0, 5999) g ORDER BY {order}"
+        ))
         .unwrap();
-    "2026-01-10T00:00:00Z".parse().unwrap()
 }
 
 fn policy() -> RetentionPolicy {
-    RetentionPolicy::processed_msgs().with_pause(Duration::ZERO).with_batch_rows(500).unwrap()
+    RetentionPolicy::processed_msgs().with_batch_rows(500).unwrap()
 }
 
-fn context_at(now: DateTime<Utc>) -> JobContext {
-    JobContext::system().with_clock(Arc::new(SimulatedClock::starting_at(now)))
+fn caretaker(server: &PostgresServer) -> Caretaker<Retention> {
+    let store = Arc::new(MemoryStateStore::default());
+    // Servers of tests share their processors with other tests.
+    let budget = Budget::default().with_lock(Duration::from_secs(5));
+    Retention::new(server.options(), policy()).caretaker(store).budget(budget).build().unwrap()
+}
+
+async fn run(caretaker: &Caretaker<Retention>) -> ChoreRecord {
+    caretaker.run(&JobContext::system()).await.unwrap().record().unwrap().clone()
+}
+
+fn count(server: &PostgresServer) -> String {
+    server.psql("SELECT count(*) || ' ' || count(*) FILTER (WHERE processed_at < now() - interval '48 h') FROM processed_msgs").unwrap()
 }
 
 #[tokio::test]
-async fn exactly_the_expired_rows_go() {
-    let server = server().await;
-    let context = context_at(filled_until(&server));
-    server.psql("UPDATE processed_msgs SET processed_at = '-infinity' WHERE message_id = '5999'").unwrap();
-    let retention = Retention::new(server.options(), policy());
-    let plan = retention.plan(&context).await.unwrap();
-    assert!(matches!(plan, RetentionPlan::Delete { .. }), "{plan}");
-    assert_eq!(server.psql("SELECT count(*) FROM processed_msgs").unwrap(), "6000", "a plan changes nothing");
+async fn exactly_the_expired_rows_go_along_the_index_and_by_blocks() {
+    for version in VERSIONS {
+        for (order, by_blocks) in [("random()", false), ("g DESC", true)] {
+            let server = server(version).await;
+            fill(&server, order);
+            server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
+            server.psql("UPDATE processed_msgs SET processed_at = '-infinity' WHERE message_id IN ('5998', '5999')").unwrap();
+            let caretaker = caretaker(&server);
+            let plan = caretaker.plan(&JobContext::system()).await.unwrap();
+            let matches = match &plan.work {
+                RetentionWork::DeleteByBlocks { .. } => by_blocks,
+                RetentionWork::DeleteAlongIndex { .. } => !by_blocks,
+                _ => false,
+            };
+            assert!(matches, "{version}: {plan}");
+            assert!(count(&server).starts_with("6000 "), "a plan changes nothing");
 
-    let report = retention.run(&context).await.unwrap();
-    // 48 hours hold 2,881 messages, the one that is exactly 48 hours old included.
-    assert_eq!((report.rows, report.rows_left), (6000 - 2881, 0));
-    assert_eq!(report.batches, 7);
-    assert_eq!(
+            let record = run(&caretaker).await;
+            assert_eq!(
+                (record.outcome, record.figures.work),
+                (ChoreOutcome::Finished, EXPIRED),
+                "{version}: {plan}"
+            );
+            assert!(record.figures.steps > 3, "{version}: {} steps", record.figures.steps);
+            assert_eq!(count(&server), "2881 0");
+            let again = run(&caretaker).await;
+            assert_eq!((again.outcome, again.figures.work), (ChoreOutcome::Finished, 0));
+            assert!(again.plan.starts_with("nothing to delete: the oldest row is of"), "{}", again.plan);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_somebody_holds_stay_and_are_told() {
+    for order in ["random()", "g DESC"] {
+        let server = server(17).await;
+        fill(&server, order);
+        server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
         server
-            .psql("SELECT count(*) || ' ' || min(processed_at AT TIME ZONE 'utc') FROM processed_msgs")
-            .unwrap(),
-        "2881 2026-01-08 00:00:00"
-    );
-    let again = retention.run(&context).await.unwrap();
-    assert_eq!(again.rows, 0);
-    assert!(again.plan.to_string().starts_with("nothing to delete"), "{}", again.plan);
+            .psql("BEGIN; DELETE FROM processed_msgs WHERE message_id IN ('5000', '5001'); PREPARE TRANSACTION 'held'")
+            .unwrap();
+        let caretaker = caretaker(&server);
+        let record = run(&caretaker).await;
+        assert_eq!(record.figures.work, EXPIRED - 2, "{order}: {record:?}");
+        assert!(
+            matches!(&record.outcome, ChoreOutcome::Ineffective { reason } if reason.contains("delete from")),
+            "{record}"
+        );
+        server.psql("ROLLBACK PREPARED 'held'").unwrap();
+        assert_eq!(run(&caretaker).await.figures.work, 2);
+    }
 }
 
 #[tokio::test]
-async fn rows_that_somebody_holds_stay_for_the_next_run() {
-    let server = server().await;
-    let context = context_at(filled_until(&server));
-    // A prepared transaction holds its locks without a session.
+async fn a_held_snapshot_keeps_nothing_from_going_and_a_killed_run_goes_on() {
+    let server = server(15).await;
+    fill(&server, "random()");
+    server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
+    // A snapshot of a prepared transaction is not held, its transaction id is: nothing that dies now is cleaned up.
     server
-        .psql("BEGIN; DELETE FROM processed_msgs WHERE message_id IN ('5000', '5001'); PREPARE TRANSACTION 'held'")
+        .psql("CREATE TABLE other (); BEGIN; INSERT INTO other DEFAULT VALUES; PREPARE TRANSACTION 'old'")
         .unwrap();
-    let report = Retention::new(server.options(), policy()).run(&context).await.unwrap();
-    assert_eq!((report.rows, report.rows_left), (6000 - 2881 - 2, 2));
+    let caretaker = caretaker(&server);
+    {
+        let context = JobContext::system();
+        let mut run = std::pin::pin!(caretaker.run(&context));
+        let done = std::future::poll_fn(|task| {
+            if run.as_mut().poll(task).is_ready() || count(&server) != format!("6000 {EXPIRED}") {
+                return std::task::Poll::Ready(());
+            }
+            std::task::Poll::Pending
+        });
+        done.await;
+        // Dropped in the middle of a batch, as a kill would have it.
+    }
+    let before = count(&server);
+    let rest: u64 = before.split_once(' ').unwrap().1.parse().unwrap();
+    assert!(rest > 0 && rest < EXPIRED, "{before}");
+    let other = Retention::new(server.options(), policy());
+    let other = other.caretaker(Arc::new(MemoryStateStore::default())).build().unwrap();
+    let record = run(&other).await;
+    assert_eq!(record.outcome, ChoreOutcome::Finished, "{record:?}");
+    assert!(record.figures.work <= rest, "what the dropped run had begun may have been done");
+    assert_eq!(count(&server), "2881 0");
 }
 
 #[tokio::test]
-async fn a_cancelled_run_stops_between_batches() {
-    let server = server().await;
-    let context = context_at(filled_until(&server));
-    context.cancel.cancel();
-    let report = Retention::new(server.options(), policy()).run(&context).await.unwrap();
-    assert!(report.stopped_early);
-    assert_eq!(report.rows, 0);
+async fn partitions_are_detached_and_dropped_also_after_a_kill_between_the_two() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server
+            .psql(
+                "CREATE TABLE processed_msgs (message_id text, processed_at timestamptz NOT NULL) PARTITION BY RANGE (processed_at); \
+                 DO $$ BEGIN FOR d IN 0..5 LOOP EXECUTE format('CREATE TABLE day_%s PARTITION OF processed_msgs \
+                 FOR VALUES FROM (%L) TO (%L)', d, current_date - d, current_date - d + 1); END LOOP; END $$; \
+                 INSERT INTO processed_msgs SELECT g, current_date - g % 6 FROM generate_series(1, 600) g; \
+                 ANALYZE processed_msgs, day_5",
+            )
+            .unwrap();
+        let caretaker = caretaker(&server);
+        let plan = caretaker.plan(&JobContext::system()).await.unwrap();
+        assert_eq!(plan.to_string().matches("detach and drop partition").count(), 3, "{version}: {plan}");
+        // As a run leaves it that is killed after the detachment; a table that somebody else detached stays.
+        server
+            .psql("COMMENT ON TABLE day_5 IS 'alfred-ops: expired partition of \"public\".\"processed_msgs\", to be dropped'")
+            .unwrap();
+        server.psql("ALTER TABLE processed_msgs DETACH PARTITION day_5 CONCURRENTLY").unwrap();
+        server.psql("ALTER TABLE processed_msgs DETACH PARTITION day_4 CONCURRENTLY").unwrap();
+        let record = run(&caretaker).await;
+        assert_eq!(record.outcome, ChoreOutcome::Finished, "{version}: {record:?}");
+        assert!(
+            record.plan.contains("drop \"public\".\"day_5\", which an earlier run detached"),
+            "{}",
+            record.plan
+        );
+        assert_eq!(
+            server
+                .psql("SELECT string_agg(relname, ' ' ORDER BY 1) FROM pg_class WHERE relname LIKE 'day_%'")
+                .unwrap(),
+            "day_0 day_1 day_2 day_4"
+        );
+    }
 }
 
 #[tokio::test]
-async fn mistakes_are_named() {
-    let server = PostgresServer::builder().unwrap().start().await.unwrap();
-    let context = JobContext::system();
-    let error = Retention::new(server.options(), policy()).run(&context).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("\"public\".\"processed_msgs\" at postgres://"), "{error}");
+async fn what_is_in_the_way_is_told_with_its_remedy() {
+    let server = server(17).await;
+    let caretaker = caretaker(&server);
+    let told = |record: ChoreRecord, part: &str| match record.outcome {
+        ChoreOutcome::Ineffective { reason } => assert!(reason.contains(part), "{part} in {reason}"),
+        other => panic!("{part}: {other}"),
+    };
+    told(run(&caretaker).await, "there is no table \"public\".\"processed_msgs\"");
     server.psql("CREATE TABLE processed_msgs (message_id text)").unwrap();
-    let error = Retention::new(server.options(), policy()).run(&context).await.unwrap_err();
-    assert!(error.to_string().contains("no column \"processed_at\""), "{error}");
-    server.psql("DROP TABLE processed_msgs; CREATE ROLE guest LOGIN").unwrap();
-    server.psql(SCHEMA).unwrap();
-    let guest = server.options().with_user("guest", None);
-    let error = Retention::new(guest, policy()).run(&context).await.unwrap_err();
-    assert!(error.to_string().contains("grant SELECT, UPDATE and DELETE"), "{error}");
+    told(run(&caretaker).await, "there is no column \"processed_at\"");
+    server.psql("DROP TABLE processed_msgs").unwrap();
+    fill(&server, "g");
+    let scans =
+        || server.psql("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'processed_msgs'").unwrap();
+    let before = scans();
+    told(
+        run(&caretaker).await,
+        "run CREATE INDEX CONCURRENTLY ON \"public\".\"processed_msgs\" (\"processed_at\")",
+    );
+    assert_eq!(scans(), before, "the table is not read as a whole");
+    server
+        .psql(&format!("{INDEX}; CREATE ROLE guest LOGIN; GRANT SELECT ON processed_msgs TO guest"))
+        .unwrap();
+    let guest = Retention::new(server.options().with_user("guest", None), policy())
+        .caretaker(Arc::new(MemoryStateStore::default()))
+        .build()
+        .unwrap();
+    told(run(&guest).await, "run GRANT UPDATE, DELETE ON \"public\".\"processed_msgs\" TO \"guest\"");
+    server.psql("GRANT UPDATE, DELETE ON processed_msgs TO guest").unwrap();
+    assert_eq!(run(&guest).await.figures.work, EXPIRED);
+    let nobody = Retention::new(server.options().with_user("nobody", None), policy())
+        .caretaker(Arc::new(MemoryStateStore::default()))
+        .build()
+        .unwrap();
+    let error = nobody.run(&JobContext::system()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let plan = guest.plan(&JobContext::system()).await.unwrap();
+    assert!(plan.is_empty() && plan.obstacles().is_empty(), "{plan}");
     assert!(policy().with_batch_rows(0).unwrap_err().to_string().contains("batch_rows: 0"));
+}
+
+#[tokio::test]
+async fn a_table_that_vanishes_in_the_middle_is_an_answer() {
+    let server = server(18).await;
+    fill(&server, "random()");
+    server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
+    let options = server.options();
+    let dropped = std::sync::atomic::AtomicBool::new(false);
+    // The canary is asked before the first batch.
+    let retention = Retention::new(options, policy()).with_canary(move || {
+        if !dropped.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            server.psql("DROP TABLE processed_msgs").unwrap();
+        }
+        Some(Duration::from_millis(1))
+    });
+    let caretaker = retention.caretaker(Arc::new(MemoryStateStore::default())).build().unwrap();
+    let record = run(&caretaker).await;
+    assert_eq!(record.figures.notes, ["the table vanished in the middle of the run"]);
+    assert!(record.outcome.to_string().contains("there is no table"), "{record}");
 }

@@ -6,6 +6,6 @@ mod lint;
 mod runner;
 
 #[cfg(feature = "migration-lint")]
-pub use lint::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
+pub use lint::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 #[cfg(feature = "postgres")]
 pub use runner::{MigrationPlan, MigrationReport, MigrationRunner};

@@ -1,15 +1,26 @@
 //! Rows that are kept for a time.
 
+#[cfg(feature = "postgres")]
+mod deletion;
+mod facts;
+#[cfg(feature = "postgres")]
+mod look;
+mod obstacle;
+#[cfg(feature = "postgres")]
+mod partitions;
 mod plan;
 mod policy;
-mod report;
-mod table_name;
 #[cfg(feature = "postgres")]
-mod task;
+#[expect(clippy::module_inception, reason = "one main type per file, named after it")]
+mod retention;
+mod throttle;
+#[cfg(feature = "postgres")]
+mod vitals;
 
-pub use plan::{RetentionFacts, RetentionPlan, plan_retention};
+pub use facts::{ExpiredPartition, PartitionState, RetentionFacts, TableFacts};
+pub use obstacle::RetentionObstacle;
+pub use plan::{RetentionPlan, RetentionWork, plan_retention};
 pub use policy::RetentionPolicy;
-pub use report::RetentionReport;
-pub use table_name::TableName;
 #[cfg(feature = "postgres")]
-pub use task::Retention;
+pub use retention::Retention;
+pub use throttle::{Pace, Pulse, Throttle, ThrottlePolicy, Trouble};

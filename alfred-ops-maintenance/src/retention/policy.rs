@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::TableName;
-use super::table_name::check_identifier;
+use super::ThrottlePolicy;
+use crate::TableName;
+use crate::postgres::check_identifier;
 
 /// The largest batch: more rows hold their locks too long.
 const BATCH_ROWS_MAX: u32 = 100_000;
 
 /// Which rows are kept, and how gently the others go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RetentionPolicy {
     /// The table.
@@ -20,21 +22,21 @@ pub struct RetentionPolicy {
     pub column: String,
     /// Younger rows are kept.
     pub keep: Duration,
-    /// Rows removed by one statement.
+    /// Rows removed by one statement, at most: how many it is follows from how long they take.
     pub batch_rows: u32,
-    /// The rest between two batches, for the application and autovacuum.
-    pub pause: Duration,
+    /// When to be slower.
+    pub throttle: ThrottlePolicy,
 }
 
 impl RetentionPolicy {
-    /// Keeps rows of `table` for `keep`, by `column`; 2,000 rows at once, 20 ms apart.
+    /// Keeps rows of `table` for `keep`, by `column`; at most 20,000 rows at once.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a column that is no identifier.
     pub fn new(table: TableName, column: impl Into<String>, keep: Duration) -> Result<Self> {
         let column = column.into();
         check_identifier("column", &column)?;
-        Ok(Self { table, column, keep, batch_rows: 2_000, pause: Duration::from_millis(20) })
+        Ok(Self { table, column, keep, batch_rows: 20_000, throttle: ThrottlePolicy::default() })
     }
 
     /// The brief's rule: `processed_msgs` are kept for 48 hours by `processed_at`.
@@ -61,10 +63,17 @@ impl RetentionPolicy {
         Ok(self)
     }
 
-    /// Another rest between batches.
+    /// Slower at other times.
     #[must_use]
-    pub fn with_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
+    pub fn with_throttle(mut self, throttle: ThrottlePolicy) -> Self {
+        self.throttle = throttle;
         self
+    }
+
+    /// Rows before this time go. A span too long to subtract keeps everything.
+    #[must_use]
+    pub fn cutoff(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let keep = TimeDelta::from_std(self.keep).ok();
+        keep.and_then(|keep| now.checked_sub_signed(keep)).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 }

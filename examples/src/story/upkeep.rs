@@ -1,9 +1,9 @@
 //! Old messages go.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use alfred_ops_core::{JobContext, PostgresOptions, Result};
-use alfred_ops_maintenance::{Retention, RetentionPolicy};
+use alfred_ops_core::{JobContext, MemoryStateStore, PostgresOptions, Result};
+use alfred_ops_maintenance::{ChoreOutcome, Retention, RetentionPolicy};
 
 use crate::console::Console;
 use crate::platform::Database;
@@ -21,20 +21,25 @@ pub async fn upkeep(
     proofs: &mut Proofs,
 ) -> Result<()> {
     console.chapter("Upkeep");
-    let policy = RetentionPolicy::processed_msgs().with_pause(Duration::from_millis(1));
-    let retention = Retention::new(server.clone(), policy);
+    let retention = Retention::new(server.clone(), RetentionPolicy::processed_msgs())
+        .caretaker(Arc::new(MemoryStateStore::default()))
+        .build()?;
     console.step(&format!("plan: {}", retention.plan(context).await?));
     let young: i64 = database
         .value("SELECT count(*) FROM processed_msgs WHERE processed_at >= now() - interval '48 hours'")
         .await?;
-    let report = retention.run(context).await?;
+    let run = retention.run(context).await?;
+    console.step(&run.to_string());
+    let (work, steps, all) = run.record().map_or((0, 0, false), |record| {
+        (record.figures.work, record.figures.steps, record.outcome == ChoreOutcome::Finished)
+    });
     let left: i64 = database.value("SELECT count(*) FROM processed_msgs").await?;
     proofs.add(
         "expired messages removed",
-        format!("{} rows in {} batches", report.rows, report.batches),
+        format!("{work} rows in {steps} steps"),
         format!("{left} left, of {young} younger than 48 hours"),
         // Some age over the line between the two counts.
-        report.rows > 0 && report.rows_left == 0 && left <= young && left > young - 1000,
+        work > 0 && all && left <= young && left > young - 1000,
     );
     Ok(())
 }

@@ -6,7 +6,7 @@ use squawk_linter::{Linter, Rule};
 use squawk_syntax::SourceFile;
 
 use super::statement::Statement;
-use super::{MigrationFinding, MigrationRisk, TableFacts, advice, dangers, type_change};
+use super::{MigratedTable, MigrationFinding, MigrationRisk, advice, dangers, type_change};
 
 /// How sqlx' migrator is told to leave the transaction out.
 const NO_TRANSACTION: &str = "-- no-transaction";
@@ -16,7 +16,7 @@ const SERVER: u16 = 15;
 ///
 /// What it looks at is one file at a time, the way a migrator runs it: within a transaction, unless the file begins with
 /// `-- no-transaction`. A table that the file itself creates is nobody else's yet, and may be changed at will. With
-/// [facts](TableFacts) of the tables it is silent on what takes no time: on small tables, and on types that only become wider.
+/// [facts](MigratedTable) of the tables it is silent on what takes no time: on small tables, and on types that only become wider.
 ///
 /// Most rules are those of the crate `squawk-linter`; matters of taste are left out. A comment `-- squawk-ignore RULE` before
 /// a statement, with the linter's own names, is honoured.
@@ -35,7 +35,7 @@ const SERVER: u16 = 15;
 pub struct MigrationLint {
     server: u16,
     in_transaction: bool,
-    tables: BTreeMap<String, TableFacts>,
+    tables: BTreeMap<String, MigratedTable>,
 }
 
 impl Default for MigrationLint {
@@ -67,7 +67,7 @@ impl MigrationLint {
 
     /// Tells what a table is like, by its name without the schema.
     #[must_use]
-    pub fn with_table(mut self, name: impl Into<String>, facts: TableFacts) -> Self {
+    pub fn with_table(mut self, name: impl Into<String>, facts: MigratedTable) -> Self {
         self.tables.insert(name.into(), facts);
         self
     }
@@ -171,7 +171,7 @@ impl MigrationLint {
         {
             return None;
         }
-        let is_small = facts.is_some_and(TableFacts::is_small);
+        let is_small = facts.is_some_and(MigratedTable::is_small);
         Some(if is_small && risk == MigrationRisk::Blocks { MigrationRisk::Notice } else { risk })
     }
 }

@@ -3,13 +3,13 @@
 mod advice;
 mod dangers;
 mod finding;
+mod migrated_table;
 mod migration_lint;
 mod statement;
-mod table_facts;
 #[cfg(test)]
 mod tests;
 mod type_change;
 
 pub use finding::{MigrationFinding, MigrationRisk};
+pub use migrated_table::MigratedTable;
 pub use migration_lint::MigrationLint;
-pub use table_facts::TableFacts;

@@ -48,9 +48,9 @@ fn what_is_not_dangerous_is_left_alone() {
 
 #[test]
 fn what_is_known_of_tables_counts() {
-    let facts = TableFacts::new(20 << 30).with_column("name", "character varying(20)");
+    let facts = MigratedTable::new(20 << 30).with_column("name", "character varying(20)");
     let lint =
-        MigrationLint::new().with_table("tasks", facts).with_table("settings", TableFacts::new(64 << 10));
+        MigrationLint::new().with_table("tasks", facts).with_table("settings", MigratedTable::new(64 << 10));
     let risks = |sql: &str| -> Vec<(&str, MigrationRisk)> {
         lint.check("case", sql).iter().map(|finding| (finding.rule, finding.risk)).collect()
     };

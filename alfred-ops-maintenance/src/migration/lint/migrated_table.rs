@@ -7,14 +7,14 @@ const SMALL_BYTES: u64 = 8 << 20;
 
 /// What is known of a table that a migration changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TableFacts {
+pub struct MigratedTable {
     /// Its size with indexes, as `pg_total_relation_size` has it.
     pub bytes: u64,
     /// The types of its columns by name, as `format_type` writes them.
     pub columns: BTreeMap<String, String>,
 }
 
-impl TableFacts {
+impl MigratedTable {
     /// A table of so many bytes.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {

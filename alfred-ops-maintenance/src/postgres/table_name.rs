@@ -27,6 +27,26 @@ impl FromStr for TableName {
     }
 }
 
+impl TableName {
+    /// The schema, as the catalog has it.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// The table, as the catalog has it.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// A name that the catalog gave.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_catalog(schema: String, table: String) -> Self {
+        Self { schema, table }
+    }
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", quoted(&self.schema), quoted(&self.table))
@@ -34,15 +54,15 @@ impl fmt::Display for TableName {
 }
 
 /// An identifier as it stands in SQL.
-pub(super) fn quoted(identifier: &str) -> String {
+pub(crate) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-pub(super) fn check_identifier(field: &'static str, identifier: &str) -> Result<(), Error> {
+pub(crate) fn check_identifier(field: &'static str, identifier: &str) -> Result<(), Error> {
     if identifier.is_empty() || identifier.len() > IDENTIFIER_BYTES_MAX || identifier.contains(['\0', '.']) {
         return Err(Error::new(
             ErrorKind::InvalidInput,
-            "read retention policy",
+            "read policy",
             format!("{field}: {identifier:?} is no identifier"),
         )
         .with_remedy("write schema.table, each of 1 to 63 bytes"));

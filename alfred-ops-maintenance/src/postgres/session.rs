@@ -1,0 +1,79 @@
+//! A connection of a chore.
+
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, PostgresOptions, Result};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+
+/// A connection of a chore, with what its errors say it was about.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) connection: PgConnection,
+    about: String,
+}
+
+impl Session {
+    /// Opens a connection whose statements end after `statement`, or after waiting for a lock for `lock`.
+    pub(crate) async fn open(
+        server: &PostgresOptions,
+        about: &str,
+        statement: Duration,
+        lock: Duration,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let about = format!("{about} at {server}");
+        // Not as a source: the driver's error may quote the URL.
+        let options: PgConnectOptions = server.to_url().expose().parse().map_err(|_| {
+            Error::new(ErrorKind::InvalidInput, "connect", "the driver refuses the options")
+                .with_target(about.clone())
+        })?;
+        // Zero would mean no limit.
+        let millis = |limit: Duration| limit.as_millis().max(1).to_string();
+        let options = options
+            .options([("lock_timeout", millis(lock)), ("statement_timeout", millis(statement))])
+            .options(settings.iter().copied())
+            .disable_statement_logging();
+        match PgConnection::connect_with(&options).await {
+            Ok(connection) => Ok(Self { connection, about }),
+            Err(source) => Err(failed("connect", &about, source)),
+        }
+    }
+
+    /// An error of the server, in the words of this workspace.
+    pub(crate) fn failed(&self, operation: &'static str, source: sqlx::Error) -> Error {
+        failed(operation, &self.about, source)
+    }
+}
+
+/// The server's SQLSTATE, if it is an error of the server.
+pub(crate) fn code_of(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// Text as a part of the name of a chore or a target.
+pub(crate) fn label(text: &str) -> String {
+    text.chars()
+        .map(|character| if character.is_ascii_graphic() && character != '/' { character } else { '_' })
+        .collect()
+}
+
+fn failed(operation: &'static str, about: &str, source: sqlx::Error) -> Error {
+    let code = code_of(&source);
+    let (kind, what) = match code.as_deref() {
+        Some("42P01") => (ErrorKind::NotFound, "there is no such table".to_owned()),
+        Some("42703") => (ErrorKind::NotFound, "there is no such column".to_owned()),
+        Some("42501") => (ErrorKind::PermissionDenied, "the role may not do that".to_owned()),
+        Some("28P01" | "28000") => (ErrorKind::PermissionDenied, "the login was refused".to_owned()),
+        Some("55P03" | "57014") => (ErrorKind::Unavailable, "it is too busy".to_owned()),
+        Some("23503") => (ErrorKind::Unsupported, "other tables refer to rows that should go".to_owned()),
+        Some("25006") => (ErrorKind::Unsupported, "the server is read-only: it is a standby".to_owned()),
+        // Shutdown, start-up, too many connections, and what a repetition mends.
+        Some(code) if ["57", "53", "40", "08"].iter().any(|class| code.starts_with(class)) => {
+            (ErrorKind::Unavailable, format!("SQLSTATE {code}"))
+        }
+        Some(code) => (ErrorKind::Internal, format!("SQLSTATE {code}")),
+        None => (ErrorKind::Unavailable, "the server cannot be reached".to_owned()),
+    };
+    Error::new(kind, operation, what).with_target(about).with_source(source)
+}

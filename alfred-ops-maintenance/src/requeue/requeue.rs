@@ -1,0 +1,171 @@
+//! The chore.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{JobContext, PostgresOptions, Result, StateStore};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+
+use super::look::{Sources, look};
+use super::{RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, plan_requeue};
+use crate::postgres::{Session, code_of, label, quoted};
+use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Stop, Turn};
+
+const EVERY: Duration = Duration::from_secs(60);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Tasks of one transaction: a few milliseconds' worth.
+const BATCH: usize = 200;
+
+/// Requeues the tasks of dead workers, or fails them when they were tried too often.
+///
+/// Each change is a compare-and-set on the task's status and epoch, and its worker's silence is looked at again in the same
+/// statement: of any number of hosts, and of a worker that was only slow, one wins. The role needs SELECT and UPDATE on the
+/// tasks, and SELECT where the heartbeats are. A partial index of the tasks that are processed keeps the look cheap.
+#[derive(Debug, Clone)]
+pub struct Requeue {
+    server: PostgresOptions,
+    policy: RequeuePolicy,
+    name: String,
+    target: String,
+}
+
+impl Requeue {
+    /// Care of the tasks at `server`. Nothing happens before a call.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput) for a policy that makes no sense.
+    pub fn new(server: PostgresOptions, policy: RequeuePolicy) -> Result<Self> {
+        policy.check()?;
+        let table = label(&format!("{}.{}", policy.tasks.schema(), policy.tasks.table()));
+        Ok(Self {
+            name: format!("requeue-{table}"),
+            target: format!("{}:{}/{}/{table}", label(&server.host), server.port, label(&server.database)),
+            server: server.with_application_name("alfred-ops requeue"),
+            policy,
+        })
+    }
+
+    /// A caretaker that runs it every minute.
+    #[must_use]
+    pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
+        Caretaker::builder(self, store).cadence(Cadence::every(EVERY))
+    }
+
+    async fn open(&self, statement: Duration, lock: Duration) -> Result<Session> {
+        Session::open(&self.server, &self.policy.tasks.to_string(), statement, lock, &[]).await
+    }
+
+    /// One transaction.
+    fn statement(&self, id_type: &str, again: bool) -> String {
+        let policy = &self.policy;
+        let columns = &policy.columns;
+        let Sources { from, alive_at, overrun } = Sources::of(policy);
+        let [id, status, epoch, retries] =
+            [&columns.id, &columns.status, &policy.epoch, &columns.retry_count].map(|name| quoted(name));
+        let [started, assigned, failed, updated, message] = [
+            &columns.started_at,
+            &columns.assigned_to,
+            &columns.failed_at,
+            &columns.updated_at,
+            &columns.error_message,
+        ]
+        .map(|name| quoted(name));
+        let set = if again {
+            let grows = format!("{retries} = t.{retries} + 1");
+            let epoch_grows =
+                if epoch == retries { String::new() } else { format!(", {epoch} = t.{epoch} + 1") };
+            format!("{grows}{epoch_grows}, {assigned} = NULL, {started} = NULL")
+        } else {
+            let epoch_grows =
+                if epoch == retries { String::new() } else { format!("{epoch} = t.{epoch} + 1, ") };
+            format!(
+                "{epoch_grows}{failed} = now(), {message} = 'the worker gave no sign of life, and the task was tried as \
+                 often as it may be'"
+            )
+        };
+        format!(
+            "WITH wanted AS (SELECT * FROM unnest($2::text[], $3::int8[]) AS w(id, epoch)), \
+             held AS (SELECT t.{id} AS id FROM {from} JOIN wanted ON t.{id} = wanted.id::{id_type} \
+             AND t.{epoch}::int8 = wanted.epoch WHERE {overrun} \
+             AND {alive_at} <= now() - $4::float8 * interval '1 second' FOR UPDATE OF t SKIP LOCKED) \
+             UPDATE {table} AS t SET {status} = $5, {updated} = now(), {set} FROM held WHERE t.{id} = held.id",
+            table = policy.tasks,
+        )
+    }
+
+    async fn change(
+        &self,
+        session: &mut Session,
+        plan: &RequeuePlan,
+        tasks: &[StuckTask],
+        again: bool,
+        turn: &mut Turn<'_>,
+    ) -> Result<()> {
+        let statement = self.statement(&plan.id_type, again);
+        let status = if again { &self.policy.pending } else { &self.policy.failed };
+        for batch in tasks.chunks(BATCH) {
+            if !turn.may_go_on().await {
+                return Ok(());
+            }
+            let started = turn.context().clock.monotonic();
+            let (ids, epochs): (Vec<&str>, Vec<i64>) =
+                batch.iter().map(|task| (task.id.as_str(), task.epoch)).unzip();
+            let done = sqlx::query(AssertSqlSafe(statement.as_str()))
+                .bind(&self.policy.processing)
+                .bind(ids)
+                .bind(epochs)
+                .bind(self.policy.silence.as_secs_f64())
+                .bind(status)
+                .execute(&mut session.connection)
+                .await;
+            let took = turn.context().clock.monotonic().saturating_sub(started);
+            match done {
+                Ok(done) => turn.did(done.rows_affected(), took),
+                Err(source) if code_of(&source).as_deref() == Some("42P01") => {
+                    turn.note("a table vanished in the middle of the run");
+                    return Ok(());
+                }
+                Err(source) => return Err(session.failed("requeue tasks", source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Chore for Requeue {
+    type Facts = RequeueFacts;
+    type Plan = RequeuePlan;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    async fn inspect(&self, _: &JobContext) -> Result<RequeueFacts> {
+        let mut session = self.open(LOOK_TIMEOUT, LOCK_TIMEOUT).await?;
+        look(&mut session, &self.policy).await
+    }
+
+    /// Times are the database's own: `now` does not matter.
+    fn plan(&self, facts: &RequeueFacts, _: DateTime<Utc>) -> RequeuePlan {
+        plan_requeue(facts, &self.policy)
+    }
+
+    async fn apply(&self, plan: &RequeuePlan, turn: &mut Turn<'_>) -> Result<()> {
+        let lock = turn.budget().lock;
+        let mut session = self.open(LOOK_TIMEOUT, lock).await?;
+        self.change(&mut session, plan, &plan.again, true, turn).await?;
+        self.change(&mut session, plan, &plan.fail, false, turn).await?;
+        if plan.is_full {
+            turn.stop(Stop::PlanFull);
+        }
+        Ok(())
+    }
+}
