@@ -19,13 +19,18 @@
 //! ```
 //!
 //! # Features
+//! - `logs`: `RotatingLog`, the host's own log file.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: `Retention`, which carries the plan out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
+#[cfg(feature = "logs")]
+mod logs;
 mod migration;
 mod retention;
 
+#[cfg(feature = "logs")]
+pub use logs::{Compression, Handover, LogGuard, LogOptions, LogStats, RotatingLog, WhenFull};
 #[cfg(feature = "migration-lint")]
 pub use migration::{MigrationFinding, MigrationLint, MigrationRisk, TableFacts};
 #[cfg(feature = "postgres")]
