@@ -32,12 +32,15 @@
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
+//! - `logs`: `RotatingLog`, the host's own log file.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
 mod chore;
 mod indexes;
+#[cfg(feature = "logs")]
+mod logs;
 mod migration;
 mod postgres;
 mod requeue;
@@ -52,6 +55,8 @@ pub use chore::{
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
 pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
+#[cfg(feature = "logs")]
+pub use logs::{Compression, Handover, LogGuard, LogOptions, LogStats, RotatingLog, WhenFull};
 #[cfg(feature = "migration-lint")]
 pub use migration::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 #[cfg(feature = "postgres")]

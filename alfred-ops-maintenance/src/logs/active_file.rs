@@ -1,0 +1,285 @@
+//! The file that is written.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alfred_ops_core::SharedClock;
+use chrono::{DateTime, Utc};
+
+use super::closed_file::ClosedFile;
+use super::options::LogOptions;
+
+/// How often the file is looked for under its name. What is written between its removal and the next look is lost with
+/// it; what was renamed keeps it.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a file that could not be closed is written further before the next attempt.
+const ROTATION_RETRY: Duration = Duration::from_secs(1);
+
+/// Writes some of the bytes, as [`Write::write`] does. Tests put a full disk here.
+pub(super) type Append = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize> + Send>;
+
+/// The file that is written, and when it is closed.
+pub(super) struct ActiveFile {
+    path: PathBuf,
+    file: File,
+    append: Append,
+    clock: SharedClock,
+    bytes: u64,
+    bytes_max: u64,
+    line_bytes_max: usize,
+    period: Duration,
+    next_sequence: u64,
+    /// When it is closed for its age, by the monotonic clock: a jump of the other one changes nothing.
+    close_at: Duration,
+    look_at: Duration,
+    rotate_not_before: Duration,
+    pub(super) rotations: u64,
+    pub(super) rotations_failed: u64,
+    pub(super) reopened: u64,
+}
+
+/// How much of some lines was written, and why not all.
+pub(super) struct Appended {
+    /// Bytes of whole lines.
+    pub(super) bytes: usize,
+    pub(super) failure: Option<io::Error>,
+}
+
+impl ActiveFile {
+    /// Opens the file at `path`, or makes it. The half of a line at its end, which a killed process left, is cut off.
+    pub(super) fn open(path: &Path, options: &LogOptions, clock: SharedClock) -> io::Result<Self> {
+        let file = open_append(path)?;
+        let next_sequence = ClosedFile::list(path)?.last().map_or(1, |file| file.sequence.saturating_add(1));
+        let modified = DateTime::<Utc>::from(file.metadata()?.modified()?);
+        let mut opened = Self {
+            path: path.to_owned(),
+            file,
+            append: Box::new(|file, lines| file.write(lines)),
+            bytes: 0,
+            bytes_max: options.file_bytes_max,
+            line_bytes_max: options.line_bytes_max,
+            period: options.file_age_max,
+            next_sequence,
+            close_at: Duration::ZERO,
+            look_at: Duration::ZERO,
+            rotate_not_before: Duration::ZERO,
+            rotations: 0,
+            rotations_failed: 0,
+            reopened: 0,
+            clock,
+        };
+        opened.adopt()?;
+        let now = opened.clock.now();
+        if opened.bytes > 0 && opened.period_of(modified) < opened.period_of(now) {
+            opened.close_at = Duration::ZERO;
+        }
+        Ok(opened)
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_append(&mut self, append: Append) {
+        self.append = append;
+    }
+
+    /// Writes whole lines, and closes the file in between where it is full or old. No file ends within a line.
+    pub(super) fn append(&mut self, mut lines: &[u8]) -> Appended {
+        let mut appended = Appended { bytes: 0, failure: None };
+        if let Err(failure) = self.look(false) {
+            appended.failure = Some(failure);
+            return appended;
+        }
+        self.rotate_if_old();
+        while !lines.is_empty() {
+            let mut fitting = self.fitting(lines);
+            if fitting == 0 {
+                self.rotate();
+                fitting = self.fitting(lines);
+            }
+            if fitting == 0 {
+                // It could not be closed: better a large file than a lost line.
+                fitting = first_line(lines);
+            }
+            let (now, later) = lines.split_at(fitting);
+            let part = self.append_here(now);
+            appended.bytes += part.bytes;
+            if part.failure.is_some() {
+                appended.failure = part.failure;
+                break;
+            }
+            lines = later;
+        }
+        appended
+    }
+
+    /// Closes the file if its time has come and there is something in it.
+    pub(super) fn rotate_if_old(&mut self) {
+        if self.clock.monotonic() >= self.close_at {
+            if self.bytes > 0 {
+                self.rotate();
+            } else {
+                self.schedule_close();
+            }
+        }
+    }
+
+    /// How many bytes of `lines` belong into this file; none if it is full.
+    fn fitting(&self, lines: &[u8]) -> usize {
+        let room = usize::try_from(self.bytes_max.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        if lines.len() <= room {
+            return lines.len();
+        }
+        let whole = lines[..room].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if whole == 0 && self.bytes == 0 { first_line(lines) } else { whole }
+    }
+
+    fn append_here(&mut self, lines: &[u8]) -> Appended {
+        let mut done = 0;
+        let failure = loop {
+            match (self.append)(&mut self.file, &lines[done..]) {
+                Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
+                Ok(more) => done += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error),
+            }
+            if done == lines.len() {
+                break None;
+            }
+        };
+        let whole = lines[..done].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if whole < done {
+            self.cut(done - whole);
+        }
+        self.bytes += whole as u64;
+        Appended { bytes: whole, failure }
+    }
+
+    /// Takes the half of a line off the end. If even that fails, the next opening or look does it.
+    fn cut(&mut self, half: usize) {
+        let length = self.file.metadata().map(|metadata| metadata.len());
+        let cut = length.and_then(|length| self.file.set_len(length.saturating_sub(half as u64)));
+        if cut.is_err() {
+            self.look_at = Duration::ZERO;
+        }
+    }
+
+    /// Sees whether the file still has its name, if it is time to, and makes a new one if not.
+    fn look(&mut self, now: bool) -> io::Result<()> {
+        let time = self.clock.monotonic();
+        if !now && time < self.look_at {
+            return Ok(());
+        }
+        self.look_at = time + LOOK_EVERY;
+        let ours = self.file.metadata()?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => {
+                // Somebody may have emptied it.
+                self.bytes = ours.len();
+                Ok(())
+            }
+            _ => {
+                self.file = open_append(&self.path)?;
+                self.reopened += 1;
+                self.adopt()
+            }
+        }
+    }
+
+    /// Gives the file the name of a closed one and begins a new one. If that fails, the old one is written further.
+    fn rotate(&mut self) {
+        if self.clock.monotonic() < self.rotate_not_before {
+            return;
+        }
+        match self.try_rotate() {
+            Ok(()) => {}
+            Err(_) => {
+                self.rotations_failed += 1;
+                self.rotate_not_before = self.clock.monotonic() + ROTATION_RETRY;
+            }
+        }
+    }
+
+    fn try_rotate(&mut self) -> io::Result<()> {
+        let reopened = self.reopened;
+        self.look(true)?;
+        if self.reopened > reopened || self.bytes == 0 {
+            return Ok(());
+        }
+        let closed = loop {
+            let closed = ClosedFile::path_for(&self.path, self.clock.now(), self.next_sequence);
+            self.next_sequence = self.next_sequence.saturating_add(1);
+            if !closed.try_exists()? {
+                break closed;
+            }
+        };
+        fs::rename(&self.path, &closed)?;
+        match open_append(&self.path) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                // The old one goes on under its old name.
+                fs::rename(&closed, &self.path)?;
+                return Err(error);
+            }
+        }
+        self.rotations += 1;
+        self.adopt()
+    }
+
+    /// Begins with the file as it is.
+    fn adopt(&mut self) -> io::Result<()> {
+        cut_half_line(&mut self.file, self.line_bytes_max)?;
+        self.bytes = self.file.metadata()?.len();
+        self.schedule_close();
+        Ok(())
+    }
+
+    fn schedule_close(&mut self) {
+        let into = u64::try_from(self.clock.now().timestamp().rem_euclid(self.period_seconds())).unwrap_or(0);
+        let rest = self.period.saturating_sub(Duration::from_secs(into));
+        self.close_at = self.clock.monotonic().saturating_add(rest);
+    }
+
+    fn period_of(&self, time: DateTime<Utc>) -> i64 {
+        time.timestamp().div_euclid(self.period_seconds())
+    }
+
+    fn period_seconds(&self) -> i64 {
+        i64::try_from(self.period.as_secs()).unwrap_or(i64::MAX).max(1)
+    }
+}
+
+/// How long the first of `lines` is, with its end.
+fn first_line(lines: &[u8]) -> usize {
+    lines.iter().position(|&byte| byte == b'\n').map_or(lines.len(), |end| end + 1)
+}
+
+fn open_append(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Cuts what follows the last end of a line. Where no line of ours could be so long, it is ended instead.
+fn cut_half_line(file: &mut File, line_bytes_max: usize) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(line_bytes_max as u64);
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(1)))?;
+    (&*file).take(1).read_to_end(&mut tail)?;
+    if tail.last().is_none_or(|&byte| byte == b'\n') {
+        return Ok(());
+    }
+    tail.clear();
+    file.seek(SeekFrom::Start(from))?;
+    (&*file).take(line_bytes_max as u64).read_to_end(&mut tail)?;
+    match tail.iter().rposition(|&byte| byte == b'\n') {
+        Some(end) => file.set_len(from + end as u64 + 1),
+        None if from == 0 => file.set_len(0),
+        None => file.write_all(b"\n"),
+    }
+}

@@ -1,0 +1,146 @@
+//! Care of closed files, away from where lines are written.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::closed_file::{self, ClosedFile};
+use super::options::Compression;
+use super::pruning::plan_pruning;
+use super::shared::Shared;
+
+/// How often ages are looked at while no file is closed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Between pieces of this size, in bytes, compression sees whether it should stop.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Wakes the keeper.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    state: Mutex<Rung>,
+    rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Rung {
+    is_work: bool,
+    is_end: bool,
+}
+
+impl Bell {
+    /// Says that a file was closed.
+    pub(super) fn ring(&self) {
+        self.lock().is_work = true;
+        self.rung.notify_one();
+    }
+
+    /// Says that the keeper ends.
+    pub(super) fn end(&self) {
+        self.lock().is_end = true;
+        self.rung.notify_one();
+    }
+
+    fn is_end(&self) -> bool {
+        self.lock().is_end
+    }
+
+    /// Waits until there is something to do; `false` at the end.
+    fn wait(&self) -> bool {
+        let waited =
+            self.rung.wait_timeout_while(self.lock(), LOOK_EVERY, |rung| !rung.is_work && !rung.is_end);
+        let mut rung = waited.unwrap_or_else(PoisonError::into_inner).0;
+        rung.is_work = false;
+        !rung.is_end
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rung> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the keeper's thread does until the log is closed.
+pub(super) fn run(shared: &Shared) {
+    loop {
+        let cared = care(shared);
+        if cared.is_err() {
+            shared.counts.care_failed.fetch_add(1, Relaxed);
+        }
+        if !shared.bell.wait() {
+            return;
+        }
+    }
+}
+
+/// Removes what is too much and compresses the rest. Killed anywhere, it loses nothing and the next run ends it.
+fn care(shared: &Shared) -> io::Result<()> {
+    remove_unfinished(shared)?;
+    prune(shared)?;
+    if let Compression::Zstd { level } = shared.options.compression {
+        let files = ClosedFile::list(&shared.path)?;
+        for file in files.iter().filter(|file| !file.is_compressed) {
+            if !compress(shared, file, level)? {
+                return Ok(());
+            }
+        }
+        prune(shared)?;
+    }
+    Ok(())
+}
+
+fn prune(shared: &Shared) -> io::Result<()> {
+    let files = ClosedFile::list(&shared.path)?;
+    for (file, _reason) in plan_pruning(&files, &shared.options, shared.clock.now()) {
+        remove(&file.path)?;
+    }
+    Ok(())
+}
+
+/// Compresses `file`, and removes it once the compressed one is whole and on the disk. `false` if it was told to stop.
+fn compress(shared: &Shared, file: &ClosedFile, level: i32) -> io::Result<bool> {
+    let (finished, unfinished) = file.compressed_paths();
+    if !finished.try_exists()? {
+        let mut source = File::open(&file.path)?;
+        let target = File::create(&unfinished)?;
+        let mut encoder = zstd::Encoder::new(target, level)?;
+        encoder.include_checksum(true)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            if shared.bell.is_end() {
+                return Ok(false);
+            }
+            let read = source.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            encoder.write_all(&piece[..read])?;
+        }
+        encoder.finish()?.sync_all()?;
+        fs::rename(&unfinished, &finished)?;
+        File::open(closed_file::folder(&shared.path))?.sync_all()?;
+    }
+    remove(&file.path)?;
+    Ok(true)
+}
+
+/// Removes what an interrupted compression left.
+fn remove_unfinished(shared: &Shared) -> io::Result<()> {
+    let name = shared.path.file_name().unwrap_or_default();
+    for entry in fs::read_dir(closed_file::folder(&shared.path))? {
+        let entry = entry?;
+        if ClosedFile::is_unfinished(name, &entry.file_name()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that somebody may have removed already.
+fn remove(path: &std::path::Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
