@@ -7,6 +7,7 @@ mod cluster;
 mod exposition;
 mod incremental;
 mod kernel;
+mod log_writer;
 mod pgbackrest;
 mod relations;
 mod restore;
@@ -36,6 +37,7 @@ enum Benchmark {
     Exposition,
     Incremental,
     Kernel,
+    LogWriter,
     Relations,
     Restore,
     Rpo,
@@ -53,6 +55,7 @@ async fn main() -> ExitCode {
             Benchmark::Exposition => exposition::measure(arguments.quick),
             Benchmark::Incremental => incremental::measure(arguments.quick).await,
             Benchmark::Kernel => kernel::measure(arguments.quick),
+            Benchmark::LogWriter => log_writer::measure(arguments.quick),
             Benchmark::Relations => relations::measure(arguments.quick).await,
             Benchmark::Restore => restore::measure(&large().await?, arguments.quick).await,
             Benchmark::Rpo => rpo::measure(arguments.quick).await,

@@ -23,7 +23,7 @@ pub struct LogGuard {
 
 impl LogGuard {
     pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
-        let keeper = Worker::start("log-keeper", shared, |shared| keeper::run(shared))?;
+        let keeper = Worker::start("log-keeper", shared, keeper::run)?;
         match Worker::start("log-writer", shared, shared::Shared::run) {
             Ok(writer) => Ok(Self { shared: Arc::clone(shared), writer, keeper }),
             Err(error) => {
