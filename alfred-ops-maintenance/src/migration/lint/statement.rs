@@ -34,30 +34,25 @@ impl Statement {
 
     /// Whether these words stand in it, one behind the other.
     pub(super) fn has(&self, words: &str) -> bool {
-        let words: Vec<&str> = words.split(' ').collect();
-        self.words.windows(words.len()).any(|own| own.iter().zip(&words).all(|(own, word)| own == word))
+        self.place_behind(words).is_some()
     }
 
     /// The word behind these, if they stand in it.
     pub(super) fn behind(&self, words: &str) -> Option<&str> {
-        let words: Vec<&str> = words.split(' ').collect();
-        let place = self
-            .words
-            .windows(words.len())
-            .position(|own| own.iter().zip(&words).all(|(own, word)| own == word))?;
-        self.words.get(place + words.len()).map(String::as_str)
+        self.words.get(self.place_behind(words)?).map(String::as_str)
     }
 
-    /// The words behind these up to one of `ends`, with nothing between them.
+    /// The words behind these up to one of `ends`, with spaces between them.
     pub(super) fn text_behind(&self, words: &str, ends: &[&str]) -> Option<String> {
+        let rest = self.words.iter().skip(self.place_behind(words)?).map(String::as_str);
+        Some(rest.take_while(|word| !ends.contains(word)).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The place behind these words, where they first stand in it one behind the other.
+    fn place_behind(&self, words: &str) -> Option<usize> {
         let words: Vec<&str> = words.split(' ').collect();
-        let place = self
-            .words
-            .windows(words.len())
-            .position(|own| own.iter().zip(&words).all(|(own, word)| own == word))?;
-        let rest =
-            self.words.iter().skip(place + words.len()).take_while(|word| !ends.contains(&word.as_str()));
-        Some(rest.map(String::as_str).collect::<Vec<_>>().join(" "))
+        let place = self.words.windows(words.len()).position(|own| own == words)?;
+        Some(place + words.len())
     }
 
     /// The table that it changes, without its schema.

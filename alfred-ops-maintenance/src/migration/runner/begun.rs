@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migration};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 use super::runner::TABLE;
+use crate::postgres::code_of;
 
 /// The versions that were begun, and not recorded as applied.
 pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<i64>, sqlx::Error> {
@@ -49,8 +50,8 @@ pub(super) async fn apply(
 
 /// Whether what should be made is there, or what should go is not.
 fn is_done_already(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code_of(error);
     let made = ["42P07", "42710", "42701", "42P04", "42P06"];
     let gone = ["42P01", "42704", "42703", "3D000", "3F000"];
-    code.is_some_and(|code| made.contains(&&*code) || gone.contains(&&*code))
+    code.is_some_and(|code| made.contains(&code.as_str()) || gone.contains(&code.as_str()))
 }

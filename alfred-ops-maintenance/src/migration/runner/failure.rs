@@ -3,6 +3,8 @@
 use alfred_ops_core::{Error, ErrorKind, PostgresOptions};
 use sqlx::migrate::MigrateError;
 
+use crate::postgres::code_of;
+
 /// Errors that name the server.
 #[derive(Debug)]
 pub(super) struct Failures {
@@ -54,8 +56,7 @@ impl Failures {
 
     /// What anything else failed with.
     pub(super) fn of(&self, operation: &'static str, source: sqlx::Error) -> Error {
-        let code = source.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
-        let error = match code.as_deref() {
+        let error = match code_of(&source).as_deref() {
             Some("28P01" | "28000") => {
                 self.problem(ErrorKind::PermissionDenied, operation, "the login was refused")
             }
@@ -74,6 +75,5 @@ impl Failures {
 
 /// Whether somebody held a lock that was waited for long enough, and who tries again may get it.
 pub(super) fn gave_way(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("55P03" | "40P01" | "40001"))
+    matches!(code_of(error).as_deref(), Some("55P03" | "40P01" | "40001"))
 }

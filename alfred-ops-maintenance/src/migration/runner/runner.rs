@@ -85,7 +85,7 @@ impl MigrationRunner {
     pub async fn plan(&self) -> Result<MigrationPlan> {
         let failures = Failures::at(&self.server);
         let mut connection = self.connect(&failures).await?;
-        let mut plan = self.pending(&mut connection, &failures).await?;
+        let (mut plan, _) = self.pending(&mut connection, &failures).await?;
         let damage =
             damage::find(&mut connection).await.map_err(|source| failures.of("look for damage", source))?;
         let applied = self.ups().filter(|up| !plan.pending.iter().any(|(version, _)| *version == up.version));
@@ -112,10 +112,7 @@ impl MigrationRunner {
             waited: turn::take(&mut connection, &failures, self.wait_max, context).await?,
             ..MigrationReport::default()
         };
-        let plan = self.pending(&mut connection, &failures).await?;
-        let begun = begun::list(&mut connection)
-            .await
-            .map_err(|source| failures.of("look for begun ones", source))?;
+        let (plan, begun) = self.pending(&mut connection, &failures).await?;
         for up in self.ups() {
             turn::check(&mut connection, &failures).await?;
             if context.cancel.is_cancelled() {
@@ -156,8 +153,13 @@ impl MigrationRunner {
         PgConnection::connect_with(&options).await.map_err(|source| failures.of("connect", source))
     }
 
-    /// Compares what is applied with what there is.
-    async fn pending(&self, connection: &mut PgConnection, failures: &Failures) -> Result<MigrationPlan> {
+    /// Compares what is applied with what there is: what is pending, and which versions were begun and not recorded as
+    /// applied.
+    async fn pending(
+        &self,
+        connection: &mut PgConnection,
+        failures: &Failures,
+    ) -> Result<(MigrationPlan, Vec<i64>)> {
         let failed = |error: MigrateError| failures.of_migration(0, error);
         connection.ensure_migrations_table(TABLE).await.map_err(failed)?;
         let mut applied = connection.list_applied_migrations(TABLE).await.map_err(failed)?;
@@ -202,7 +204,7 @@ impl MigrationRunner {
             plan.newer.push(*version);
         }
         plan.newer.sort_unstable();
-        Ok(plan)
+        Ok((plan, begun))
     }
 
     async fn apply(
