@@ -29,10 +29,12 @@
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
+//! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
-//! - `logs`: `RotatingLog`, the host's own log file.
+//! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
+//! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
@@ -55,8 +57,16 @@ pub use chore::{
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
 pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
+#[cfg(feature = "log-archive")]
+pub use logs::{
+    ArchivedLogs, ArchivedPiece, FoundLine, LogArchiving, LogArchivingFacts, LogArchivingPlan,
+    LogArchivingPolicy, LogPattern, LogRange, LogRestore, LogSearch, plan_log_archiving,
+};
 #[cfg(feature = "logs")]
-pub use logs::{Compression, Handover, LogGuard, LogOptions, LogStats, RotatingLog, WhenFull};
+pub use logs::{
+    ClosedLog, Compression, Handover, LogCare, LogCarePlan, LogCarePolicy, LogFacts, LogGuard, LogOptions,
+    LogStats, LogStep, ReopenHook, RotateReason, RotatingLog, ServiceLog, WhenFull, plan_log_care,
+};
 #[cfg(feature = "migration-lint")]
 pub use migration::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 #[cfg(feature = "postgres")]

@@ -43,6 +43,13 @@ impl ClosedFile {
         digits.then(|| sequence.parse().ok())?.map(|sequence| (sequence, closed_at, is_compressed))
     }
 
+    /// The log whose closed file is called `name`.
+    pub(super) fn log_of(name: &str) -> Option<&str> {
+        let plain = name.strip_suffix(COMPRESSED).unwrap_or(name);
+        let (log, _) = plain.rsplit_once('.')?.0.rsplit_once('.')?;
+        Self::parse(OsStr::new(log), OsStr::new(name)).map(|_| log)
+    }
+
     /// Whether `name` is that of a compressed file of the log called `log` that is not whole. Its source is still there.
     pub(super) fn is_unfinished(log: &OsStr, name: &OsStr) -> bool {
         let source = name.to_str().and_then(|name| name.strip_suffix(UNFINISHED));
@@ -108,6 +115,13 @@ mod tests {
         check("app.log", None);
         check("other.log.20240102T030405Z.000000007", None);
         check("app.log.20241302T030405Z.000000007", None);
+    }
+
+    #[test]
+    fn the_log_is_read_from_the_name() {
+        assert_eq!(ClosedFile::log_of("a.b.log.20240102T030405Z.000000007.zst"), Some("a.b.log"));
+        assert_eq!(ClosedFile::log_of("a.log.1"), None);
+        assert_eq!(ClosedFile::log_of("a.log"), None);
     }
 
     proptest! {

@@ -1,21 +1,19 @@
 //! Care of closed files, away from where lines are written.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::closed_file::{self, ClosedFile};
+use super::compression::{Compressed, compress, remove};
 use super::options::Compression;
-use super::pruning::plan_pruning;
+use super::pruning::{Kept, plan_pruning};
 use super::shared::Shared;
 
 /// How often ages are looked at while no file is closed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// Between pieces of this size, in bytes, compression sees whether it should stop.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// Wakes the keeper.
 #[derive(Debug, Default)]
@@ -81,7 +79,7 @@ fn care(shared: &Shared) -> io::Result<()> {
     if let Compression::Zstd { level } = shared.options.compression {
         let files = ClosedFile::list(&shared.path)?;
         for file in files.iter().filter(|file| !file.is_compressed) {
-            if !compress(shared, file, level)? {
+            if compress(file, level, &|| shared.bell.is_end())? == Compressed::Stopped {
                 return Ok(());
             }
         }
@@ -92,37 +90,11 @@ fn care(shared: &Shared) -> io::Result<()> {
 
 fn prune(shared: &Shared) -> io::Result<()> {
     let files = ClosedFile::list(&shared.path)?;
-    for (file, _reason) in plan_pruning(&files, &shared.options, shared.clock.now()) {
+    let kept = Kept { bytes_max: shared.options.kept_bytes_max, age_max: shared.options.kept_age_max };
+    for (file, _reason) in plan_pruning(&files, kept, shared.clock.now()) {
         remove(&file.path)?;
     }
     Ok(())
-}
-
-/// Compresses `file`, and removes it once the compressed one is whole and on the disk. `false` if it was told to stop.
-fn compress(shared: &Shared, file: &ClosedFile, level: i32) -> io::Result<bool> {
-    let (finished, unfinished) = file.compressed_paths();
-    if !finished.try_exists()? {
-        let mut source = File::open(&file.path)?;
-        let target = File::create(&unfinished)?;
-        let mut encoder = zstd::Encoder::new(target, level)?;
-        encoder.include_checksum(true)?;
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            if shared.bell.is_end() {
-                return Ok(false);
-            }
-            let read = source.read(&mut piece)?;
-            if read == 0 {
-                break;
-            }
-            encoder.write_all(&piece[..read])?;
-        }
-        encoder.finish()?.sync_all()?;
-        fs::rename(&unfinished, &finished)?;
-        File::open(closed_file::folder(&shared.path))?.sync_all()?;
-    }
-    remove(&file.path)?;
-    Ok(true)
 }
 
 /// Removes what an interrupted compression left.
@@ -135,12 +107,4 @@ fn remove_unfinished(shared: &Shared) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes a file that somebody may have removed already.
-fn remove(path: &std::path::Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -1,7 +1,11 @@
-//! The host's own log file.
+//! Log files: the host's own, those of other services, and the archive of old ones.
 
 mod active_file;
+#[cfg(feature = "log-archive")]
+mod archive;
+mod care;
 mod closed_file;
+mod compression;
 mod guard;
 mod keeper;
 mod layer;
@@ -12,6 +16,15 @@ mod rotating_log;
 mod shared;
 mod stats;
 
+#[cfg(feature = "log-archive")]
+pub use archive::{
+    ArchivedLogs, ArchivedPiece, FoundLine, LogArchiving, LogArchivingFacts, LogArchivingPlan,
+    LogArchivingPolicy, LogPattern, LogRange, LogRestore, LogSearch, plan_log_archiving,
+};
+pub use care::{
+    ClosedLog, LogCare, LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, RotateReason, ServiceLog,
+    plan_log_care,
+};
 pub use guard::LogGuard;
 pub use options::{Compression, Handover, LogOptions, WhenFull};
 pub use rotating_log::RotatingLog;

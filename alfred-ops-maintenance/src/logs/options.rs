@@ -49,7 +49,7 @@ pub struct LogOptions {
     pub file_age_max: Duration,
     /// The oldest closed files go while all of them together have more bytes. 1 GiB.
     pub kept_bytes_max: u64,
-    /// A closed file goes when it was closed so long ago. 30 days.
+    /// A closed file goes when it was closed so long ago. 37 days: a week for an archive to take what is 30 days old.
     pub kept_age_max: Duration,
     /// What becomes of closed files. Zstd at level 3.
     pub compression: Compression,
@@ -73,7 +73,7 @@ impl Default for LogOptions {
             file_bytes_max: 64 << 20,
             file_age_max: Duration::from_hours(24),
             kept_bytes_max: 1 << 30,
-            kept_age_max: Duration::from_hours(30 * 24),
+            kept_age_max: Duration::from_hours(37 * 24),
             compression: Compression::Zstd { level: 3 },
             handover: Handover::Queue,
             when_full: WhenFull::Block,

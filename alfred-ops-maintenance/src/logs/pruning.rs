@@ -5,14 +5,22 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::closed_file::ClosedFile;
-use super::options::LogOptions;
+
+/// How much is kept of closed files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    /// So many bytes of all of them together.
+    pub(super) bytes_max: u64,
+    /// Each for so long.
+    pub(super) age_max: Duration,
+}
 
 /// Why a closed file goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PruneReason {
-    /// It was closed longer ago than `kept_age_max`.
+    /// It was closed longer ago than it is kept.
     Old,
-    /// Without it, newer files fit within `kept_bytes_max`.
+    /// Without it, newer files fit into the room that they have.
     Room,
 }
 
@@ -21,16 +29,16 @@ pub(super) enum PruneReason {
 /// A file from the future, as a clock that jumped back makes it, is new.
 pub(super) fn plan_pruning<'a>(
     files: &'a [ClosedFile],
-    options: &LogOptions,
+    kept: Kept,
     now: DateTime<Utc>,
 ) -> Vec<(&'a ClosedFile, PruneReason)> {
     let mut bytes: u64 = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
     let mut pruned = Vec::new();
     for file in files {
         let age = (now - file.closed_at).to_std().unwrap_or(Duration::ZERO);
-        let reason = if age >= options.kept_age_max {
+        let reason = if age >= kept.age_max {
             PruneReason::Old
-        } else if bytes > options.kept_bytes_max {
+        } else if bytes > kept.bytes_max {
             PruneReason::Room
         } else {
             continue;
@@ -61,9 +69,8 @@ mod tests {
                 is_compressed: false,
             })
             .collect();
-        let options =
-            LogOptions::default().with_kept_age_max(Duration::from_hours(10)).with_kept_bytes_max(100);
-        let plan = plan_pruning(&files, &options, now);
+        let kept = Kept { bytes_max: 100, age_max: Duration::from_hours(10) };
+        let plan = plan_pruning(&files, kept, now);
         let plan: Vec<_> = plan.into_iter().map(|(file, reason)| (file.sequence, reason)).collect();
         assert_eq!(plan, expected);
     }

@@ -1,0 +1,170 @@
+//! The chore.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, JobContext, Result, StateStore, blocking};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::super::care;
+use super::super::closed_file::ClosedFile;
+use super::super::compression::remove;
+use super::{ArchivedLogs, LogArchivingFacts, LogArchivingPlan, LogArchivingPolicy, plan_log_archiving};
+use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
+
+const EVERY: Duration = Duration::from_hours(1);
+/// So many pieces leave the archive in one run.
+const EXPIRED_MAX: usize = 10_000;
+
+/// Moves closed log files of a folder into an archive once they are old, and removes from the archive what is too old.
+///
+/// A file goes when every line of it was read back from the store. Killed anywhere, a repeat ends it and nothing is lost;
+/// each line is in the archive once. Both the host's own [`RotatingLog`](crate::RotatingLog) and what
+/// [`LogCare`](crate::LogCare) closes are moved; both must keep files longer than
+/// [`archive_after`](LogArchivingPolicy::archive_after), as they do by default.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use alfred_ops_backup::MemoryBlobStore;
+/// use alfred_ops_maintenance::{ArchivedLogs, LogArchiving, LogArchivingPolicy};
+///
+/// let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+/// let archiving = LogArchiving::new("host-1", "/var/log/agent", archive, LogArchivingPolicy::default());
+/// ```
+#[derive(Debug, Clone)]
+pub struct LogArchiving {
+    host: String,
+    folder: PathBuf,
+    suffix: String,
+    archive: ArchivedLogs,
+    policy: LogArchivingPolicy,
+    name: String,
+    target: String,
+}
+
+impl LogArchiving {
+    /// Archives the closed files of logs in `folder` whose names end with `.log`.
+    ///
+    /// `host` is where the logs come from, and unique in the state store for each host and folder: visible ASCII without `/`.
+    #[must_use]
+    pub fn new(
+        host: impl Into<String>,
+        folder: impl Into<PathBuf>,
+        archive: ArchivedLogs,
+        policy: LogArchivingPolicy,
+    ) -> Self {
+        let host = host.into();
+        Self {
+            name: format!("log-archive-{host}"),
+            // Care of the same files does not run at the same time.
+            target: format!("logs:{host}"),
+            host,
+            folder: folder.into(),
+            suffix: ".log".to_owned(),
+            archive,
+            policy,
+        }
+    }
+
+    /// The same for logs whose names end with `suffix`.
+    #[must_use]
+    pub fn with_suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = suffix.into();
+        self
+    }
+
+    /// A caretaker that runs it every hour.
+    #[must_use]
+    pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
+        Caretaker::builder(self, store).cadence(Cadence::every(EVERY))
+    }
+
+    async fn archive(&self, log: &str, file: &ClosedFile, turn: &mut Turn<'_>) -> Result<()> {
+        let path = file.path.display();
+        let stored = match self.archive.store_file(&self.host, log, file, self.policy.level).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && error.operation() == "archive log" => {
+                turn.note(format!("{path} vanished before its turn"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let (gone, bytes) = (file.path.clone(), file.bytes);
+        let removed = blocking(move || {
+            let is_same = fs::symlink_metadata(&gone)?.len() == bytes;
+            if is_same {
+                remove(&gone)?;
+            }
+            Ok::<_, io::Error>(is_same)
+        });
+        match removed.await? {
+            Ok(true) => turn.did(stored, Duration::ZERO),
+            Ok(false) => turn.note(format!("{path} grew while it was archived; it stays")),
+            Err(error) => return Err(self.failed(&error)),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        let kind = match error.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Internal,
+        };
+        Error::new(kind, "look at old logs", error.to_string())
+            .with_target(self.folder.display().to_string())
+            .with_remedy("the user must be able to read the files and to write to their folder")
+    }
+}
+
+#[async_trait]
+impl Chore for LogArchiving {
+    type Facts = LogArchivingFacts;
+    type Plan = LogArchivingPlan;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    async fn inspect(&self, context: &JobContext) -> Result<LogArchivingFacts> {
+        let (folder, suffix) = (self.folder.clone(), self.suffix.clone());
+        let files = blocking(move || care::all_logs(&folder, &suffix)).await?;
+        let files = files.map_err(|error| self.failed(&error))?;
+        let kept_for = TimeDelta::from_std(self.policy.kept_for).unwrap_or(TimeDelta::MAX);
+        let oldest = match context.now().checked_sub_signed(kept_for) {
+            Some(time) => self.archive.older_than(time, EXPIRED_MAX).await?,
+            None => Vec::new(),
+        };
+        Ok(LogArchivingFacts { files, oldest })
+    }
+
+    fn plan(&self, facts: &LogArchivingFacts, now: DateTime<Utc>) -> LogArchivingPlan {
+        plan_log_archiving(facts, &self.policy, now)
+    }
+
+    async fn apply(&self, plan: &LogArchivingPlan, turn: &mut Turn<'_>) -> Result<()> {
+        for (log, file) in &plan.files {
+            if !turn.may_go_on().await {
+                return Ok(());
+            }
+            self.archive(log, file, turn).await?;
+        }
+        for piece in &plan.expired {
+            if !turn.may_go_on().await {
+                return Ok(());
+            }
+            self.archive.remove(piece).await?;
+            turn.did(piece.bytes, Duration::ZERO);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! The chore.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{Error, ErrorKind, JobContext, Result, StateStore, blocking};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::super::closed_file::{self, ClosedFile, extended};
+use super::super::compression::{Compressed, compress, remove};
+use super::step::Work;
+use super::{LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, look, plan_log_care};
+use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
+
+const EVERY: Duration = Duration::from_secs(60);
+const OPERATION: &str = "care for logs";
+
+/// Care of the log files that other services write into a folder: closed by size and time, compressed, and removed in the
+/// end. Closed files are called as those of a [`RotatingLog`](crate::RotatingLog):
+/// `agent.log.20261126T033000Z.000000007.zst`.
+///
+/// What holds, however often its process is killed:
+/// - With [`reopening`](Self::reopening), no line is lost. The file is renamed, and what the service writes before it opens
+///   the log anew goes into the renamed one. On Linux, a file that a process is seen to write to is neither compressed nor
+///   removed; where this process may not look into others, [`settle`](LogCarePolicy::settle) must pass without a write.
+/// - With [`copying`](Self::copying), lines that the service writes between the end of the copy and the cut, some
+///   microseconds, are lost. Killed between the two, lines are there twice.
+///
+/// ```
+/// use alfred_ops_maintenance::{LogCare, LogCarePolicy, ReopenHook};
+///
+/// let hook = ReopenHook::command("systemctl", &["kill", "-s", "HUP", "agent"]);
+/// let care = LogCare::reopening("agent-host-1", "/var/log/agent", hook, LogCarePolicy::default())?;
+/// # Ok::<(), alfred_ops_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LogCare {
+    folder: PathBuf,
+    suffix: String,
+    /// None: copy and cut.
+    hook: Option<ReopenHook>,
+    policy: LogCarePolicy,
+    name: String,
+    target: String,
+}
+
+impl LogCare {
+    /// Care of the files in `folder` whose names end with `.log`, for services that `hook` tells to open their logs anew.
+    ///
+    /// `host` is unique in the state store, for each host and folder: visible ASCII without `/`.
+    ///
+    /// # Errors
+    /// `InvalidInput` names what cannot be used.
+    pub fn reopening(
+        host: &str,
+        folder: impl Into<PathBuf>,
+        hook: ReopenHook,
+        policy: LogCarePolicy,
+    ) -> Result<Self> {
+        Self::new(host, folder.into(), Some(hook), policy)
+    }
+
+    /// The same for services that cannot be told: the file is copied and then cut to nothing. The service must have it open
+    /// for appending.
+    ///
+    /// # Errors
+    /// `InvalidInput` names what cannot be used.
+    pub fn copying(host: &str, folder: impl Into<PathBuf>, policy: LogCarePolicy) -> Result<Self> {
+        Self::new(host, folder.into(), None, policy)
+    }
+
+    fn new(host: &str, folder: PathBuf, hook: Option<ReopenHook>, policy: LogCarePolicy) -> Result<Self> {
+        policy.check()?;
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+            return Err(Error::new(ErrorKind::InvalidInput, OPERATION, format!("host is {host:?}"))
+                .with_remedy("name it in visible ASCII without '/'"));
+        }
+        Ok(Self {
+            name: format!("logs-{host}"),
+            target: format!("logs:{host}"),
+            folder,
+            suffix: ".log".to_owned(),
+            hook,
+            policy,
+        })
+    }
+
+    /// The same for files whose names end with `suffix`.
+    #[must_use]
+    pub fn with_suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = suffix.into();
+        self
+    }
+
+    /// A caretaker that runs it every minute.
+    #[must_use]
+    pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
+        Caretaker::builder(self, store).cadence(Cadence::every(EVERY))
+    }
+
+    async fn make(&self, step: &LogStep, turn: &mut Turn<'_>) -> Result<()> {
+        let level = self.policy.compression.unwrap_or_default();
+        let done = match step.0.clone() {
+            Work::Rotate { path, to, .. } => return self.rotate(path, to, turn).await,
+            Work::Reopen { path } => return self.tell(path, turn).await,
+            Work::Clear { path } | Work::Remove { file: ClosedFile { path, .. }, .. } => {
+                blocking(move || removed(&path)).await?
+            }
+            Work::Compress { file } => blocking(move || smaller(&file, level)).await?,
+        };
+        match done {
+            Ok(freed) => turn.did(freed, Duration::ZERO),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                turn.note(format!("vanished before its turn: {step}"));
+            }
+            Err(error) => return Err(self.failed(&error)),
+        }
+        Ok(())
+    }
+
+    async fn rotate(&self, path: PathBuf, to: PathBuf, turn: &mut Turn<'_>) -> Result<()> {
+        let is_copied = self.hook.is_none();
+        let (from, log) = (path.clone(), path.display().to_string());
+        let closed = blocking(move || if is_copied { copy_and_cut(&from, &to) } else { rename(&from, &to) });
+        match closed.await? {
+            Ok(()) => turn.did(0, Duration::ZERO),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                turn.note(format!("{log} vanished before it was closed"));
+                return Ok(());
+            }
+            Err(error) => return Err(self.failed(&error)),
+        }
+        self.tell(path, turn).await
+    }
+
+    /// Tells the service. That it cannot be told is a note: the next look sees whether it wrote on.
+    async fn tell(&self, path: PathBuf, turn: &mut Turn<'_>) -> Result<()> {
+        let Some(hook) = &self.hook else { return Ok(()) };
+        match hook.call(path).await {
+            Ok(()) => turn.did(0, Duration::ZERO),
+            Err(error) => turn.note(format!("the service could not be told: {}", error.full())),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &io::Error) -> Error {
+        let kind = match error.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+            _ => ErrorKind::Internal,
+        };
+        Error::new(kind, OPERATION, error.to_string())
+            .with_target(self.folder.display().to_string())
+            .with_remedy(
+                "the user that cares for logs must be able to read the files and to write to their folder",
+            )
+    }
+}
+
+fn removed(path: &Path) -> io::Result<u64> {
+    let bytes = fs::symlink_metadata(path)?.len();
+    remove(path)?;
+    Ok(bytes)
+}
+
+fn smaller(file: &ClosedFile, level: i32) -> io::Result<u64> {
+    Ok(match compress(file, level, &|| false)? {
+        Compressed::Done { freed } => freed,
+        Compressed::Grew | Compressed::Stopped => 0,
+    })
+}
+
+fn rename(path: &Path, to: &Path) -> io::Result<()> {
+    if to.try_exists()? {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is there already", to.display()),
+        ));
+    }
+    fs::rename(path, to)?;
+    sync_folder(to)
+}
+
+/// Copies a log and cuts it to nothing. The copy is whole and on the disk before the cut.
+fn copy_and_cut(path: &Path, to: &Path) -> io::Result<()> {
+    let unfinished = extended(to, ".tmp");
+    let log = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut source = &log;
+    let mut copy = File::create(&unfinished)?;
+    copy.set_permissions(log.metadata()?.permissions())?;
+    io::copy(&mut source, &mut copy)?;
+    copy.sync_all()?;
+    rename(&unfinished, to)?;
+    // What came meanwhile.
+    while io::copy(&mut source, &mut copy)? > 0 {
+        copy.sync_all()?;
+    }
+    log.set_len(0)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(closed_file::folder(path))?.sync_all()
+}
+
+#[async_trait]
+impl Chore for LogCare {
+    type Facts = LogFacts;
+    type Plan = LogCarePlan;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    async fn inspect(&self, _: &JobContext) -> Result<LogFacts> {
+        let (folder, suffix) = (self.folder.clone(), self.suffix.clone());
+        blocking(move || look::facts(&folder, &suffix)).await?.map_err(|error| self.failed(&error))
+    }
+
+    fn plan(&self, facts: &LogFacts, now: DateTime<Utc>) -> LogCarePlan {
+        plan_log_care(facts, &self.policy, now)
+    }
+
+    async fn apply(&self, plan: &LogCarePlan, turn: &mut Turn<'_>) -> Result<()> {
+        for step in &plan.steps {
+            if !turn.may_go_on().await {
+                return Ok(());
+            }
+            self.make(step, turn).await?;
+        }
+        Ok(())
+    }
+}
