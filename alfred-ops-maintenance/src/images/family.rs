@@ -90,7 +90,8 @@ impl<'a> Family<'a> {
     /// The same places, so that whoever needs another comes before it. A store that lies about who needs whom gets any
     /// order.
     pub(super) fn needers_first(&self, places: &BTreeSet<usize>) -> Vec<usize> {
-        let waits = |place: usize| self.needed_by[place].iter().filter(|needer| places.contains(needer)).count();
+        let waits =
+            |place: usize| self.needed_by[place].iter().filter(|needer| places.contains(needer)).count();
         let mut waits: BTreeMap<usize, usize> = places.iter().map(|&place| (place, waits(place))).collect();
         let mut free: BTreeSet<usize> =
             waits.iter().filter(|(_, waits)| **waits == 0).map(|(place, _)| *place).collect();

@@ -57,9 +57,12 @@ impl FirstSeen {
         let mut times = BTreeMap::new();
         for (digit, ids) in shards {
             let shard = self.change(digit, &ids, forget, now, fence).await?;
-            times.extend(shard.images.into_iter().filter_map(|(id, seconds)| {
-                Some((id, DateTime::from_timestamp(seconds, 0)?))
-            }));
+            times.extend(
+                shard
+                    .images
+                    .into_iter()
+                    .filter_map(|(id, seconds)| Some((id, DateTime::from_timestamp(seconds, 0)?))),
+            );
         }
         Ok(times)
     }

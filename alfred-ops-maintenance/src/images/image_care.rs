@@ -72,9 +72,15 @@ impl<S: ImageStore> ImageCare<S> {
         for source in &self.uses {
             let answer = context.clock.timeout(USE_TIMEOUT, "ask who uses images", source.in_use()).await;
             match answer.and_then(|answer| answer) {
-                Ok(images) => used.extend(images.into_iter().map(|image| UsedImage::new(source.name(), image))),
+                Ok(images) => {
+                    used.extend(images.into_iter().map(|image| UsedImage::new(source.name(), image)))
+                }
                 Err(error) => {
-                    silent.push(format!("{} does not tell what is in use there: {}", source.name(), error.full()));
+                    silent.push(format!(
+                        "{} does not tell what is in use there: {}",
+                        source.name(),
+                        error.full()
+                    ));
                 }
             }
         }
@@ -124,7 +130,10 @@ impl<S: ImageStore> Chore for ImageCare<S> {
         }
         let (used, mut unsure) = self.used(context).await;
         if !listing.sees_use && self.uses.is_empty() {
-            unsure.push(format!("{} does not know who uses its images; add a use for each host", self.store.name()));
+            unsure.push(format!(
+                "{} does not know who uses its images; add a use for each host",
+                self.store.name()
+            ));
         }
         let mut images = listing.images;
         let ids: Vec<String> = images.iter().map(|image| image.id.clone()).collect();

@@ -117,10 +117,11 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// What a repository is called without its host. The same repository has many hosts: mirrors, addresses within a cluster,
-/// loopback.
+/// loopback, and none on the host where it was built.
 pub(super) fn path_of(repository: &str) -> String {
     let full = full_name(repository);
-    full.split_once('/').map_or_else(|| full.clone(), |(_, path)| path.to_owned())
+    let path = full.split_once('/').map_or(full.as_str(), |(_, path)| path);
+    path.strip_prefix("library/").unwrap_or(path).to_owned()
 }
 
 /// A repository as Docker understands it: what names no host lies at Docker Hub.
@@ -159,14 +160,14 @@ mod tests {
     #[test]
     fn one_image_has_many_names() {
         let digest = format!("sha256:{}", "a1".repeat(32));
-        check("nginx", "docker.io/library/nginx:latest", Some("library/nginx"));
-        check("docker.io/nginx:1", "docker.io/library/nginx:1", Some("library/nginx"));
+        check("nginx", "docker.io/library/nginx:latest", Some("nginx"));
+        check("docker.io/nginx:1", "docker.io/library/nginx:1", Some("nginx"));
         check("index.docker.io/a/b", "docker.io/a/b:latest", Some("a/b"));
         check("a/b:v1.0.0", "docker.io/a/b:v1.0.0", Some("a/b"));
         check("localhost/a", "localhost/a:latest", Some("a"));
         check("r:5000/a/b", "r:5000/a/b:latest", Some("a/b"));
         check(&format!("r:5000/a:x@{digest}"), &format!("r:5000/a:x@{digest}"), Some("a"));
-        check(&format!("docker-pullable://a@{digest}"), &format!("docker.io/library/a@{digest}"), Some("library/a"));
+        check(&format!("docker-pullable://a@{digest}"), &format!("docker.io/library/a@{digest}"), Some("a"));
         check(&format!("docker://{digest}"), &digest, None);
         check(&"a1".repeat(32), &digest, None);
     }

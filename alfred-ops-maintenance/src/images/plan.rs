@@ -143,7 +143,8 @@ fn steps(
                 (None, Some(&of)) => ImageReason::Part { of: facts.images[of].to_string() },
                 (None, None) => ImageReason::Untagged,
             };
-            let seen_for = image.first_seen.map_or(Duration::ZERO, |seen| (now - seen).to_std().unwrap_or_default());
+            let seen_for =
+                image.first_seen.map_or(Duration::ZERO, |seen| (now - seen).to_std().unwrap_or_default());
             ImageStep { image: image.clone(), reason, seen_for, bytes }
         })
         .collect();

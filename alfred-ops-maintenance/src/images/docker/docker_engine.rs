@@ -43,9 +43,13 @@ impl DockerEngine {
             Some(("unix", path)) => Docker::connect_with_unix(path, TIMEOUT_SECONDS, API_DEFAULT_VERSION),
             Some(("http", _)) => Docker::connect_with_http(address, TIMEOUT_SECONDS, API_DEFAULT_VERSION),
             _ => {
-                return Err(Error::new(ErrorKind::InvalidInput, "reach engine", "the address is neither unix:// nor http://")
-                    .with_target(address)
-                    .with_remedy("write unix:///var/run/docker.sock"));
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "reach engine",
+                    "the address is neither unix:// nor http://",
+                )
+                .with_target(address)
+                .with_remedy("write unix:///var/run/docker.sock"));
             }
         };
         let docker = docker.map_err(|error| self.failed("reach engine", error))?;
@@ -58,8 +62,10 @@ impl DockerEngine {
     }
 
     async fn look(&self, docker: &Docker) -> Result<Vec<ImageView>> {
-        let all = ListImagesOptions { all: true, shared_size: true, digests: true, ..ListImagesOptions::default() };
-        let images = docker.list_images(Some(all)).await.map_err(|error| self.failed("list images", error))?;
+        let all =
+            ListImagesOptions { all: true, shared_size: true, digests: true, ..ListImagesOptions::default() };
+        let images =
+            docker.list_images(Some(all)).await.map_err(|error| self.failed("list images", error))?;
         // After the images: who began to use one meanwhile is seen.
         let mut users: HashMap<String, Vec<String>> = HashMap::new();
         for container in self.containers(docker).await? {
@@ -152,7 +158,9 @@ fn names_of(image: &ImageInspect) -> (Vec<String>, Vec<String>) {
     let repositories: BTreeSet<&str> =
         tags.iter().filter_map(|tag| tag.rsplit_once(':')).map(|(repository, _)| repository).collect();
     let mut digests = named(&image.repo_digests);
-    digests.retain(|name| name.split_once('@').is_some_and(|(repository, _)| !repositories.contains(repository)));
+    digests.retain(|name| {
+        name.split_once('@').is_some_and(|(repository, _)| !repositories.contains(repository))
+    });
     (digests, tags)
 }
 
@@ -187,7 +195,8 @@ impl ImageStore for DockerEngine {
         names.extend(tags);
         names.pop();
         for name in &names {
-            let same = self.inspect(&docker, name).await?.is_some_and(|now| now.id.as_ref() == Some(&image.id));
+            let same =
+                self.inspect(&docker, name).await?.is_some_and(|now| now.id.as_ref() == Some(&image.id));
             if !same {
                 return Ok(ImageRemoval::Stays(format!("{name} was moved")));
             }

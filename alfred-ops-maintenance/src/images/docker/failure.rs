@@ -25,16 +25,22 @@ fn judge(error: &EngineError) -> (ErrorKind, &'static str, &'static str) {
         (EngineError::SocketNotFoundError(_), _) => {
             (ErrorKind::Unavailable, "there is no such socket", "start the engine, or name its socket")
         }
-        (EngineError::RequestTimeoutError, _) => (ErrorKind::Timeout, "the engine did not answer in time", look),
+        (EngineError::RequestTimeoutError, _) => {
+            (ErrorKind::Timeout, "the engine did not answer in time", look)
+        }
         (EngineError::JsonDataError { .. } | EngineError::APIVersionParseError {}, _) => {
             (ErrorKind::Corrupt, "the answer is not one of Docker's API", "name the socket of an engine")
         }
-        (_, Some((401 | 403, _))) => {
-            (ErrorKind::PermissionDenied, "the engine forbids it", "allow it in the engine's authorization plugin")
-        }
-        (_, Some((status, _))) if status < 500 => {
-            (ErrorKind::Unsupported, "the engine refused", "use an engine that speaks Docker's API from 1.24 on")
-        }
+        (_, Some((401 | 403, _))) => (
+            ErrorKind::PermissionDenied,
+            "the engine forbids it",
+            "allow it in the engine's authorization plugin",
+        ),
+        (_, Some((status, _))) if status < 500 => (
+            ErrorKind::Unsupported,
+            "the engine refused",
+            "use an engine that speaks Docker's API from 1.24 on",
+        ),
         _ if io_kind(error) == Some(io::ErrorKind::PermissionDenied) => (
             ErrorKind::PermissionDenied,
             "this user may not open the socket",
@@ -45,6 +51,10 @@ fn judge(error: &EngineError) -> (ErrorKind, &'static str, &'static str) {
 }
 
 fn io_kind(error: &EngineError) -> Option<io::ErrorKind> {
+    // It passes its source off as its own.
+    if let EngineError::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -53,4 +63,31 @@ fn io_kind(error: &EngineError) -> Option<io::ErrorKind> {
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: EngineError, kind: ErrorKind, said: &str) {
+        let error = failed("list images", "unix:///x", error);
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let closed = io::Error::from(io::ErrorKind::PermissionDenied);
+        check(
+            EngineError::IOError { err: closed },
+            ErrorKind::PermissionDenied,
+            "the group that owns the socket",
+        );
+        let answer =
+            |status_code| EngineError::DockerResponseServerError { status_code, message: "no".to_owned() };
+        check(answer(403), ErrorKind::PermissionDenied, "authorization plugin");
+        check(answer(400), ErrorKind::Unsupported, "1.24");
+        check(answer(500), ErrorKind::Unavailable, "log");
+        check(EngineError::RequestTimeoutError, ErrorKind::Timeout, "in time");
+    }
 }

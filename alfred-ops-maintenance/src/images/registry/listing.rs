@@ -113,7 +113,12 @@ impl Registry {
     }
 
     /// All pages of a listing; none if the registry does not know it.
-    async fn pages(&self, operation: &'static str, first: &Endpoint, scope: &str) -> Result<Option<Vec<String>>> {
+    async fn pages(
+        &self,
+        operation: &'static str,
+        first: &Endpoint,
+        scope: &str,
+    ) -> Result<Option<Vec<String>>> {
         let (mut entries, mut next) = (Vec::new(), Some(first.with_query("n", PAGE)));
         for _ in 0..PAGES_MAX {
             let Some(endpoint) = next else { return Ok(Some(entries)) };
@@ -171,6 +176,11 @@ fn next_page(operation: &'static str, endpoint: &Endpoint, answer: &Answer) -> R
     let url = endpoint.url();
     let joined = target.and_then(|target| url.join(target).ok());
     match joined.filter(|joined| joined.origin() == url.origin()) {
+        Some(joined) if joined == url => {
+            Err(Error::new(ErrorKind::Corrupt, operation, "the next page is the same again")
+                .with_target(endpoint.shown())
+                .with_remedy("look into the registry's log"))
+        }
         Some(joined) => Endpoint::public(joined.as_str(), operation).map(Some),
         None => Err(Error::new(ErrorKind::Corrupt, operation, "the next page lies elsewhere")
             .with_target(endpoint.shown())
@@ -179,7 +189,11 @@ fn next_page(operation: &'static str, endpoint: &Endpoint, answer: &Answer) -> R
 }
 
 fn too_many(endpoint: &Endpoint) -> Error {
-    Error::new(ErrorKind::ResourceExhausted, "look at images", format!("there are more than {IMAGES_MAX} images"))
-        .with_target(endpoint.shown())
-        .with_remedy("look after some repositories by with_repository")
+    Error::new(
+        ErrorKind::ResourceExhausted,
+        "look at images",
+        format!("there are more than {IMAGES_MAX} images"),
+    )
+    .with_target(endpoint.shown())
+    .with_remedy("look after some repositories by with_repository")
 }

@@ -22,7 +22,11 @@ pub(super) fn check_tag(tag: &str) -> Result<()> {
     let good = tag.bytes().next().is_some_and(first)
         && tag.len() <= TAG_BYTES_MAX
         && tag.bytes().all(|byte| first(byte) || b".-".contains(&byte));
-    if good { Ok(()) } else { Err(refused("tag", tag, "write letters, digits and _ . - in at most 128 characters")) }
+    if good {
+        Ok(())
+    } else {
+        Err(refused("tag", tag, "write letters, digits and _ . - in at most 128 characters"))
+    }
 }
 
 fn refused(what: &str, name: &str, remedy: &'static str) -> Error {

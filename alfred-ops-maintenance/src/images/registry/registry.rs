@@ -63,10 +63,13 @@ impl Registry {
         let host = match root.port() {
             Some(port) => format!("{bare}:{port}"),
             // Else engines would not take it for a host.
-            None if !bare.contains('.') => format!("{bare}:{}", root.port_or_known_default().unwrap_or_default()),
+            None if !bare.contains('.') => {
+                format!("{bare}:{}", root.port_or_known_default().unwrap_or_default())
+            }
             None => bare.to_owned(),
         };
-        let (repositories, manifests, reading) = (Vec::new(), Mutex::default(), tokio::sync::Mutex::default());
+        let (repositories, manifests, reading) =
+            (Vec::new(), Mutex::default(), tokio::sync::Mutex::default());
         Ok(Self { name: name.to_owned(), host, wire, repositories, manifests, reading })
     }
 
@@ -81,7 +84,8 @@ impl Registry {
     }
 
     pub(super) fn endpoint(&self, repository: &str, last: &[&str]) -> Endpoint {
-        let path: Vec<&str> = std::iter::once("v2").chain(repository.split('/')).chain(last.iter().copied()).collect();
+        let path: Vec<&str> =
+            std::iter::once("v2").chain(repository.split('/')).chain(last.iter().copied()).collect();
         self.wire.root().below(&path)
     }
 
@@ -93,8 +97,13 @@ impl Registry {
         }
         let endpoint = self.endpoint(repository, &["manifests", reference]);
         let scope = format!("repository:{repository}:pull");
-        let ask =
-            Ask { operation: "read manifest", method: Method::GET, endpoint: &endpoint, payload: None, scope: &scope };
+        let ask = Ask {
+            operation: "read manifest",
+            method: Method::GET,
+            endpoint: &endpoint,
+            payload: None,
+            scope: &scope,
+        };
         let answer = self.wire.ask(&ask).await?;
         match answer.status.as_u16() {
             200 => {}
@@ -109,7 +118,8 @@ impl Registry {
                 .with_target(endpoint.shown())
                 .with_remedy("check the registry's storage, and what lies between it and here"));
         }
-        let manifest = Arc::new(Manifest::read(&answer.body).map_err(|error| error.with_target(endpoint.shown()))?);
+        let manifest =
+            Arc::new(Manifest::read(&answer.body).map_err(|error| error.with_target(endpoint.shown()))?);
         let key = (repository.to_owned(), digest);
         self.manifests.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&manifest));
         Ok(Some(Fetched { manifest, bytes: answer.body }))

@@ -24,14 +24,19 @@ impl Registry {
         let own: BTreeSet<&str> = image.tags.iter().map(|tag| tag.tag.as_str()).collect();
         for (tag, of) in self.fresh_tags(repository).await? {
             if !own.contains(tag.as_str()) && self.reaches(repository, of, digest).await? {
-                return Ok(ImageRemoval::Stays(format!("the tag {tag} means it now, or an index that holds it")));
+                return Ok(ImageRemoval::Stays(format!(
+                    "the tag {tag} means it now, or an index that holds it"
+                )));
             }
         }
         for tag in own {
             if let Some(now) = self.fetch(repository, tag).await?
                 && now.manifest.digest != digest
             {
-                return Ok(ImageRemoval::Stays(format!("the tag {tag} was moved to {}", now.manifest.digest)));
+                return Ok(ImageRemoval::Stays(format!(
+                    "the tag {tag} was moved to {}",
+                    now.manifest.digest
+                )));
             }
         }
         self.delete(repository, digest).await

@@ -51,8 +51,11 @@ impl Registry {
             Error::new(kind, OPERATION, what.to_owned()).with_target(format!("{repository}@{digest}"))
         };
         if !is_digest(digest) {
-            return Err(missing("the digest is not sha256: with 64 hexadecimal digits", ErrorKind::InvalidInput)
-                .with_remedy("name the digest that was pushed"));
+            return Err(missing(
+                "the digest is not sha256: with 64 hexadecimal digits",
+                ErrorKind::InvalidInput,
+            )
+            .with_remedy("name the digest that was pushed"));
         }
         let Some(image) = self.fetch(repository, digest).await? else {
             return Err(missing("there is no such image", ErrorKind::NotFound).with_remedy("push it first"));
@@ -89,7 +92,8 @@ impl Registry {
             match &before {
                 Some(before) if before.manifest.digest == digest => report.unchanged.push(tag.to_owned()),
                 Some(before) if StableVersion::of_tag(tag).is_some() => {
-                    let what = format!("the version means {}, and versions do not move", before.manifest.digest);
+                    let what =
+                        format!("the version means {}, and versions do not move", before.manifest.digest);
                     return Err(Error::new(ErrorKind::AlreadyExists, OPERATION, what)
                         .with_target(format!("{repository}:{tag}"))
                         .with_remedy("release it under a new version"));

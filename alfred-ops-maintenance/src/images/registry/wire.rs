@@ -93,10 +93,9 @@ impl Wire {
             answer = self.send(ask, Some(token)).await?;
         }
         match answer.status.as_u16() {
-            401 | 403 => Err(self.unexpected(ask, &answer).with_remedy(format!(
-                "give credentials that have the right {}",
-                ask.scope
-            ))),
+            401 | 403 => Err(self
+                .unexpected(ask, &answer)
+                .with_remedy(format!("give credentials that have the right {}", ask.scope))),
             _ => Ok(answer),
         }
     }
@@ -137,9 +136,13 @@ impl Wire {
         let operation = "log in to registry";
         let mut endpoint = Endpoint::public(&challenge.realm, operation)?;
         if self.root.url().scheme() == "https" && endpoint.url().scheme() != "https" {
-            return Err(Error::new(ErrorKind::PermissionDenied, operation, "it wants the credentials in the clear")
-                .with_target(endpoint.shown())
-                .with_remedy("let the registry name a realm of https"));
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                operation,
+                "it wants the credentials in the clear",
+            )
+            .with_target(endpoint.shown())
+            .with_remedy("let the registry name a realm of https"));
         }
         if let Some(service) = &challenge.service {
             endpoint = endpoint.with_query("service", service);
@@ -160,9 +163,10 @@ impl Wire {
                 .with_remedy("check the registry's realm")
         };
         // What does not parse may be a token: the parser's words are left out.
-        let answer: TokenAnswer =
-            serde_json::from_slice(&answer.body).map_err(|_| odd("the answer is not of the form of tokens"))?;
-        let text = answer.token.or(answer.access_token).ok_or_else(|| odd("there is no token in the answer"))?;
+        let answer: TokenAnswer = serde_json::from_slice(&answer.body)
+            .map_err(|_| odd("the answer is not of the form of tokens"))?;
+        let text =
+            answer.token.or(answer.access_token).ok_or_else(|| odd("there is no token in the answer"))?;
         let lives = Duration::from_secs(answer.expires_in.unwrap_or(TOKEN_SECONDS).min(86_400));
         let until = self.clock.monotonic() + lives.saturating_sub(TOKEN_MARGIN);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
