@@ -139,7 +139,7 @@ async fn what_changes_between_plan_and_removal_is_seen() {
     server.docker(&["create", "--name", "child", "app:parent", "/bin/busybox", "true"]).unwrap();
     let child = server.docker(&["commit", "child", "app:child"]).unwrap();
     server.docker(&["rm", "child"]).unwrap();
-    assert_eq!(view(&engine, &child).await.needs, [parent.clone()]);
+    assert_eq!(view(&engine, &child).await.needs, std::slice::from_ref(&parent));
     let planned = view(&engine, &parent).await;
     stays(engine.remove(&planned).await.unwrap(), "dependent child");
 }

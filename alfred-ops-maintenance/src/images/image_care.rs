@@ -73,7 +73,7 @@ impl<S: ImageStore> ImageCare<S> {
             let answer = context.clock.timeout(USE_TIMEOUT, "ask who uses images", source.in_use()).await;
             match answer.and_then(|answer| answer) {
                 Ok(images) => {
-                    used.extend(images.into_iter().map(|image| UsedImage::new(source.name(), image)))
+                    used.extend(images.into_iter().map(|image| UsedImage::new(source.name(), image)));
                 }
                 Err(error) => {
                     silent.push(format!(

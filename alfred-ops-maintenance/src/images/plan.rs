@@ -76,13 +76,16 @@ pub fn plan_images(facts: &ImageFacts, policy: &ImagePolicy, now: DateTime<Utc>)
     plan
 }
 
+/// The versions of a repository, each with the places and tags of its images.
+type Versions<'a> = BTreeMap<StableVersion, Vec<(usize, &'a str)>>;
+
 /// Keeps the highest versions of each repository. Returns how many higher ones each of the others has that stay.
 fn keep_versions(
     facts: &ImageFacts,
     policy: &ImagePolicy,
     kept: &mut BTreeMap<usize, ImageKeep>,
 ) -> BTreeMap<usize, usize> {
-    let mut repositories: BTreeMap<&str, BTreeMap<StableVersion, Vec<(usize, &str)>>> = BTreeMap::new();
+    let mut repositories: BTreeMap<&str, Versions<'_>> = BTreeMap::new();
     for (place, image) in facts.images.iter().enumerate() {
         for tag in &image.tags {
             if let Some(version) = StableVersion::of_tag(&tag.tag) {

@@ -1,6 +1,6 @@
 //! What tests of images share. Each test uses a part of it.
 
-#![allow(dead_code, reason = "shared by several tests")]
+#![allow(dead_code, unused_imports, reason = "shared by several tests")]
 
 mod docker_server;
 mod fake_registry;

@@ -94,7 +94,7 @@ impl World {
             image.is_index = item.is_index;
             image.used_by = (0..item.containers).map(|count| format!("c{count}")).collect();
             image.first_seen = item.seen.map(hour);
-            let place = order.below(images.len() as u64 + 1) as usize;
+            let place = draw(order, images.len() + 1);
             images.insert(place, image);
         }
         let used = self.elsewhere.iter().map(|place| {
@@ -131,13 +131,17 @@ fn layers(number: usize) -> Vec<(String, u64)> {
     vec![(format!("own {number}"), 1 + number as u64), (format!("shared {}", number / 3), 1000)]
 }
 
+fn draw(entropy: &SeededEntropy, bound: usize) -> usize {
+    usize::try_from(entropy.below(bound as u64)).unwrap()
+}
+
 fn pick(entropy: &SeededEntropy, world: &World) -> Option<usize> {
-    let place = entropy.below(world.items.len() as u64) as usize;
+    let place = draw(entropy, world.items.len());
     world.items.keys().nth(place).copied()
 }
 
 fn any_tag(entropy: &SeededEntropy) -> (&'static str, String) {
-    let repository = REPOSITORIES[entropy.below(2) as usize];
+    let repository = REPOSITORIES[draw(entropy, 2)];
     let tag = match entropy.below(8) {
         0 => "latest".to_owned(),
         1 => "stable".to_owned(),
@@ -187,10 +191,10 @@ fn happen(entropy: &SeededEntropy, world: &mut World) {
             world.elsewhere.push(Elsewhere::Tag(repository, tag));
         }
         (9, _) => {
-            let gone = entropy.below(world.elsewhere.len() as u64 + 1) as usize;
+            let gone = draw(entropy, world.elsewhere.len() + 1);
             world.elsewhere.truncate(gone);
         }
-        _ => world.now += entropy.below(600) as i64,
+        _ => world.now += i64::try_from(entropy.below(600)).unwrap(),
     }
 }
 
@@ -201,7 +205,7 @@ fn run(entropy: &SeededEntropy, world: &mut World, seed: u64) -> usize {
         item.seen.get_or_insert(now);
     }
     let mut facts = world.facts(entropy);
-    let max = if entropy.below(3) == 0 { entropy.below(4) as usize } else { 1000 };
+    let max = if entropy.below(3) == 0 { draw(entropy, 4) } else { 1000 };
     let policy = ImagePolicy::default().with_versions(world.versions).with_removals_max(max);
     if entropy.below(8) == 0 {
         facts.unsure = vec!["nobody answers".to_owned()];
@@ -221,7 +225,7 @@ fn run(entropy: &SeededEntropy, world: &mut World, seed: u64) -> usize {
     assert_eq!(plan.more, may_go.len() - goes.len(), "seed {seed}");
     assert_eq!(plan.kept.len(), world.items.len() - may_go.len(), "seed {seed}");
     assert!(plan.kept.iter().all(|(_, reason)| *reason != ImageKeep::Unsure), "seed {seed}");
-    let (before, killed_after) = (world.stored(), entropy.below(goes.len() as u64 * 2 + 1) as usize);
+    let (before, killed_after) = (world.stored(), draw(entropy, goes.len() * 2 + 1));
     for (done, (number, step)) in goes.iter().zip(&plan.steps).enumerate() {
         if done == killed_after {
             return done;
@@ -243,7 +247,7 @@ fn nothing_that_must_stay_is_removed_and_all_else_is() {
     let (mut removed, mut looks) = (0, 0);
     for seed in first..first + runs {
         let entropy = SeededEntropy::new(seed);
-        let mut world = World { versions: entropy.below(4) as usize, ..World::default() };
+        let mut world = World { versions: draw(&entropy, 4), ..World::default() };
         for _ in 0..30 {
             happen(&entropy, &mut world);
             if entropy.below(5) == 0 {
