@@ -43,6 +43,17 @@ need_postgres() {
     need "${found:-/nonexistent}" postgresql postgresql-contrib
 }
 
+# A Docker engine with its client, and a program that runs without libraries for images to hold.
+need_docker() {
+    need dockerd docker.io
+    need docker docker-cli
+    dpkg -s busybox-static >/dev/null 2>&1 || need /nonexistent busybox-static
+}
+
+need_docker_registry() {
+    need docker-registry docker-registry
+}
+
 # A Python environment below the target folder: pypi FOLDER PACKAGE==VERSION...
 pypi() {
     local folder=$1

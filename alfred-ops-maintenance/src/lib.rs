@@ -30,9 +30,11 @@
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
+//! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
+//! - `images`: `DockerEngine` and `Registry`.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
@@ -40,6 +42,7 @@
 //! - `testing-servers`: what the tests need.
 
 mod chore;
+mod images;
 mod indexes;
 #[cfg(feature = "logs")]
 mod logs;
@@ -54,6 +57,13 @@ pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
 };
+pub use images::{
+    ClosureUse, IMAGES_MAX, ImageCare, ImageFacts, ImageKeep, ImageLayer, ImageListing, ImagePlan,
+    ImagePolicy, ImageReason, ImageRef, ImageRemoval, ImageStep, ImageStore, ImageTag, ImageUse, ImageView,
+    UsedImage, plan_images,
+};
+#[cfg(feature = "images")]
+pub use images::{DockerEngine, Registry, TagReport};
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
 pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};

@@ -1,0 +1,120 @@
+//! When images were first seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use alfred_ops_core::{Error, ErrorKind, Fence, Result, StateStore, Write};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Images are spread over so many documents by their digests' first digit: a hundred thousand fit.
+const SHARDS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+/// A write that meets another's is decided again.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// When the images of one store were first seen, in a state store. An image's own date is that of its build, and says nothing
+/// about how long it has been there.
+#[derive(Debug, Clone)]
+pub(super) struct FirstSeen {
+    state: Arc<dyn StateStore>,
+    key: String,
+}
+
+/// One document: seconds since 1970 by image.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shard {
+    images: BTreeMap<String, i64>,
+}
+
+impl FirstSeen {
+    pub(super) fn new(state: Arc<dyn StateStore>, store: &str) -> Self {
+        Self { state, key: format!("images/{store}/first-seen") }
+    }
+
+    /// All images that are known.
+    pub(super) async fn known(&self) -> Result<Vec<String>> {
+        let mut known = Vec::new();
+        for digit in SHARDS {
+            known.extend(self.load(digit).await?.0.images.into_keys());
+        }
+        Ok(known)
+    }
+
+    /// Notes what was seen `now`, and forgets what was not, if all was seen. Returns when each image was first seen.
+    pub(super) async fn note(
+        &self,
+        seen: &[String],
+        forget: bool,
+        now: DateTime<Utc>,
+        fence: Option<&Fence>,
+    ) -> Result<BTreeMap<String, DateTime<Utc>>> {
+        let mut shards: BTreeMap<char, BTreeSet<&String>> =
+            SHARDS.iter().map(|&digit| (digit, BTreeSet::new())).collect();
+        for id in seen {
+            shards.entry(shard_of(id)).or_default().insert(id);
+        }
+        let mut times = BTreeMap::new();
+        for (digit, ids) in shards {
+            let shard = self.change(digit, &ids, forget, now, fence).await?;
+            times.extend(
+                shard
+                    .images
+                    .into_iter()
+                    .filter_map(|(id, seconds)| Some((id, DateTime::from_timestamp(seconds, 0)?))),
+            );
+        }
+        Ok(times)
+    }
+
+    async fn change(
+        &self,
+        digit: char,
+        ids: &BTreeSet<&String>,
+        forget: bool,
+        now: DateTime<Utc>,
+        fence: Option<&Fence>,
+    ) -> Result<Shard> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (before, version) = self.load(digit).await?;
+            let mut after = before.clone();
+            after.images.retain(|id, _| !forget || ids.contains(id));
+            for &id in ids {
+                after.images.entry(id.clone()).or_insert(now.timestamp());
+            }
+            if after == before {
+                return Ok(after);
+            }
+            let value = serde_json::to_value(&after).map_err(|source| {
+                Error::new(ErrorKind::Internal, "note images", "it is not JSON").with_source(source)
+            })?;
+            let write = match version {
+                Some(version) => Write::replace(self.key_of(digit), value, version),
+                None => Write::create(self.key_of(digit), value),
+            };
+            match self.state.put(&write.with_fence(fence.cloned())).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(after),
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "note images", "others keep changing it")
+            .with_target(self.key_of(digit)))
+    }
+
+    async fn load(&self, digit: char) -> Result<(Shard, Option<u64>)> {
+        match self.state.get(&self.key_of(digit)).await? {
+            Some(document) => Ok((document.parse()?, Some(document.version))),
+            None => Ok((Shard::default(), None)),
+        }
+    }
+
+    fn key_of(&self, digit: char) -> String {
+        format!("{}/{digit}", self.key)
+    }
+}
+
+fn shard_of(id: &str) -> char {
+    let hex = id.rsplit_once(':').map_or(id, |(_, hex)| hex);
+    hex.chars().next().filter(|first| SHARDS.contains(first)).unwrap_or('0')
+}

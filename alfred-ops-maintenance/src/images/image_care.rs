@@ -1,0 +1,192 @@
+//! The chore.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Result, StateStore};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::family::Family;
+use super::first_seen::FirstSeen;
+use super::image_store::IMAGES_MAX;
+use super::{
+    ImageFacts, ImagePlan, ImagePolicy, ImageRemoval, ImageStore, ImageUse, ImageView, UsedImage, plan_images,
+};
+use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Stop, Turn};
+
+/// As the guide has it: once a month.
+const EVERY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Who uses images answers within this time, or counts as silent.
+const USE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Within a run, whoever uses images is asked again after this time.
+const USE_FRESH: Duration = Duration::from_secs(10);
+
+/// Removes images that nobody needs from an engine or a registry.
+///
+/// A look notes in the state store which images it has seen, for their age counts from there: the first run removes nothing. A
+/// run asks all who use images again every ten seconds, and the store asks itself right before each removal. A killed run leaves
+/// nothing half-done that the next does not finish.
+#[derive(Debug)]
+pub struct ImageCare<S> {
+    store: S,
+    policy: ImagePolicy,
+    uses: Vec<Arc<dyn ImageUse>>,
+    state: Arc<dyn StateStore>,
+    name: String,
+    target: String,
+}
+
+impl<S: ImageStore> ImageCare<S> {
+    /// Care of the images in `store`; when each was first seen is kept in `state`. Nothing happens before a call.
+    #[must_use]
+    pub fn new(store: S, policy: ImagePolicy, state: Arc<dyn StateStore>) -> Self {
+        let name = format!("images-{}", store.name());
+        Self { target: name.clone(), name, store, policy, uses: Vec::new(), state }
+    }
+
+    /// Asks `uses`, too, what is in use.
+    #[must_use]
+    pub fn with_use(mut self, uses: impl ImageUse) -> Self {
+        self.uses.push(Arc::new(uses));
+        self
+    }
+
+    /// A caretaker that runs it every month.
+    #[must_use]
+    pub fn caretaker(self) -> CaretakerBuilder<Self> {
+        let state = Arc::clone(&self.state);
+        Caretaker::builder(self, state).cadence(Cadence::every(EVERY))
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What is in use elsewhere, and who does not answer.
+    async fn used(&self, context: &JobContext) -> (Vec<UsedImage>, Vec<String>) {
+        let (mut used, mut silent) = (Vec::new(), Vec::new());
+        for source in &self.uses {
+            let answer = context.clock.timeout(USE_TIMEOUT, "ask who uses images", source.in_use()).await;
+            match answer.and_then(|answer| answer) {
+                Ok(images) => {
+                    used.extend(images.into_iter().map(|image| UsedImage::new(source.name(), image)));
+                }
+                Err(error) => {
+                    silent.push(format!(
+                        "{} does not tell what is in use there: {}",
+                        source.name(),
+                        error.full()
+                    ));
+                }
+            }
+        }
+        (used, silent)
+    }
+}
+
+/// What became of a run.
+#[derive(Debug, Default)]
+struct Tally {
+    removed: usize,
+    vanished: usize,
+    /// What images that stay need.
+    stays: BTreeSet<String>,
+    left: usize,
+}
+
+impl Tally {
+    fn leave(&mut self, image: &ImageView, why: &str, turn: &mut Turn<'_>) {
+        self.left += 1;
+        self.stays.extend(image.needs.iter().cloned());
+        turn.note(format!("{image} stays: {why}"));
+    }
+}
+
+#[async_trait]
+impl<S: ImageStore> Chore for ImageCare<S> {
+    type Facts = ImageFacts;
+    type Plan = ImagePlan;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    async fn inspect(&self, context: &JobContext) -> Result<ImageFacts> {
+        let seen = FirstSeen::new(Arc::clone(&self.state), self.store.name());
+        let listing = self.store.list(&seen.known().await?).await?;
+        if listing.images.len() > IMAGES_MAX {
+            let many = format!("there are more than {IMAGES_MAX} images");
+            return Err(Error::new(ErrorKind::ResourceExhausted, "look at images", many)
+                .with_target(self.store.name())
+                .with_remedy("look after its repositories one by one"));
+        }
+        let (used, mut unsure) = self.used(context).await;
+        if !listing.sees_use && self.uses.is_empty() {
+            unsure.push(format!(
+                "{} does not know who uses its images; add a use for each host",
+                self.store.name()
+            ));
+        }
+        let mut images = listing.images;
+        let ids: Vec<String> = images.iter().map(|image| image.id.clone()).collect();
+        let forget = listing.missing.is_empty();
+        let times = seen.note(&ids, forget, context.now(), context.fence.as_ref()).await?;
+        for image in &mut images {
+            image.first_seen = times.get(&image.id).copied();
+        }
+        Ok(ImageFacts { images, used, unsure, missing: listing.missing })
+    }
+
+    fn plan(&self, facts: &ImageFacts, now: DateTime<Utc>) -> ImagePlan {
+        plan_images(facts, &self.policy, now)
+    }
+
+    async fn apply(&self, plan: &ImagePlan, turn: &mut Turn<'_>) -> Result<()> {
+        let clock = Arc::clone(&turn.context().clock);
+        let family = Family::new(plan.steps.iter().map(|step| &step.image).collect());
+        let (mut users, mut asked) = (Default::default(), None::<Duration>);
+        let mut tally = Tally::default();
+        for (place, step) in plan.steps.iter().enumerate() {
+            if !turn.may_go_on().await {
+                break;
+            }
+            if asked.is_none_or(|asked| clock.monotonic().saturating_sub(asked) >= USE_FRESH) {
+                let (used, silent) = self.used(turn.context()).await;
+                if let Some(silent) = silent.into_iter().next() {
+                    return Err(Error::new(ErrorKind::Unavailable, "remove images", silent));
+                }
+                users = family.users(&used);
+                asked = Some(clock.monotonic());
+            }
+            if let Some(by) = users.get(&place) {
+                tally.leave(&step.image, &format!("it is now in use by {by}"), turn);
+            } else if tally.stays.contains(&step.image.id) {
+                tally.leave(&step.image, "an image that stays needs it", turn);
+            } else {
+                match self.store.remove(&step.image).await? {
+                    ImageRemoval::Removed => {
+                        tally.removed += 1;
+                        turn.did(step.bytes, Duration::ZERO);
+                    }
+                    ImageRemoval::Vanished => tally.vanished += 1,
+                    ImageRemoval::Stays(why) => tally.leave(&step.image, &why, turn),
+                }
+            }
+        }
+        let Tally { removed, vanished, left, .. } = tally;
+        let kept = plan.kept.len() + left;
+        turn.note(format!("{removed} images removed, {kept} kept, {vanished} were gone"));
+        if plan.more > 0 {
+            turn.stop(Stop::PlanFull);
+        }
+        Ok(())
+    }
+}

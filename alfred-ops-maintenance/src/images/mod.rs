@@ -1,0 +1,33 @@
+//! Images of containers: which are removed from an engine or a registry, and which never.
+
+#[cfg(feature = "images")]
+mod docker;
+mod facts;
+mod family;
+mod first_seen;
+mod image_care;
+mod image_ref;
+mod image_store;
+mod image_use;
+mod plan;
+mod policy;
+mod reason;
+#[cfg(feature = "images")]
+mod registry;
+mod stable_version;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "images")]
+pub use docker::DockerEngine;
+pub use facts::{ImageFacts, ImageLayer, ImageTag, ImageView, UsedImage};
+pub use image_care::ImageCare;
+pub use image_ref::ImageRef;
+pub use image_store::{IMAGES_MAX, ImageListing, ImageRemoval, ImageStore};
+pub use image_use::{ClosureUse, ImageUse};
+pub use plan::{ImagePlan, ImageStep, plan_images};
+pub use policy::ImagePolicy;
+pub use reason::{ImageKeep, ImageReason};
+#[cfg(feature = "images")]
+pub use registry::{Registry, TagReport};
