@@ -45,7 +45,11 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+#[cfg(feature = "secrets")]
+mod secrets;
 mod sessions;
+#[cfg(any(test, feature = "testing-servers"))]
+pub mod testing;
 mod vacuum;
 
 pub use chore::{
@@ -73,6 +77,17 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "secrets")]
+pub use secrets::{
+    ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,
+    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy,
+    RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore, SecretVersion,
+    SecretView, VersionState, plan_rotation,
+};
+#[cfg(feature = "postgres-passwords")]
+pub use secrets::{DatabaseLogin, DatabaseLogins};
+#[cfg(feature = "jwt")]
+pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{
