@@ -30,8 +30,10 @@
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
+//! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
 //!
 //! # Features
+//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
 //! - `logs`: `RotatingLog`, the host's own log file.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.

@@ -115,7 +115,6 @@ impl Verifier {
                 None => self.ask(now).await,
             };
         };
-        };
         if kept.age(now) < kept.keep * 3 / 4 {
             return Ok(kept);
         }
