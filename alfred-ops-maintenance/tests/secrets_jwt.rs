@@ -70,7 +70,7 @@ async fn no_token_fails_before_it_expires_while_hosts_die_at_every_call() {
         book.record().await.unwrap().begun - 1
     );
     assert!(deaths > 0);
-    let told = format!("{}{}{replicas:?}{verifiers:?}", world.told.lock().unwrap(), world.state_text().await);
+    let told = format!("{}{}{replicas:?}{verifiers:?}", world.told(), world.state_text().await);
     assert!(!told.contains("PRIVATE KEY"));
 }
 

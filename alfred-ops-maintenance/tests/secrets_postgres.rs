@@ -59,8 +59,7 @@ async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
     }
     println!("{connections} connections, {deaths} deaths, 0 failures");
     assert!(passwords.len() >= 4 && deaths > 0, "{} passwords, {deaths} deaths", passwords.len());
-    let told =
-        format!("{}{}{}{active:?}", server.log(), world.told.lock().unwrap(), world.state_text().await);
+    let told = format!("{}{}{}{active:?}", server.log(), world.told(), world.state_text().await);
     assert!(told.contains("ALTER ROLE"), "the log holds the statements");
     for password in &passwords {
         assert!(!told.contains(password.as_str()), "a password was told");

@@ -209,6 +209,10 @@ impl<S: SecretStore + Clone, K: SecretKind + Clone> World<S, K> {
         value
     }
 
+    pub(crate) fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
+    }
+
     /// All that is in the state store, as text.
     pub(crate) async fn state_text(&self) -> String {
         let documents = self.state.list("", "", LIST_LIMIT_MAX).await.unwrap();

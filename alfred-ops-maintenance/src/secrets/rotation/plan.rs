@@ -256,7 +256,7 @@ impl fmt::Display for RotationPlan {
         }
         match &self.waits {
             Some((Some(until), what)) => {
-                write!(f, "\nwait until {} for {what}", until.format("%Y-%m-%d %H:%M"))?
+                write!(f, "\nwait until {} for {what}", until.format("%Y-%m-%d %H:%M"))?;
             }
             Some((None, what)) => write!(f, "\nwait for {what}")?,
             None => {}
