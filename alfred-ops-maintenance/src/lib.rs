@@ -32,6 +32,7 @@
 //! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
+//! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
 //!
 //! # Features
 //! - `images`: `DockerEngine` and `Registry`.
@@ -39,6 +40,7 @@
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
+//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
 //! - `testing-servers`: what the tests need.
 
 mod chore;
@@ -50,7 +52,11 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+#[cfg(feature = "secrets")]
+mod secrets;
 mod sessions;
+#[cfg(any(test, feature = "testing-servers"))]
+pub mod testing;
 mod vacuum;
 
 pub use chore::{
@@ -93,6 +99,17 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "secrets")]
+pub use secrets::{
+    ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,
+    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy,
+    RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore, SecretVersion,
+    SecretView, VersionState, plan_rotation,
+};
+#[cfg(feature = "postgres-passwords")]
+pub use secrets::{DatabaseLogin, DatabaseLogins};
+#[cfg(feature = "jwt")]
+pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{

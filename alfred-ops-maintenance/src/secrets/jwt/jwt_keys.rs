@@ -1,0 +1,82 @@
+//! Signing keys as a kind of secret.
+
+use alfred_ops_core::{Error, ErrorKind, Result, Secret};
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::key_set::KeySet;
+use super::signing_key::SigningKey;
+use super::{JwksDocument, KeyAlgorithm};
+use crate::{MadeSecret, SecretKind};
+
+/// Keys that sign tokens, as a kind of secret. They are published by [`SigningKeys`](super::SigningKeys), which follows
+/// the record.
+#[derive(Debug, Clone, Copy)]
+pub struct JwtKeys {
+    algorithm: KeyAlgorithm,
+}
+
+impl JwtKeys {
+    /// Keys of this algorithm. Those of another that are in use stay until their time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for one that is only verified.
+    pub fn new(algorithm: KeyAlgorithm) -> Result<Self> {
+        if algorithm == KeyAlgorithm::Rs256 {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "care for signing keys",
+                "algorithm: RS256 is only verified",
+            )
+            .with_remedy("sign by Ed25519 or ES256"));
+        }
+        Ok(Self { algorithm })
+    }
+}
+
+#[async_trait]
+impl SecretKind for JwtKeys {
+    async fn make(&self, _: &str, _: Option<&Secret>) -> Result<MadeSecret> {
+        let value = SigningKey::make(self.algorithm)?;
+        Ok(MadeSecret::new(SigningKey::read(&value)?.id, value))
+    }
+
+    /// A key that nobody published means nothing to anybody.
+    async fn abandon(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn identify(&self, value: &Secret) -> Result<String> {
+        Ok(SigningKey::read(value)?.id)
+    }
+
+    /// It is published by the phase that follows.
+    async fn publish(&self, _: &str, _: &Secret) -> Result<()> {
+        Ok(())
+    }
+
+    /// Signs something, and verifies that by what will be published.
+    async fn verify(&self, handle: &str, value: &Secret) -> Result<()> {
+        let key = SigningKey::read(value)?;
+        if key.id != handle {
+            return Err(Error::new(ErrorKind::Corrupt, "verify signing key", "it is another key")
+                .with_target(handle.to_owned()));
+        }
+        let token = key.sign(&json!({ "purpose": "verification of a signing key" }))?;
+        let keys = KeySet::read(&JwksDocument::of(&[key])?)?;
+        keys.check(&token, &[self.algorithm, KeyAlgorithm::Ed25519, KeyAlgorithm::Es256]).map(|_| ())
+    }
+
+    /// Tokens expire by themselves.
+    async fn users(&self, _: &str) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn lock(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn revoke(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+}

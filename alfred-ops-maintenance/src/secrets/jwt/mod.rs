@@ -1,0 +1,17 @@
+//! Keys that sign tokens, and whoever verifies those.
+
+mod jwks;
+mod jwt_keys;
+mod key_algorithm;
+mod key_set;
+mod signing_key;
+mod signing_keys;
+mod token_rules;
+mod verifier;
+
+pub use jwks::{JwksDocument, JwksSource};
+pub use jwt_keys::JwtKeys;
+pub use key_algorithm::KeyAlgorithm;
+pub use signing_keys::SigningKeys;
+pub use token_rules::TokenRules;
+pub use verifier::Verifier;

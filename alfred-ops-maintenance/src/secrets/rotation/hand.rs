@@ -1,0 +1,205 @@
+//! Does the steps of a rotation.
+
+use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result, Secret};
+
+use super::{Generation, Phase, RotationRecord, RotationStep, SecretCare, SecretKind};
+use crate::VersionState;
+
+/// Does the steps of a rotation, each against the record as it is then. A step is recorded before it is begun and after
+/// it is done.
+pub(super) struct Hand<'a, K> {
+    care: &'a SecretCare<K>,
+    context: &'a JobContext,
+    record: RotationRecord,
+    version: Option<u64>,
+}
+
+impl<'a, K: SecretKind> Hand<'a, K> {
+    pub(super) async fn open(care: &'a SecretCare<K>, context: &'a JobContext) -> Result<Self> {
+        let (record, version) = care.book().load().await?;
+        Ok(Self { care, context, record, version })
+    }
+
+    pub(super) async fn take(&mut self, step: RotationStep) -> Result<()> {
+        match step {
+            RotationStep::Adopt { version } => self.adopt(step, version).await,
+            RotationStep::Stage { generation } => self.stage(step, generation).await,
+            RotationStep::Restage { generation } => self.restage(step, generation).await,
+            RotationStep::Publish { generation } => self.publish(step, generation).await,
+            RotationStep::Activate { generation } => self.activate(step, generation).await,
+            RotationStep::Revoke { generation } => self.revoke(step, generation).await,
+            RotationStep::Destroy { generation } => self.destroy(step, generation).await,
+        }
+    }
+
+    /// Whether nobody knows what names the active one.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.record.active().is_some_and(|active| active.handle.is_empty())
+    }
+
+    async fn adopt(&mut self, step: RotationStep, version: u64) -> Result<()> {
+        self.begin(step).await?;
+        let value = self.care.store().read(self.care.secret(), version).await?;
+        let handle = match self.care.kind().identify(&value).await {
+            Ok(handle) => handle,
+            // Nobody can lock or revoke it, but it can be replaced.
+            Err(error) if error.kind() == ErrorKind::Unsupported => String::new(),
+            Err(error) => return Err(error),
+        };
+        self.record.adopt(version, handle, self.context.now());
+        self.end().await
+    }
+
+    async fn stage(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let (store, secret) = (self.care.store(), self.care.secret());
+        let above = store.look(secret).await?.latest();
+        let id = Id::new(self.context.now(), &*self.context.entropy).to_string();
+        self.record.stage(number, id.clone(), above, self.context.now());
+        self.begin(step).await?;
+        let current = self.current().await;
+        let made = self.care.kind().make(&id, current.as_ref()).await?;
+        let version = store.add(secret, &made.value).await?;
+        // Whoever reads it later must find what was made.
+        if store.read(secret, version).await?.expose() != made.value.expose() {
+            return Err(
+                self.fault(ErrorKind::Corrupt, "the store gives back another value than it was given")
+            );
+        }
+        self.record.keep(number, version, made.handle);
+        self.end().await
+    }
+
+    async fn restage(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let left = self.generation(number, Phase::Staged)?;
+        if left.version.is_some() {
+            return Err(self.changed());
+        }
+        self.begin(step).await?;
+        self.care.kind().abandon(&left.id).await?;
+        let (store, secret) = (self.care.store(), self.care.secret());
+        let view = store.look(secret).await?;
+        // What was added since is most likely ours. It may be somebody else's, so it is not destroyed.
+        for version in view.versions.iter().filter(|version| version.number > left.above) {
+            if version.state == VersionState::Enabled && view.active != Some(version.number) {
+                store.set_state(secret, version.number, VersionState::Disabled).await?;
+            }
+        }
+        self.stage(RotationStep::Stage { generation: number }, number).await
+    }
+
+    async fn publish(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let generation = self.generation(number, Phase::Staged)?;
+        self.begin(step).await?;
+        let value = self.value(&generation).await?;
+        let kind = self.care.kind();
+        kind.publish(&generation.handle, &value).await?;
+        kind.verify(&generation.handle, &value).await?;
+        self.record.enter(number, Phase::Published, self.context.now());
+        self.end().await
+    }
+
+    async fn activate(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let generation = self.generation(number, Phase::Published)?;
+        let before = self.record.active().and_then(|active| active.version);
+        self.begin(step).await?;
+        let value = self.value(&generation).await?;
+        self.care.kind().verify(&generation.handle, &value).await?;
+        let (store, secret) = (self.care.store(), self.care.secret());
+        let view = store.look(secret).await?;
+        if view.active != generation.version {
+            if view.active != before {
+                return Err(self.changed());
+            }
+            let version = generation.version.ok_or_else(|| self.changed())?;
+            store.point(secret, version, &view.revision).await?;
+        }
+        self.record.activate(number, self.context.now());
+        self.end().await
+    }
+
+    async fn revoke(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let generation = self.generation(number, Phase::Retiring)?;
+        let active = self.record.active().cloned().ok_or_else(|| self.changed())?;
+        if active.handle == generation.handle {
+            return Err(self.changed());
+        }
+        self.begin(step).await?;
+        // The old one goes only while the new one works.
+        let value = self.value(&active).await?;
+        self.care.kind().verify(&active.handle, &value).await?;
+        if !generation.handle.is_empty() {
+            self.care.kind().lock(&generation.handle).await?;
+        }
+        self.set_state(&generation, VersionState::Disabled).await?;
+        self.record.enter(number, Phase::Revoked, self.context.now());
+        self.end().await
+    }
+
+    async fn destroy(&mut self, step: RotationStep, number: u64) -> Result<()> {
+        let generation = self.generation(number, Phase::Revoked)?;
+        self.begin(step).await?;
+        if !generation.handle.is_empty() {
+            self.care.kind().revoke(&generation.handle).await?;
+        }
+        self.set_state(&generation, VersionState::Destroyed).await?;
+        self.record.destroy(number, self.context.now());
+        self.end().await
+    }
+
+    /// Somebody may have disabled or destroyed it by hand already.
+    async fn set_state(&self, generation: &Generation, state: VersionState) -> Result<()> {
+        let Some(version) = generation.version else { return Ok(()) };
+        let (store, secret) = (self.care.store(), self.care.secret());
+        match store.look(secret).await?.state_of(version) {
+            None | Some(VersionState::Destroyed) => Ok(()),
+            Some(VersionState::Enabled) if state == VersionState::Destroyed => {
+                Err(self.fault(ErrorKind::Conflict, "somebody enabled the old version again"))
+            }
+            Some(_) => store.set_state(secret, version, state).await,
+        }
+    }
+
+    /// The active value, if it can be read. A new one can be made without it.
+    async fn current(&self) -> Option<Secret> {
+        let version = self.record.active()?.version?;
+        self.care.store().read(self.care.secret(), version).await.ok()
+    }
+
+    async fn value(&self, generation: &Generation) -> Result<Secret> {
+        let version = generation.version.ok_or_else(|| self.changed())?;
+        self.care.store().read(self.care.secret(), version).await
+    }
+
+    fn generation(&self, number: u64, phase: Phase) -> Result<Generation> {
+        let found = self.record.generation(number).filter(|generation| generation.phase == phase);
+        found.cloned().ok_or_else(|| self.changed())
+    }
+
+    async fn begin(&mut self, step: RotationStep) -> Result<()> {
+        self.record.doing = Some((step, self.context.now()));
+        self.save().await
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        self.record.doing = None;
+        self.save().await
+    }
+
+    async fn save(&mut self) -> Result<()> {
+        let fence = self.context.fence.clone();
+        self.version = Some(self.care.book().save(&self.record, self.version, fence).await?);
+        Ok(())
+    }
+
+    fn changed(&self) -> Error {
+        self.fault(ErrorKind::Conflict, "somebody else changed it meanwhile")
+    }
+
+    fn fault(&self, kind: ErrorKind, fault: &'static str) -> Error {
+        Error::new(kind, "rotate secret", fault).with_target(format!(
+            "{}/{}",
+            self.care.store().name(),
+            self.care.secret()
+        ))
+    }
+}

@@ -1,0 +1,3 @@
+//! For tests of this crate and of its users.
+
+pub mod conformance;

@@ -1,0 +1,147 @@
+//! Tokens are verified without a failure while their keys are rotated by hosts that die.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+mod secret_faults;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_core::{ErrorKind, Secret};
+use alfred_ops_maintenance::{
+    JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy, SigningKeys, TokenRules,
+    Verifier,
+};
+use secret_faults::{SECRET, World};
+use serde_json::{Value, json};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// A quarter of the time that caches have.
+const TICK: Duration = Duration::from_secs(75);
+
+#[tokio::test]
+async fn no_token_fails_before_it_expires_while_hosts_die_at_every_call() {
+    let verifications: u64 =
+        std::env::var("ALFRED_OPS_SECRETS_VERIFICATIONS").map_or(20_000, |text| text.parse().unwrap());
+    let rotations: u64 =
+        std::env::var("ALFRED_OPS_SECRETS_ROTATIONS").map_or(3, |text| text.parse().unwrap());
+    let policy = RotationPolicy::jwt_keys().with_disabled_for(HOUR);
+    let kind = JwtKeys::new(KeyAlgorithm::Ed25519).unwrap();
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, policy);
+    world.run().await.unwrap();
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let keys = || {
+        let store = Arc::new(world.secrets.clone());
+        Arc::new(SigningKeys::new(SECRET, store, book.clone(), &world.policy, world.clock.shared()))
+    };
+    // Two replicas sign, and each is verified by who asks the other.
+    let replicas = [keys(), keys()];
+    let verifier = |index: usize| {
+        let source = Arc::clone(&replicas[index]);
+        Verifier::new(source, TokenRules::default().with_leeway(Duration::ZERO), world.clock.shared())
+    };
+    let verifiers = [verifier(1), verifier(0)];
+    let (mut done, mut deaths, mut point) = (0_u64, 0_u64, 1_u64);
+    let mut held: std::collections::VecDeque<(i64, Secret)> = std::collections::VecDeque::new();
+    while done < verifications || book.record().await.unwrap().begun <= rotations {
+        let now = world.clock.now_seconds();
+        for signer in &replicas {
+            let expires = now + 3600;
+            held.push_back((expires, signer.sign(&json!({ "sub": "agent", "exp": expires })).await.unwrap()));
+        }
+        held.retain(|(expires, _)| *expires >= now);
+        for (number, (_, token)) in held.iter().enumerate() {
+            let claims = verifiers[number % 2].verify::<Value>(token.expose()).await;
+            claims.unwrap_or_else(|error| panic!("{done} verifications: {}", error.full()));
+            done += 1;
+        }
+        if world.faults.points() == 0 || world.faults.points() > point {
+            point += 1;
+            world.faults.die_at(point);
+        }
+        deaths += u64::from(world.run().await.is_err());
+        world.check("under load").await;
+        let record = book.record().await.unwrap();
+        let quiet = record.generations.len() == 1 && record.in_phase(Phase::Active).is_some();
+        world.clock.advance(if quiet { world.policy.every / 8 } else { TICK });
+    }
+    println!(
+        "{done} verifications, {} rotations, {deaths} deaths, 0 failures",
+        book.record().await.unwrap().begun - 1
+    );
+    assert!(deaths > 0);
+    let told = format!("{}{}{replicas:?}{verifiers:?}", world.told(), world.state_text().await);
+    assert!(!told.contains("PRIVATE KEY"));
+}
+
+#[tokio::test]
+async fn bad_tokens_are_refused_and_the_document_is_fit_to_be_published() {
+    for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::Es256] {
+        let kind = JwtKeys::new(algorithm).unwrap();
+        let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+        let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+        let store = Arc::new(world.secrets.clone());
+        let keys = Arc::new(SigningKeys::new(SECRET, store, book, &world.policy, world.clock.shared()));
+        assert_eq!(keys.jwks().await.unwrap_err().kind(), ErrorKind::NotFound);
+        world.run().await.unwrap();
+        let document = keys.jwks().await.unwrap();
+        assert_eq!(document.cache_control(), "public, max-age=150");
+        let parsed: Value = serde_json::from_str(&document.body).unwrap();
+        assert_eq!(parsed["keys"].as_array().unwrap().len(), 1);
+        assert_eq!((&parsed["keys"][0]["use"], parsed["keys"][0].get("d")), (&json!("sig"), None));
+        let rules =
+            TokenRules::default().with_issuer("alfred").with_audience("agents").with_leeway(Duration::ZERO);
+        let source = Arc::clone(&keys);
+        let verifier = Verifier::new(source, rules, world.clock.shared());
+        let now = world.clock.now_seconds();
+        for (claims, fault) in [
+            (json!({"iss": "alfred", "aud": ["x", "agents"], "exp": now + 9}), None),
+            (json!({"iss": "alfred", "aud": "agents"}), Some("does not say when it expires")),
+            (json!({"iss": "alfred", "aud": "agents", "exp": now - 1}), Some("has expired")),
+            (json!({"iss": "alfred", "aud": "agents", "exp": now + 9, "nbf": now + 5}), Some("not good yet")),
+            (json!({"iss": "eve", "aud": "agents", "exp": now + 9}), Some("another issuer")),
+            (json!({"iss": "alfred", "aud": "x", "exp": now + 9}), Some("somebody else")),
+        ] {
+            let token = keys.sign(&claims).await.unwrap();
+            let verified = verifier.verify::<Value>(token.expose()).await;
+            match fault {
+                None => assert_eq!(verified.unwrap(), claims),
+                Some(fault) => assert!(verified.unwrap_err().to_string().contains(fault), "{fault}"),
+            }
+        }
+        let token = keys.sign(&json!({"iss": "alfred", "aud": "agents", "exp": now + 9})).await.unwrap();
+        let (body, _) = token.expose().rsplit_once('.').unwrap();
+        for bad in [format!("{body}."), format!("{body}.AAAA"), "x".to_owned(), "a.b.c".to_owned()] {
+            assert_eq!(
+                verifier.verify::<Value>(&bad).await.unwrap_err().kind(),
+                ErrorKind::PermissionDenied,
+                "{bad}"
+            );
+        }
+        let stranger =
+            World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+        stranger.run().await.unwrap();
+        let book = RotationBook::new(Arc::new(stranger.state.clone()), SECRET);
+        let theirs = SigningKeys::new(
+            SECRET,
+            Arc::new(stranger.secrets.clone()),
+            book,
+            &world.policy,
+            world.clock.shared(),
+        );
+        let token = theirs.sign(&json!({"iss": "alfred", "aud": "agents", "exp": now + 9})).await.unwrap();
+        let error = verifier.verify::<Value>(token.expose()).await.unwrap_err().to_string();
+        assert!(error.contains("its key is not published"), "{error}");
+    }
+}
+
+trait Seconds {
+    fn now_seconds(&self) -> i64;
+}
+
+impl Seconds for alfred_ops_core::SimulatedClock {
+    fn now_seconds(&self) -> i64 {
+        use alfred_ops_core::Clock as _;
+        self.now().timestamp()
+    }
+}
