@@ -29,15 +29,19 @@
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
+//! - Risky changes that are taken back if they fail: `Guard`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
+//! - `guard`: `Guard`, which stands on backups.
 //! - `logs`: `RotatingLog`, the host's own log file.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
 mod chore;
+#[cfg(feature = "guard")]
+mod guard;
 mod indexes;
 #[cfg(feature = "logs")]
 mod logs;
@@ -51,6 +55,12 @@ mod vacuum;
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
+};
+#[cfg(feature = "guard")]
+pub use guard::{
+    AsideState, Change, CopiedRows, CopyState, DownState, Guard, GuardBuilder, GuardOutcome, GuardPlan,
+    GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
+    plan_return,
 };
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
