@@ -1,6 +1,7 @@
 //! Goes back, step by step.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alfred_ops_core::{ErrorKind, JobContext, PostgresOptions, Result, blocking};
 
@@ -17,6 +18,9 @@ use crate::postgres::Session;
 
 /// Every step is taken once, and there are five.
 const STEPS_MAX: usize = 8;
+/// A day's log is replayed within this time.
+const RECOVERY_MAX: Duration = Duration::from_secs(3600);
+const RECOVERY_POLL: Duration = Duration::from_millis(100);
 /// Settings without which recovery may refuse to start if they are smaller than on the first server.
 const RECOVERY_SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN ('max_connections', \
     'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction')";
@@ -227,7 +231,9 @@ impl GoingBack<'_> {
             read.map_err(|source| self.hold.session.failed("look at settings", source))?;
         settings.extend(SIDE_SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let server = by.start(&aside.folder, &settings, context).await?;
-        aside.server = Some(server.with_database(self.guard.server.database.clone()));
+        let server = server.with_database(self.guard.server.database.clone());
+        recovered(&server, context).await?;
+        aside.server = Some(server);
         Ok(())
     }
 
@@ -262,5 +268,36 @@ impl GoingBack<'_> {
             }
         }
         self.book.write(self.state).await
+    }
+}
+
+/// Waits until a side server has replayed the log: some call a server started before it takes connections.
+async fn recovered(server: &PostgresOptions, context: &JobContext) -> Result<()> {
+    let began = context.clock.monotonic();
+    loop {
+        let error = match Session::open(server, "guard", STATEMENT_LIMIT, LOCK_LIMIT, &[]).await {
+            Ok(mut session) => {
+                let asked = sqlx::query_scalar("SELECT pg_is_in_recovery()");
+                match asked.fetch_one(&mut session.connection).await {
+                    Ok(false) => return Ok(()),
+                    Ok(true) => None,
+                    Err(source) => Some(session.failed("wait for recovery", source)),
+                }
+            }
+            Err(error) => Some(error),
+        };
+        let is_late = context.clock.monotonic().saturating_sub(began) > RECOVERY_MAX;
+        match error {
+            Some(error) if is_late || error.kind() != ErrorKind::Unavailable => return Err(error),
+            None if is_late => {
+                let message = format!("recovery does not end within {RECOVERY_MAX:?}");
+                return Err(alfred_ops_core::Error::new(
+                    ErrorKind::Unavailable,
+                    "wait for recovery",
+                    message,
+                ));
+            }
+            _ => context.clock.sleep(RECOVERY_POLL).await,
+        }
     }
 }

@@ -76,7 +76,7 @@ struct Kind {
     works: bool,
 }
 
-const UP: &str = "ALTER TABLE tasks RENAME title TO subject; UPDATE tasks SET priority = 5";
+const UP: &str = "UPDATE tasks SET priority = 5; ALTER TABLE tasks RENAME title TO subject";
 
 pub(crate) fn reversible(texts: &[(&'static str, Option<&'static str>)]) -> Arc<Migrator> {
     let mut migrations = Vec::new();
