@@ -121,7 +121,7 @@ impl Guard {
         }
         let mut state = self.prepare(change, &mut hold, context).await?;
         let prepared = context.clock.monotonic();
-        let ran = self.perform(change, &mut hold, &mut state, &mut book, context).await?;
+        let ran = Box::pin(self.perform(change, &mut hold, &mut state, &mut book, context)).await?;
         let changed = context.clock.monotonic();
         let mut report = self.conclude(change, ran, &mut hold, state, &mut book, context).await?;
         report.prepared_in = prepared.saturating_sub(began);

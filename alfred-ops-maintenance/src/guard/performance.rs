@@ -59,7 +59,7 @@ impl Guard {
             self.within_transaction(change, hold, state, book, context).await?
         } else {
             book.write(state).await?;
-            self.in_the_open(change, context).await
+            Box::pin(self.in_the_open(change, context)).await
         };
         let (Ran::Kept, Some(watch)) = (&ran, &self.watch) else { return Ok(ran) };
         state.stage = Stage::Open;
@@ -80,7 +80,7 @@ impl Guard {
                 ChangeKind::Sql(_) | ChangeKind::Within(_) => Ok(()),
             }
         };
-        match until_cancelled(context, survive(work)).await {
+        match Box::pin(until_cancelled(context, survive(work))).await {
             None => return failed("the host was stopped in the middle of it".to_owned()),
             Some(Err(panic)) => return failed(panic),
             Some(Ok(Err(error))) => return failed(error.full()),

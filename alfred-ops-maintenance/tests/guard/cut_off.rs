@@ -25,7 +25,7 @@ struct Mortal {
 }
 
 impl Mortal {
-    async fn live(&self) -> bool {
+    fn live(&self) -> bool {
         let left = self.writes_left.fetch_sub(1, Ordering::SeqCst);
         left > 1
     }
@@ -43,7 +43,7 @@ impl StateStore for Mortal {
     }
 
     async fn put(&self, write: &Write) -> Result<u64> {
-        if self.live().await {
+        if self.live() {
             return self.store.put(write).await;
         }
         if self.is_done {
@@ -54,7 +54,7 @@ impl StateStore for Mortal {
     }
 
     async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
-        if self.live().await {
+        if self.live() {
             return self.store.delete(key, expected, fence).await;
         }
         if self.is_done {
@@ -252,7 +252,7 @@ async fn a_change_that_is_dropped_or_cancelled_or_panics_is_brought_back() {
         "run",
         guard.run(&sneaky, &platform.context),
     );
-    let report = run.await.unwrap().unwrap();
+    let report = Box::pin(run).await.unwrap().unwrap();
     let GuardOutcome::Stranded { why } = &report.outcome else { panic!("{report}") };
     assert!(why.contains("\"agents\" has 0 rows instead of 9"), "{why}");
 }
