@@ -31,6 +31,7 @@
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
+//! - Risky changes that are taken back if they fail: `Guard`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
 //!
@@ -38,6 +39,7 @@
 //! - `images`: `DockerEngine` and `Registry`.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
+//! - `guard`: `Guard`, which stands on backups.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
@@ -45,6 +47,8 @@
 
 mod chore;
 mod images;
+#[cfg(feature = "guard")]
+mod guard;
 mod indexes;
 #[cfg(feature = "logs")]
 mod logs;
@@ -70,6 +74,11 @@ pub use images::{
 };
 #[cfg(feature = "images")]
 pub use images::{DockerEngine, Registry, TagReport};
+#[cfg(feature = "guard")]
+pub use guard::{
+    AsideState, Change, CopiedRows, CopyState, DownState, Guard, GuardBuilder, GuardOutcome, GuardPlan,
+    GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
+    plan_return,
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
 pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};

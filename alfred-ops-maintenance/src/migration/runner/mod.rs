@@ -7,6 +7,7 @@ mod report;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod runner;
 mod turn;
+mod undo;
 
 pub use report::{MigrationPlan, MigrationReport};
 pub use runner::MigrationRunner;

@@ -49,11 +49,11 @@ const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// ```
 #[derive(Debug, Clone)]
 pub struct MigrationRunner {
-    server: PostgresOptions,
-    migrator: Arc<Migrator>,
+    pub(super) server: PostgresOptions,
+    pub(super) migrator: Arc<Migrator>,
     lock_timeout: Duration,
-    retries_max: u32,
-    wait_max: Duration,
+    pub(super) retries_max: u32,
+    pub(super) wait_max: Duration,
 }
 
 impl MigrationRunner {
@@ -138,7 +138,7 @@ impl MigrationRunner {
         self.migrator.iter().filter(|migration| !migration.migration_type.is_down_migration())
     }
 
-    async fn connect(&self, failures: &Failures) -> Result<PgConnection> {
+    pub(super) async fn connect(&self, failures: &Failures) -> Result<PgConnection> {
         let options: PgConnectOptions = self
             .server
             .to_url()
@@ -309,7 +309,7 @@ impl MigrationRunner {
 }
 
 /// Waits a moment before another attempt, no two replicas and attempts alike.
-async fn pause(failures: &Failures, context: &JobContext) -> Result<(), Error> {
+pub(super) async fn pause(failures: &Failures, context: &JobContext) -> Result<(), Error> {
     let pause = RETRY_PAUSE_MIN + Duration::from_millis(context.entropy.below(RETRY_SPREAD_MILLIS));
     tokio::select! {
         () = context.cancel.cancelled() => {

@@ -1,0 +1,89 @@
+//! Where the log goes, and from where a side server comes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alfred_ops_backup::{
+    BackupRecord, PostgresBackend, RecoveryTarget, Repository, RestoreRequest, WalArchiver,
+};
+use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Lsn, PostgresOptions, Result};
+
+/// How long the log may take to be durable, unless the host says otherwise: an archiver elsewhere seals every few seconds.
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(60);
+/// An archiver in another process is asked as often as this.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The repository that a server's backups and log go to.
+#[derive(Debug, Clone)]
+pub(super) struct Archive {
+    pub(super) repository: Repository,
+    pub(super) archiver: Arc<WalArchiver>,
+}
+
+impl Archive {
+    /// Refuses to begin where no backup could be brought to a point: there must be one, and the log unbroken since.
+    pub(super) async fn check(&self, context: &JobContext) -> Result<()> {
+        let report = self.archiver.inspect(context).await?;
+        if report.newest_backup.is_some() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotFound, "guard", "the repository holds no backup along the server's log")
+            .with_target(self.repository.location().to_owned())
+            .with_remedy("take a backup, or choose GuardBuilder::without_point_in_time"))
+    }
+
+    /// Waits until everything before `position` is durable in the repository.
+    pub(super) async fn wait(&self, position: Lsn, within: Duration, context: &JobContext) -> Result<()> {
+        let wait = async {
+            loop {
+                // Archiving in this process: it is asked to store at once.
+                let runs_here = self.archiver.status().timeline > 0;
+                if runs_here && self.archiver.wait_until_stored(position, context).await.is_ok() {
+                    return Ok(());
+                }
+                if self.archiver.inspect(context).await?.stored >= position {
+                    return Ok(());
+                }
+                context.check("wait for the log")?;
+                context.clock.sleep(POLL).await;
+            }
+        };
+        context.clock.timeout(within, "wait for the log", wait).await.unwrap_or_else(|_| {
+            let stored = self.archiver.stored();
+            let message =
+                format!("{position} is not durable after {within:?}: the log is stored until {stored}");
+            Err(Error::new(ErrorKind::Unavailable, "wait for the log", message)
+                .with_target(self.repository.location().to_owned())
+                .with_remedy("run the WAL archiver, or give it longer with GuardBuilder::durable_within"))
+        })
+    }
+
+    /// Restores the newest backup that reaches the target into `folder`.
+    pub(super) async fn restore(
+        &self,
+        server: &PostgresOptions,
+        target: &RecoveryTarget,
+        folder: &Path,
+        context: &JobContext,
+    ) -> Result<BackupRecord> {
+        let backend = PostgresBackend::new(server.clone());
+        let request = RestoreRequest::new(folder).with_target(target.clone());
+        let mut refused = None;
+        let backups = self.repository.catalog().await?.backups;
+        for record in backups.into_iter().rev().filter(|record| record.backend == "postgres") {
+            match self.repository.run_restore(&record, &backend, &request, context).await {
+                Ok(_) => return Ok(record),
+                // One that ended behind the target, or is of another cluster; an older one may reach it.
+                Err(error) if [ErrorKind::InvalidInput, ErrorKind::NotFound].contains(&error.kind()) => {
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            Error::new(ErrorKind::NotFound, "restore", "the repository holds no backup of a Postgres server")
+                .with_target(self.repository.location().to_owned())
+        }))
+    }
+}

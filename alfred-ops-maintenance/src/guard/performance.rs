@@ -1,0 +1,277 @@
+//! Runs a change and its checks.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use alfred_ops_core::{EntropyExt as _, Error, ErrorKind, JobContext, Result};
+use futures::FutureExt as _;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use super::change::{Change, ChangeKind};
+use super::guard::Guard;
+use super::hold::{Hold, LOCK_LIMIT, STATEMENT_LIMIT};
+use super::state::{GuardState, Stage, StateBook};
+use crate::postgres::{Session, code_of};
+
+/// A server that lost its client ends the statement within this time.
+const NOTICE_SETTINGS: [(&str, &str); 1] = [("client_connection_check_interval", "2s")];
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
+const RETRY_SPREAD_MILLIS: u64 = 1000;
+
+/// How a change went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ran {
+    Kept,
+    Failed {
+        failure: String,
+        /// Whether anything of it can have become visible.
+        committed: bool,
+    },
+}
+
+/// One attempt within a transaction.
+enum Attempt {
+    Ended(Ran),
+    /// Somebody held a lock, and it was rolled back.
+    GaveWay(String),
+}
+
+/// A transaction, by its backend and its number.
+struct Begun {
+    pid: i32,
+    backend_start: String,
+    xid: String,
+}
+
+impl Guard {
+    /// Runs the change, its checks and the watch.
+    pub(super) async fn perform(
+        &self,
+        change: &Change,
+        hold: &mut Hold,
+        state: &mut GuardState,
+        book: &mut StateBook,
+        context: &JobContext,
+    ) -> Result<Ran> {
+        let ran = if change.in_transaction() {
+            self.within_transaction(change, hold, state, book, context).await?
+        } else {
+            book.write(state).await?;
+            Box::pin(self.in_the_open(change, context)).await
+        };
+        let (Ran::Kept, Some(watch)) = (&ran, &self.watch) else { return Ok(ran) };
+        state.stage = Stage::Open;
+        book.write(state).await?;
+        Ok(match survive(watch.wrong(context)).await.unwrap_or_else(Some) {
+            None => Ran::Kept,
+            Some(failure) => Ran::Failed { failure, committed: true },
+        })
+    }
+
+    /// A change that commits as it pleases.
+    async fn in_the_open(&self, change: &Change, context: &JobContext) -> Ran {
+        let failed = |failure| Ran::Failed { failure, committed: true };
+        let work = async {
+            match &change.kind {
+                ChangeKind::Migrations(runner) => runner.run(context).await.map(drop),
+                ChangeKind::Work(work) => work().await,
+                ChangeKind::Sql(_) | ChangeKind::Within(_) => Ok(()),
+            }
+        };
+        match Box::pin(until_cancelled(context, survive(work))).await {
+            None => return failed("the host was stopped in the middle of it".to_owned()),
+            Some(Err(panic)) => return failed(panic),
+            Some(Ok(Err(error))) => return failed(error.full()),
+            Some(Ok(Ok(()))) => {}
+        }
+        let session = Session::open(&self.server, "guard", STATEMENT_LIMIT, LOCK_LIMIT, &[]).await;
+        let mut session = match session {
+            Ok(session) => session,
+            Err(error) => return failed(format!("nothing could be checked: {}", error.full())),
+        };
+        match self.wrong(&mut session.connection).await {
+            None => Ran::Kept,
+            Some(wrong) => failed(wrong),
+        }
+    }
+
+    async fn within_transaction(
+        &self,
+        change: &Change,
+        hold: &mut Hold,
+        state: &mut GuardState,
+        book: &mut StateBook,
+        context: &JobContext,
+    ) -> Result<Ran> {
+        let mut retries = 0;
+        loop {
+            match self.attempt(change, hold, state, book, context).await? {
+                Attempt::Ended(ran) => return Ok(ran),
+                Attempt::GaveWay(failure) if retries >= self.retries_max => {
+                    return Ok(Ran::Failed { failure, committed: false });
+                }
+                Attempt::GaveWay(_) => {}
+            }
+            retries += 1;
+            tracing::warn!(retries, "a change gave way to somebody who holds a lock");
+            let pause = RETRY_PAUSE_MIN + Duration::from_millis(context.entropy.below(RETRY_SPREAD_MILLIS));
+            if until_cancelled(context, context.clock.sleep(pause)).await.is_none() {
+                let failure = "the host was stopped while others held a lock".to_owned();
+                return Ok(Ran::Failed { failure, committed: false });
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        change: &Change,
+        hold: &mut Hold,
+        state: &mut GuardState,
+        book: &mut StateBook,
+        context: &JobContext,
+    ) -> Result<Attempt> {
+        let opened =
+            Session::open(&self.server, "guard", STATEMENT_LIMIT, self.lock_timeout, &NOTICE_SETTINGS);
+        let Session { mut connection, .. } = opened.await?;
+        let begun = begin(&mut connection).await?;
+        let Begun { pid, backend_start, xid } = &begun;
+        state.stage =
+            Stage::InTransaction { pid: *pid, backend_start: backend_start.clone(), xid: xid.clone() };
+        book.write(state).await?;
+        let work = survive(self.change_and_check(change, &mut connection, xid));
+        let outcome = match until_cancelled(context, work).await {
+            None => Err(Failure::of("the host was stopped in the middle of it".to_owned())),
+            Some(Err(panic)) => Err(Failure::of(panic)),
+            Some(Ok(outcome)) => outcome,
+        };
+        let failure = match outcome {
+            Ok(()) => {
+                state.stage =
+                    Stage::Committing { pid: *pid, backend_start: backend_start.clone(), xid: xid.clone() };
+                book.write(state).await?;
+                match connection.execute("COMMIT").await {
+                    Ok(_) => {
+                        drop(connection.close().await);
+                        // A transaction that had failed inside answers a commit with a rollback.
+                        if hold.has_committed(xid, None, context).await? {
+                            return Ok(Attempt::Ended(Ran::Kept));
+                        }
+                        let failure = "the server rolled it back instead of committing it".to_owned();
+                        return Ok(Attempt::Ended(Ran::Failed { failure, committed: false }));
+                    }
+                    Err(error) => Failure::from_sqlx(&error),
+                }
+            }
+            Err(failure) => failure,
+        };
+        // Rolls back with the session, in whatever state a panic left it. That waits for nobody.
+        drop(connection);
+        let committed = hold.has_committed(xid, Some((*pid, backend_start)), context).await?;
+        hold.end(*pid, backend_start).await?;
+        if committed && matches!(state.stage, Stage::Committing { .. }) {
+            // The answer was lost, and all had been checked.
+            return Ok(Attempt::Ended(Ran::Kept));
+        }
+        if failure.gave_way && !committed {
+            return Ok(Attempt::GaveWay(failure.text));
+        }
+        Ok(Attempt::Ended(Ran::Failed { failure: failure.text, committed }))
+    }
+
+    async fn change_and_check(
+        &self,
+        change: &Change,
+        connection: &mut PgConnection,
+        xid: &str,
+    ) -> Result<(), Failure> {
+        match &change.kind {
+            ChangeKind::Sql(text) => {
+                let done = connection.execute(AssertSqlSafe(text.as_str())).await;
+                done.map_err(|error| Failure::from_sqlx(&error))?;
+            }
+            ChangeKind::Within(work) => {
+                work(connection).await.map_err(|error| Failure::from_error(&error))?;
+            }
+            ChangeKind::Migrations(_) | ChangeKind::Work(_) => {}
+        }
+        let now = sqlx::query_scalar("SELECT coalesce(pg_current_xact_id_if_assigned()::text, '')");
+        let now: String =
+            now.fetch_one(&mut *connection).await.map_err(|error| Failure::from_sqlx(&error))?;
+        if now != xid {
+            return Err(Failure::of("it ended the transaction that it ran in".to_owned()));
+        }
+        self.wrong(connection).await.map_or(Ok(()), |wrong| Err(Failure::of(wrong)))
+    }
+
+    /// The first check that does not hold.
+    async fn wrong(&self, connection: &mut PgConnection) -> Option<String> {
+        for check in &self.checks {
+            let wrong = survive(check.wrong(connection)).await;
+            if let Some(wrong) = wrong.unwrap_or_else(Some) {
+                return Some(wrong);
+            }
+        }
+        None
+    }
+}
+
+/// Why an attempt failed.
+struct Failure {
+    text: String,
+    gave_way: bool,
+}
+
+impl Failure {
+    const fn of(text: String) -> Self {
+        Self { text, gave_way: false }
+    }
+
+    fn from_sqlx(error: &sqlx::Error) -> Self {
+        let text = error
+            .as_database_error()
+            .map_or_else(|| "the server gave no answer".to_owned(), |error| error.message().to_owned());
+        let gave_way = matches!(code_of(error).as_deref(), Some("55P03" | "40P01" | "40001"));
+        Self { text, gave_way }
+    }
+
+    fn from_error(error: &Error) -> Self {
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
+        let gave_way = source.is_some_and(|source| Self::from_sqlx(source).gave_way);
+        Self { text: error.full(), gave_way }
+    }
+}
+
+async fn begin(connection: &mut PgConnection) -> Result<Begun> {
+    let failed = |source: sqlx::Error| {
+        Error::new(ErrorKind::Unavailable, "begin a change", "the server refused").with_source(source)
+    };
+    connection.execute("BEGIN").await.map_err(failed)?;
+    let (pid, backend_start, xid) = sqlx::query_as(
+        "SELECT pid, backend_start::text, pg_current_xact_id()::text FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed)?;
+    Ok(Begun { pid, backend_start, xid })
+}
+
+/// A panic as text.
+async fn survive<T>(future: impl Future<Output = T> + Send) -> Result<T, String> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| format!("it panicked: {}", words(&*panic)))
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+}
+
+/// `None` if the host wanted to stop first.
+async fn until_cancelled<T>(context: &JobContext, future: impl Future<Output = T> + Send) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => None,
+        output = future => Some(output),
+    }
+}

@@ -1,0 +1,258 @@
+//! Hosts that die in the middle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use alfred_ops_core::{
+    ClockExt as _, Document, Expected, Fence, JobContext, Result, StateStore, TaskSet, Write,
+};
+use alfred_ops_maintenance::{Change, Guard, GuardOutcome, MigrationRunner, WayBack};
+use async_trait::async_trait;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::deploy;
+use super::platform::Platform;
+
+/// A store whose host dies at a write: before it is done, or behind it.
+#[derive(Debug)]
+struct Mortal {
+    store: Arc<dyn StateStore>,
+    writes_left: AtomicUsize,
+    is_done: bool,
+    died: Arc<Notify>,
+}
+
+impl Mortal {
+    fn live(&self) -> bool {
+        let left = self.writes_left.fetch_sub(1, Ordering::SeqCst);
+        left > 1
+    }
+
+    async fn die(&self) {
+        self.died.notify_one();
+        std::future::pending::<()>().await;
+    }
+}
+
+#[async_trait]
+impl StateStore for Mortal {
+    async fn get(&self, key: &str) -> Result<Option<Document>> {
+        self.store.get(key).await
+    }
+
+    async fn put(&self, write: &Write) -> Result<u64> {
+        if self.live() {
+            return self.store.put(write).await;
+        }
+        if self.is_done {
+            self.store.put(write).await?;
+        }
+        self.die().await;
+        self.store.put(write).await
+    }
+
+    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
+        if self.live() {
+            return self.store.delete(key, expected, fence).await;
+        }
+        if self.is_done {
+            self.store.delete(key, expected, fence.clone()).await?;
+        }
+        self.die().await;
+        self.store.delete(key, expected, fence).await
+    }
+
+    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
+        self.store.list(prefix, after, limit).await
+    }
+}
+
+/// How a change is made, and how a guard of it is set up.
+struct Kind {
+    name: &'static str,
+    change: fn(&Platform) -> Change,
+    works: bool,
+}
+
+const UP: &str = "UPDATE tasks SET priority = 5; ALTER TABLE tasks RENAME title TO subject";
+
+pub(crate) fn reversible(texts: &[(&'static str, Option<&'static str>)]) -> Arc<Migrator> {
+    let mut migrations = Vec::new();
+    for ((up, down), version) in texts.iter().zip(1..) {
+        let mut add = |text: &'static str, kind| {
+            let sql = sqlx::SqlSafeStr::into_sql_str(text);
+            let no_tx = text.starts_with("-- no-transaction");
+            migrations.push(Migration::new(version, format!("step {version}").into(), kind, sql, no_tx));
+        };
+        add(up, MigrationType::ReversibleUp);
+        if let Some(down) = down {
+            add(down, MigrationType::ReversibleDown);
+        }
+    }
+    Arc::new(Migrator::with_migrations(migrations))
+}
+
+fn migrations(platform: &Platform) -> Change {
+    let migrator = reversible(&[
+        ("ALTER TABLE tasks RENAME title TO subject", Some("ALTER TABLE tasks RENAME subject TO title")),
+        (
+            "-- no-transaction\nCREATE INDEX CONCURRENTLY tasks_subject ON tasks (subject)",
+            Some("DROP INDEX IF EXISTS tasks_subject"),
+        ),
+    ]);
+    Change::migrations("migrations", MigrationRunner::new(platform.options(), migrator))
+}
+
+fn guard(platform: &Platform, store: Arc<dyn StateStore>, works: bool) -> Guard {
+    let answer = if works { "SELECT true" } else { "SELECT false" };
+    Guard::builder(platform.options(), store)
+        .without_point_in_time()
+        .protect("tasks".parse().unwrap())
+        .verify_sql("it works", answer)
+        .down({
+            let server = platform.options();
+            // It bears being called again.
+            move || {
+                deploy(
+                    server.clone(),
+                    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'tasks'::regclass \
+                     AND attname = 'subject') AND to_regclass('_sqlx_migrations') IS NULL THEN \
+                     ALTER TABLE tasks RENAME subject TO title; END IF; END $$; \
+                     UPDATE tasks SET priority = id % 5 + 1 WHERE to_regclass('_sqlx_migrations') IS NULL",
+                )
+            }
+        })
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_may_die_at_any_write_and_the_next_one_finishes() {
+    let kinds = [
+        Kind { name: "sql", change: |_| Change::sql("sql", UP), works: true },
+        Kind { name: "sql that fails", change: |_| Change::sql("sql", UP), works: false },
+        Kind {
+            name: "work that fails",
+            change: |platform| {
+                let server = platform.options();
+                Change::work("work", move || deploy(server.clone(), UP))
+            },
+            works: false,
+        },
+        Kind { name: "migrations that fail", change: migrations, works: false },
+    ];
+    let platform = Platform::start().await;
+    for Kind { name, change, works } in kinds {
+        let mut deaths = 0;
+        for (writes_left, is_done) in (1..).flat_map(|write| [(write, false), (write, true)]) {
+            platform.renew();
+            if name.starts_with("migrations") {
+                // The table of migrations is no part of the change.
+                let none = MigrationRunner::new(platform.options(), reversible(&[]));
+                none.run(&platform.context).await.unwrap();
+            }
+            let before = platform.picture();
+            let died = Arc::new(Notify::new());
+            let mortal = Arc::new(Mortal {
+                store: Arc::clone(&platform.store),
+                writes_left: AtomicUsize::new(writes_left),
+                is_done,
+                died: Arc::clone(&died),
+            });
+            let under = change(&platform);
+            let host = guard(&platform, mortal, works);
+            let survived = tokio::select! {
+                report = host.run(&under, &platform.context) => Some(report.unwrap()),
+                () = died.notified() => None,
+            };
+            if let Some(report) = survived {
+                assert_eq!(report.is_kept(), works, "{name}: {report}");
+                break;
+            }
+            deaths += 1;
+            let next = guard(&platform, Arc::clone(&platform.store), works);
+            let what = format!("{name}, dead at write {writes_left}, done: {is_done}");
+            let report = next.resume(&under, &platform.context).await.unwrap();
+            let kept = report.as_ref().is_some_and(alfred_ops_maintenance::GuardReport::is_kept);
+            if let Some(report) = &report {
+                assert!(kept || matches!(report.outcome, GuardOutcome::BroughtBack(_)), "{what}: {report}");
+            }
+            let stands = platform.sql("SELECT count(*) FROM pg_attribute WHERE attname = 'subject'") == "1";
+            assert!(works || !stands, "{what}: a change that fails never stands");
+            if stands {
+                // Without a report it was over before the host died.
+                assert!(kept || report.is_none(), "{what}");
+            } else {
+                platform.picture().assert_equals(&before, &what);
+            }
+            assert!(next.resume(&under, &platform.context).await.unwrap().is_none(), "{what}");
+        }
+        println!("{name}: {deaths} deaths");
+        assert!(deaths >= 4, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_dropped_or_cancelled_or_panics_is_brought_back() {
+    let platform = Platform::start().await;
+    let before = platform.picture();
+    let slow = Change::sql("slow", "DELETE FROM task_results; SELECT pg_sleep(600)");
+    let sleeping =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state = 'active'";
+    let guard = Arc::new(platform.guard().build().unwrap());
+
+    // Dropped: the statement still runs, and the next one ends it.
+    tokio::select! {
+        _ = guard.run(&slow, &platform.context) => panic!("it sleeps for ten minutes"),
+        () = platform.until(sleeping, "1") => {}
+    }
+    let again = guard.run(&slow, &platform.context).await.unwrap_err().to_string();
+    assert!(again.contains("\"slow\" was begun at") && again.contains("call Guard::resume"), "{again}");
+    let other = guard.resume(&Change::sql("other", ""), &platform.context).await.unwrap_err().to_string();
+    assert!(other.contains("\"slow\" was under way, not \"other\""), "{other}");
+    let report = guard.resume(&slow, &platform.context).await.unwrap().unwrap();
+    assert!(matches!(report.outcome, GuardOutcome::BroughtBack(WayBack::Transaction)), "{report}");
+    platform.picture().assert_equals(&before, "dropped");
+    platform.until(sleeping, "0").await;
+
+    // Cancelled: the guard itself goes back.
+    let tasks = TaskSet::new(&CancellationToken::new());
+    let context = platform.context.clone().with_cancel(tasks.cancel_token().clone());
+    let run = tasks.spawn({
+        let guard = Arc::clone(&guard);
+        async move {
+            guard.run(&Change::sql("slow", "DELETE FROM task_results; SELECT pg_sleep(600)"), &context).await
+        }
+    });
+    platform.until(sleeping, "1").await;
+    // A second guard waits for nobody's end.
+    let second = guard.run(&Change::sql("second", ""), &platform.context).await.unwrap_err().to_string();
+    assert!(second.contains("another guard is at work"), "{second}");
+    tasks.cancel_token().cancel();
+    let report = run.await.unwrap().unwrap();
+    assert!(report.failure.as_ref().unwrap().contains("stopped"), "{report}");
+    platform.picture().assert_equals(&before, "cancelled");
+
+    let boom = Change::within("boom", |connection| {
+        Box::pin(async move {
+            sqlx::query("TRUNCATE tasks CASCADE").execute(connection).await.unwrap();
+            panic!("out of cheese")
+        })
+    });
+    let report = guard.run(&boom, &JobContext::system()).await.unwrap();
+    assert!(report.failure.as_ref().unwrap().contains("it panicked: out of cheese"), "{report}");
+    platform.picture().assert_equals(&before, "panic");
+
+    let sneaky = Change::sql("sneaky", "DELETE FROM agents; COMMIT; SELECT 1/0");
+    let guard = platform.guard().protect("agents".parse().unwrap()).build().unwrap();
+    let run = platform.context.clock.timeout(
+        std::time::Duration::from_secs(60),
+        "run",
+        guard.run(&sneaky, &platform.context),
+    );
+    let report = Box::pin(run).await.unwrap().unwrap();
+    let GuardOutcome::Stranded { why } = &report.outcome else { panic!("{report}") };
+    assert!(why.contains("\"agents\" has 0 rows instead of 9"), "{why}");
+}
