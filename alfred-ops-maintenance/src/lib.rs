@@ -30,6 +30,7 @@
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
+//! - What is wrong with a database: `DatabaseDoctor`, [`DoctorPolicy`], [`diagnose`].
 //!
 //! # Features
 //! - `logs`: `RotatingLog`, the host's own log file.
@@ -38,6 +39,7 @@
 //! - `testing-servers`: what the tests need.
 
 mod chore;
+mod doctor;
 mod indexes;
 #[cfg(feature = "logs")]
 mod logs;
@@ -51,6 +53,13 @@ mod vacuum;
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
+};
+#[cfg(feature = "postgres")]
+pub use doctor::DatabaseDoctor;
+pub use doctor::{
+    ArchiverView, ColumnView, ConnectionLimit, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy,
+    DatabaseSeverity, Diagnosis, DoctorPolicy, ForeignKeyView, Gap, IndexSize, Oddity, PreparedView,
+    SequenceView, SettingView, SlotView, StatementView, TableView, diagnose,
 };
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;

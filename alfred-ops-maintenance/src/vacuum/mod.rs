@@ -16,4 +16,6 @@ pub use facts::{HorizonHolder, TableUpkeep, VacuumFacts};
 pub use plan::{VacuumPlan, VacuumReason, VacuumSkip, VacuumStep, plan_vacuum};
 pub use policy::VacuumPolicy;
 #[cfg(feature = "postgres")]
+pub(crate) use look::holders;
+#[cfg(feature = "postgres")]
 pub use vacuum::Vacuum;
