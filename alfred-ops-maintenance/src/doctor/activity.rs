@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::size_estimate::share;
-use super::{
-    DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy,
-};
+use super::{DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy};
 use crate::{HorizonHolder, SessionState, SessionView};
 
 /// From this share on the next clients are refused within minutes.
@@ -73,7 +71,9 @@ fn blockers(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<Databa
         let figures = format!("{count} wait behind {who}, one of them for {} s", longest.as_secs());
         let advice = match pid {
             0 => "commit it or roll it back: see pg_prepared_xacts".to_owned(),
-            _ => format!("SELECT pg_cancel_backend({pid}), and if it does not obey pg_terminate_backend({pid})"),
+            _ => format!(
+                "SELECT pg_cancel_backend({pid}), and if it does not obey pg_terminate_backend({pid})"
+            ),
         };
         let (fault, severity) = (DatabaseFault::Blocker, DatabaseSeverity::Critical);
         found.push(DatabaseFinding::new(fault, severity, place, figures, DatabaseRemedy::Do(advice)));
@@ -111,8 +111,8 @@ fn transactions(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<Da
         let age =
             session.transaction_at.and_then(|began| facts.at.signed_duration_since(began).to_std().ok());
         let age = age.filter(|age| *age >= policy.transaction_max && session.state != SessionState::Idle);
-        // VACUUM and builds of indexes may take long.
-        if let Some(age) = age.filter(|_| !session.is_maintenance) {
+        // VACUUM and builds of indexes may take long, and who waits for others is not to blame.
+        if let Some(age) = age.filter(|_| !session.is_maintenance && session.waits_for.is_none()) {
             let figures = format!("session {} began {} s ago", session.pid, age.as_secs());
             found.push(warning(DatabaseFault::LongTransaction, whose(session), figures, advice));
         }

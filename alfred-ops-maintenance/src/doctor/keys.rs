@@ -2,8 +2,8 @@
 
 use super::size_estimate::share;
 use super::{
-    DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy, ForeignKeyView,
-    SequenceView, plain,
+    DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy,
+    ForeignKeyView, SequenceView, plain,
 };
 use crate::{IndexFault, IndexPolicy, TableName, plan_indexes};
 
@@ -79,11 +79,8 @@ fn sequence(sequence: &SequenceView, policy: &DoctorPolicy) -> Option<DatabaseFi
     let fits = least <= sequence.min && sequence.max <= greatest;
     let last = sequence.last?;
     let up = sequence.step > 0;
-    let (first, end) = if up {
-        (sequence.min, sequence.max.min(greatest))
-    } else {
-        (sequence.max, sequence.min.max(least))
-    };
+    let (first, end) =
+        if up { (sequence.min, sequence.max.min(greatest)) } else { (sequence.max, sequence.min.max(least)) };
     let distance = |from: i64, to: i64| {
         let steps = if up { i128::from(to) - i128::from(from) } else { i128::from(from) - i128::from(to) };
         u64::try_from(steps.max(0)).unwrap_or(u64::MAX)
@@ -99,13 +96,15 @@ fn sequence(sequence: &SequenceView, policy: &DoctorPolicy) -> Option<DatabaseFi
         if !sequence.is_key {
             return None;
         }
-        let advice = "a key cannot begin again: ALTER SEQUENCE … NO CYCLE, and give it and its column more room";
+        let advice =
+            "a key cannot begin again: ALTER SEQUENCE … NO CYCLE, and give it and its column more room";
         (DatabaseFault::CyclingKey, advice.to_owned())
     } else if fits && sequence.column.is_some() {
         let advice = format!("ALTER SEQUENCE {} AS bigint, or give it another end", sequence.name);
         (DatabaseFault::ExhaustedSequence, advice)
     } else if let Some(column) = &sequence.column {
-        let advice = format!("widen {column} by a new column that is filled in batches; and all that refer to it");
+        let advice =
+            format!("widen {column} by a new column that is filled in batches; and all that refer to it");
         (DatabaseFault::ExhaustedSequence, advice)
     } else {
         let advice = format!("ALTER SEQUENCE {} AS bigint, or give it another end", sequence.name);

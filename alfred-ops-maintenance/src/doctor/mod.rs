@@ -18,9 +18,6 @@ mod relations;
 mod size_estimate;
 mod standing;
 
-#[cfg(test)]
-mod tests;
-
 #[cfg(feature = "postgres")]
 pub use database_doctor::DatabaseDoctor;
 pub use database_fault::DatabaseFault;

@@ -3,8 +3,8 @@
 use super::predicate::Predicates;
 use super::size_estimate::{btree_bytes, index_bytes, share, table_bytes, waste_share};
 use super::{
-    ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy,
-    IndexSize, StatementView, TableView,
+    ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
+    DoctorPolicy, IndexSize, StatementView, TableView,
 };
 
 const PAGE: u64 = 8192;
@@ -88,14 +88,14 @@ fn vacuum(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
     if !table.autovacuum {
         let matters = table.dead >= table.vacuum_from.max(DEAD_MIN)
             || table.writes > 0 && table.bytes >= policy.bytes_min;
-        let run =
-            DatabaseRemedy::Run(format!("ALTER TABLE {} RESET (autovacuum_enabled)", table.name));
+        let run = DatabaseRemedy::Run(format!("ALTER TABLE {} RESET (autovacuum_enabled)", table.name));
         return matters.then(|| {
             let severity = DatabaseSeverity::Warning;
             DatabaseFinding::new(DatabaseFault::AutovacuumOff, severity, &table.name, figures, run)
         });
     }
-    let behind = share(table.dead, table.vacuum_from.max(1)) >= policy.vacuum_factor && table.dead >= DEAD_MIN;
+    let behind =
+        share(table.dead, table.vacuum_from.max(1)) >= policy.vacuum_factor && table.dead >= DEAD_MIN;
     behind.then(|| {
         let last = table.vacuumed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         let run =
@@ -135,7 +135,8 @@ fn missing_indexes(
         let names: Vec<String> = columns.iter().map(|column| super::sql_name(&column.name)).collect();
         let names = names.join(", ");
         let place = format!("{} ({names})", table.name);
-        if found.iter().any(|finding| finding.fault == DatabaseFault::MissingIndex && finding.place == place) {
+        if found.iter().any(|finding| finding.fault == DatabaseFault::MissingIndex && finding.place == place)
+        {
             continue;
         }
         let size = table.rows.and_then(|rows| btree_bytes(rows, &columns, 90, true));
@@ -161,8 +162,7 @@ fn useful_index(
     policy: &DoctorPolicy,
 ) -> Option<Vec<ColumnView>> {
     let rows = table.rows.filter(|rows| *rows > 0)?;
-    let reads_all =
-        share(statement.blocks, statement.calls) >= READ_SHARE * share(table.bytes, PAGE);
+    let reads_all = share(statement.blocks, statement.calls) >= READ_SHARE * share(table.bytes, PAGE);
     let finds_few = share(statement.rows, statement.calls) <= FOUND_SHARE * share(rows, 1);
     if table.bytes < policy.bytes_min || !reads_all || !finds_few {
         return None;
@@ -198,12 +198,7 @@ fn scans(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<DatabaseF
         let figures =
             format!("{} scans read {} rows of {} bytes", table.seq_scans, table.seq_rows, table.bytes);
         let advice = "load pg_stat_statements, which tells by which statements".to_owned();
-        found.push(notice(
-            DatabaseFault::SequentialScans,
-            &table.name,
-            figures,
-            DatabaseRemedy::Do(advice),
-        ));
+        found.push(notice(DatabaseFault::SequentialScans, &table.name, figures, DatabaseRemedy::Do(advice)));
     }
 }
 

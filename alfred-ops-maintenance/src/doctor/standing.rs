@@ -29,8 +29,7 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
         {
             if age >= policy.age_max {
                 let severity = if age >= AGE_CRITICAL { Critical } else { Warning };
-                let advice =
-                    "VACUUM (FREEZE) its oldest tables, and end what holds the horizon or turns autovacuum off";
+                let advice = "VACUUM (FREEZE) its oldest tables, and end what holds the horizon or turns autovacuum off";
                 found.push(finding(fault, severity, &place, format!("its oldest is {age} old"), advice));
             }
         }
@@ -41,7 +40,9 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
         let place = format!("database {}", super::sql_name(name));
         found.push(finding(DatabaseFault::ChecksumFailures, Critical, &place, figures, advice));
     }
-    if let Some(archiver) = facts.archiver.as_ref().filter(|archiver| archiver.failed_at > archiver.archived_at) {
+    if let Some(archiver) =
+        facts.archiver.as_ref().filter(|archiver| archiver.failed_at > archiver.archived_at)
+    {
         let figures = format!(
             "{} failures, the last at {} with {}",
             archiver.failures,

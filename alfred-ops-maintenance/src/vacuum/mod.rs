@@ -13,9 +13,9 @@ mod vacuum;
 mod tests;
 
 pub use facts::{HorizonHolder, TableUpkeep, VacuumFacts};
-pub use plan::{VacuumPlan, VacuumReason, VacuumSkip, VacuumStep, plan_vacuum};
-pub use policy::VacuumPolicy;
 #[cfg(feature = "postgres")]
 pub(crate) use look::holders;
+pub use plan::{VacuumPlan, VacuumReason, VacuumSkip, VacuumStep, plan_vacuum};
+pub use policy::VacuumPolicy;
 #[cfg(feature = "postgres")]
 pub use vacuum::Vacuum;

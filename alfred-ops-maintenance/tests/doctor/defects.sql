@@ -27,22 +27,16 @@ CREATE ROLE settings_role;
 ALTER ROLE settings_role SET zero_damaged_pages = on;
 ALTER ROLE settings_role IN DATABASE postgres SET session_replication_role = replica;
 
---! case pending_restart
---! finds pending-restart max_worker_processes
-ALTER SYSTEM SET max_worker_processes = 11;
-SELECT pg_reload_conf();
---! until SELECT count(*) = 1 FROM pg_settings WHERE pending_restart
-
 --! case failing_archiver
 --! setting archive_mode = on
---! setting archive_command = 'false'
+--! setting archive_command = false
 --! finds failing-archiver archiver
 CREATE TABLE t (id int PRIMARY KEY);
 SELECT pg_switch_wal();
 --! until SELECT failed_count > 0 FROM pg_stat_archiver
 
 --! case missing_synchronous
---! setting synchronous_standby_names = 'ghost'
+--! setting synchronous_standby_names = ghost
 --! setting synchronous_commit = local
 --! finds missing-synchronous server
 
@@ -52,14 +46,6 @@ SELECT pg_switch_wal();
 --! finds old-transactions database template1
 CREATE TABLE t (id int PRIMARY KEY);
 DO $$ BEGIN FOR i IN 1..60000 LOOP BEGIN INSERT INTO t VALUES (1); RAISE EXCEPTION 'x'; EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$;
-VACUUM ANALYZE t;
-
---! case held_horizon
---! finds held-horizon session (idle in transaction holds)
---! finds idle-transaction postgres (holds)
---! hold SET application_name = 'holds'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1
-CREATE TABLE t (id int PRIMARY KEY);
-DO $$ BEGIN FOR i IN 1..5000 LOOP BEGIN INSERT INTO t VALUES (1); RAISE EXCEPTION 'x'; EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$;
 VACUUM ANALYZE t;
 
 --! case lost_slot
@@ -428,6 +414,14 @@ CREATE EXTENSION hstore VERSION '1.4';
 --! finds expiring-password role leaving
 CREATE ROLE leaving LOGIN VALID UNTIL '2001-01-01';
 
+--! case held_horizon
+--! finds held-horizon session (idle in transaction holds)
+--! finds idle-transaction postgres (holds)
+--! hold SET application_name = 'holds'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1
+CREATE TABLE t (id int PRIMARY KEY);
+DO $$ BEGIN FOR i IN 1..5000 LOOP BEGIN INSERT INTO t VALUES (1); RAISE EXCEPTION 'x'; EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$;
+VACUUM ANALYZE t;
+
 --! case crowded_role
 --! finds near-connection-limit role crowd
 CREATE ROLE crowd LOGIN CONNECTION LIMIT 2;
@@ -443,6 +437,7 @@ CREATE DATABASE crowded CONNECTION LIMIT 1;
 --! case crowded_server
 --! setting max_connections = 16
 --! finds near-connection-limit server
+--! finds pending-restart max_connections
 --! hold SELECT 1
 --! hold SELECT 1
 --! hold SELECT 1

@@ -2,7 +2,7 @@
 
 --! case settings
 --! setting archive_mode = on
---! setting archive_command = 'true'
+--! setting archive_command = true
 --! setting synchronous_commit = off
 -- A role that dumps, and one that tunes.
 CREATE ROLE dumper;

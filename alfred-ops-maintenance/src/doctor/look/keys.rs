@@ -30,7 +30,7 @@ pub(super) const FOREIGN_KEYS: &str = "SELECT x.conname::text AS name, x.conreli
 const SEQUENCES: &str = "SELECT q.seqrelid::regclass::text AS name, q.seqmin AS min, q.seqmax AS max, q.seqincrement AS step, \
     q.seqcycle AS cycles, CASE WHEN has_sequence_privilege(q.seqrelid, 'SELECT, USAGE') \
     AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery()) THEN pg_sequence_last_value(q.seqrelid) END AS last, \
-    format('%s.%I', a.attrelid::regclass, a.attname) AS filled, a.atttypid::regtype::text AS type, \
+    format('%s.%s', a.attrelid::regclass, quote_ident(a.attname)) AS filled, a.atttypid::regtype::text AS type, \
     coalesce(a.is_key, false) AS is_key, a.attrelid IS NULL AS is_free \
     FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid LEFT JOIN LATERAL (\
     SELECT a.attrelid, a.attname, a.atttypid, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique \

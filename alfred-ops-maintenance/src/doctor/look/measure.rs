@@ -11,7 +11,8 @@ use crate::postgres::quoted;
 /// So many of each kind are measured, those that seem to waste most.
 const MEASURED_MAX: usize = 20;
 
-const TABLE: &str = "SELECT approx_free_percent / 100 AS share FROM {schema}.pgstattuple_approx({name}::regclass)";
+const TABLE: &str =
+    "SELECT approx_free_percent / 100 AS share FROM {schema}.pgstattuple_approx({name}::regclass)";
 
 /// Leaves are as full as their fill factor wants in an index that was just built; its inner pages stay.
 const INDEX: &str = "SELECT greatest(0, 1 - (1 + internal_pages + leaf_pages * least(1, CASE WHEN leaf_pages > 0 \

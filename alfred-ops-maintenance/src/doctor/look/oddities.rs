@@ -10,7 +10,8 @@ use crate::doctor::{DatabaseFault, Oddity};
 /// and either `statement` or `advice`. `{user}` leaves out the server's own schemas, `{own}` what belongs to extensions.
 type Question = (DatabaseFault, u32, &'static str);
 
-const USER: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_(toast_)?temp_'";
+const USER: &str =
+    "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_(toast_)?temp_'";
 const OWN: &str = "NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = c.oid AND e.deptype = 'e')";
 
 const CONSTRAINTS: &[Question] = &[
@@ -259,7 +260,12 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
         let query = query.replace("{user}", USER).replace("{own}", OWN);
         let query = format!("SELECT * FROM ({query}) AS q ORDER BY place LIMIT 1000");
         let found = look.read(fault.name(), &query, |row| {
-            Ok((row.try_get("place")?, row.try_get("detail")?, row.try_get("statement")?, row.try_get("advice")?))
+            Ok((
+                row.try_get("place")?,
+                row.try_get("detail")?,
+                row.try_get("statement")?,
+                row.try_get("advice")?,
+            ))
         });
         for (place, detail, statement, advice) in found.await? {
             look.facts.oddities.push(Oddity { fault, place, detail, statement, advice });

@@ -86,7 +86,8 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     look.facts.tables = tables.into_iter().map(|(_, table)| table).collect();
 
     let query = INDEXES.replace("{bytes}", &bytes_min.to_string());
-    let mut indexes = look.read("sizes of indexes", &query, |row| Ok((row.try_get("id")?, index(row)?))).await?;
+    let mut indexes =
+        look.read("sizes of indexes", &query, |row| Ok((row.try_get("id")?, index(row)?))).await?;
     let large: Vec<i64> = indexes.iter().map(|(id, _)| *id).collect();
     let mut keys = self::columns(look, KEYS, large).await?;
     for (id, index) in &mut indexes {

@@ -60,9 +60,8 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
         Ok(ConnectionLimit::new(place, count(row, "used")?, count(row, "allowed")?))
     });
     look.facts.limits = limits.await?;
-    let ages = look.read("ages", AGES, |row| {
-        Ok((row.try_get("name")?, count(row, "xids")?, count(row, "multixacts")?))
-    });
+    let ages = look
+        .read("ages", AGES, |row| Ok((row.try_get("name")?, count(row, "xids")?, count(row, "multixacts")?)));
     look.facts.ages = ages.await?;
     let checksums =
         look.read("checksums", CHECKSUMS, |row| Ok((row.try_get("name")?, count(row, "failures")?)));
@@ -88,7 +87,7 @@ async fn settings(look: &mut Look<'_>) -> Result<()> {
         "SELECT name, setting AS value, '' AS scope, pending_restart AS pending FROM pg_settings \
          WHERE pending_restart OR name IN ({names}) \
          UNION ALL SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1), \
-         concat_ws(' in ', format('role %s', quote_ident(r.rolname)), format('database %s', quote_ident(b.datname))), false \
+         concat_ws(' in ', 'role ' || quote_ident(r.rolname), 'database ' || quote_ident(b.datname)), false \
          FROM pg_db_role_setting d CROSS JOIN LATERAL unnest(d.setconfig) AS s \
          LEFT JOIN pg_roles r ON r.oid = d.setrole LEFT JOIN pg_database b ON b.oid = d.setdatabase \
          WHERE split_part(s, '=', 1) IN ({names}) LIMIT 1000"
