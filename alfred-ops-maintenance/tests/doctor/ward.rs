@@ -151,10 +151,7 @@ impl Ward {
                     let _ = run(&mut waits, &sql).await;
                 }));
             }
-            Step::Until(sql) => {
-                let ask = format!("{sql}");
-                while self.server.psql(&ask).unwrap() != "t" {}
-            }
+            Step::Until(sql) => while self.server.psql(sql).unwrap() != "t" {},
         }
     }
 
