@@ -34,6 +34,7 @@
 //! - Risky changes that are taken back if they fail: `Guard`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
+//! - What is wrong with a database: `DatabaseDoctor`, [`DoctorPolicy`], [`diagnose`].
 //!
 //! # Features
 //! - `images`: `DockerEngine` and `Registry`.
@@ -46,9 +47,10 @@
 //! - `testing-servers`: what the tests need.
 
 mod chore;
-mod images;
+mod doctor;
 #[cfg(feature = "guard")]
 mod guard;
+mod images;
 mod indexes;
 #[cfg(feature = "logs")]
 mod logs;
@@ -67,6 +69,19 @@ pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
 };
+#[cfg(feature = "postgres")]
+pub use doctor::DatabaseDoctor;
+pub use doctor::{
+    ArchiverView, ColumnView, ConnectionLimit, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy,
+    DatabaseSeverity, Diagnosis, DoctorPolicy, ForeignKeyView, Gap, IndexSize, Oddity, PreparedView,
+    SequenceView, SettingView, SlotView, StatementView, TableView, diagnose,
+};
+#[cfg(feature = "guard")]
+pub use guard::{
+    AsideState, Change, CopiedRows, CopyState, DownState, Guard, GuardBuilder, GuardOutcome, GuardPlan,
+    GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
+    plan_return,
+};
 pub use images::{
     ClosureUse, IMAGES_MAX, ImageCare, ImageFacts, ImageKeep, ImageLayer, ImageListing, ImagePlan,
     ImagePolicy, ImageReason, ImageRef, ImageRemoval, ImageStep, ImageStore, ImageTag, ImageUse, ImageView,
@@ -74,11 +89,6 @@ pub use images::{
 };
 #[cfg(feature = "images")]
 pub use images::{DockerEngine, Registry, TagReport};
-#[cfg(feature = "guard")]
-pub use guard::{
-    AsideState, Change, CopiedRows, CopyState, DownState, Guard, GuardBuilder, GuardOutcome, GuardPlan,
-    GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
-    plan_return,
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
 pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};

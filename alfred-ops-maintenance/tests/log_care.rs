@@ -139,17 +139,15 @@ async fn a_service_that_did_not_hear_is_told_again_and_its_file_stays_whole() {
     let place = Place::new();
     let service = place.service(SERVICE);
     let is_deaf = Arc::new(AtomicBool::new(true));
-    let (deaf, inner) = (Arc::clone(&is_deaf), signal_of(service.id()));
+    let (deaf, id) = (Arc::clone(&is_deaf), service.id().to_string());
     let hook = ReopenHook::new("a signal that fails at first", move |_| {
-        let (is_deaf, inner) = (deaf.load(Relaxed), inner.clone());
+        let (is_deaf, id) = (deaf.load(Relaxed), id.clone());
         async move {
             if is_deaf {
                 return Err(Error::new(ErrorKind::Unavailable, "signal", "nobody is there"));
             }
-            inner
-                .output()
-                .map(drop)
-                .map_err(|error| Error::new(ErrorKind::Internal, "signal", error.to_string()))
+            let told = Command::new("kill").args(["-USR1", &id]).status();
+            told.map(drop).map_err(|error| Error::new(ErrorKind::Internal, "signal", error.to_string()))
         }
     });
     let care = caretaker(LogCare::reopening("a", place.folder.path(), hook, policy()).unwrap());
@@ -169,19 +167,6 @@ async fn a_service_that_did_not_hear_is_told_again_and_its_file_stays_whole() {
     assert!(record.plan.contains("compress "), "{record:?}");
     let count = place.end(service);
     check_whole(&place.lines(), count);
-}
-
-fn signal_of(id: u32) -> Arc<Signal> {
-    Arc::new(Signal(id))
-}
-
-#[derive(Debug)]
-struct Signal(u32);
-
-impl Signal {
-    fn output(&self) -> std::io::Result<std::process::Output> {
-        Command::new("kill").args(["-USR1", &self.0.to_string()]).output()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,11 +27,11 @@ pub(super) enum PruneReason {
 /// The files that go, oldest first, each with its reason. `files` are oldest first. Pure.
 ///
 /// A file from the future, as a clock that jumped back makes it, is new.
-pub(super) fn plan_pruning<'a>(
-    files: &'a [ClosedFile],
+pub(super) fn plan_pruning(
+    files: &[ClosedFile],
     kept: Kept,
     now: DateTime<Utc>,
-) -> Vec<(&'a ClosedFile, PruneReason)> {
+) -> Vec<(&ClosedFile, PruneReason)> {
     let mut bytes: u64 = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
     let mut pruned = Vec::new();
     for file in files {

@@ -27,7 +27,7 @@ const SESSIONS: &str = "SELECT a.pid, a.backend_start, a.xact_start, coalesce(a.
     FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid \
     WHERE a.pid <> pg_backend_pid() AND a.backend_start IS NOT NULL ORDER BY a.pid";
 
-pub(super) async fn facts(session: &mut Session) -> Result<SessionFacts, sqlx::Error> {
+pub(crate) async fn facts(session: &mut Session) -> Result<SessionFacts, sqlx::Error> {
     let row = sqlx::query(SERVER).fetch_one(&mut session.connection).await?;
     let role: String = row.try_get("role")?;
     let mut lacks = Vec::new();

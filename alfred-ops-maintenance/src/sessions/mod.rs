@@ -12,6 +12,8 @@ mod session_care;
 mod tests;
 
 pub use facts::{SessionFacts, SessionState, SessionView};
+#[cfg(feature = "postgres")]
+pub(crate) use look::facts as look;
 pub use plan::{SessionPlan, SessionReason, SessionSkip, SessionStep, plan_sessions};
 pub use policy::SessionPolicy;
 #[cfg(feature = "postgres")]

@@ -69,16 +69,23 @@ async fn facts(session: &mut Session) -> Result<VacuumFacts, sqlx::Error> {
     for row in sqlx::query(AssertSqlSafe(tables.as_str())).fetch_all(&mut session.connection).await? {
         facts.tables.push(table(&row)?);
     }
+    facts.holders = holders(session).await?;
+    Ok(facts)
+}
+
+/// Who keeps dead rows from being removed, oldest first.
+pub(crate) async fn holders(session: &mut Session) -> Result<Vec<HorizonHolder>, sqlx::Error> {
+    let mut holders = Vec::new();
     for row in sqlx::query(HOLDERS).fetch_all(&mut session.connection).await? {
         let (name, age): (String, _) = (row.try_get("name")?, count(&row, "age")?);
-        facts.holders.push(match row.try_get("kind")? {
+        holders.push(match row.try_get("kind")? {
             "session" => HorizonHolder::Session { pid: row.try_get("pid")?, what: name, age },
             "prepared" => HorizonHolder::Prepared { name, age },
             "slot" => HorizonHolder::Slot { name, age },
             _ => HorizonHolder::Standby { name, age },
         });
     }
-    Ok(facts)
+    Ok(holders)
 }
 
 fn table(row: &PgRow) -> Result<TableUpkeep, sqlx::Error> {

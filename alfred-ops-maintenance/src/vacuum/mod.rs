@@ -13,6 +13,8 @@ mod vacuum;
 mod tests;
 
 pub use facts::{HorizonHolder, TableUpkeep, VacuumFacts};
+#[cfg(feature = "postgres")]
+pub(crate) use look::holders;
 pub use plan::{VacuumPlan, VacuumReason, VacuumSkip, VacuumStep, plan_vacuum};
 pub use policy::VacuumPolicy;
 #[cfg(feature = "postgres")]

@@ -51,7 +51,7 @@ impl LogPattern {
             match member {
                 Some(Value::String(text)) => text == wanted,
                 Some(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => {
-                    value.to_string() == *wanted
+                    wanted == &value.to_string()
                 }
                 _ => false,
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, JobContext, Result, StateStore, blocking};
+use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Result, StateStore, blocking};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -17,6 +17,8 @@ use super::{LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, look, pla
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
 const EVERY: Duration = Duration::from_secs(60);
+/// A hook that does not come back is given up after this.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 const OPERATION: &str = "care for logs";
 
 /// Care of the log files that other services write into a folder: closed by size and time, compressed, and removed in the
@@ -140,7 +142,9 @@ impl LogCare {
     /// Tells the service. That it cannot be told is a note: the next look sees whether it wrote on.
     async fn tell(&self, path: PathBuf, turn: &mut Turn<'_>) -> Result<()> {
         let Some(hook) = &self.hook else { return Ok(()) };
-        match hook.call(path).await {
+        let called =
+            turn.context().clock.timeout(HOOK_TIMEOUT, "tell service to reopen its log", hook.call(path));
+        match called.await.flatten() {
             Ok(()) => turn.did(0, Duration::ZERO),
             Err(error) => turn.note(format!("the service could not be told: {}", error.full())),
         }

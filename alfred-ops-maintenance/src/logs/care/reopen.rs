@@ -6,19 +6,15 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 use tokio::process::Command;
-
-/// A command that does not come back is given up after this.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Answer = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// How a service is told to open its log anew, after the file that it writes was renamed.
 ///
-/// It is called with the path of the log. It may be called again for the same file, when a host died before it knew of the
+/// It is called with the path of the log, and dropped after 30 s. It may be called again for the same file, when a host died before it knew of the
 /// first call.
 #[derive(Clone)]
 pub struct ReopenHook {
@@ -37,9 +33,9 @@ impl ReopenHook {
         Self { name: name.into(), call: Arc::new(move |path| Box::pin(call(path))) }
     }
 
-    /// Runs a program, without a shell, for at most 30 s: `systemctl kill -s HUP agent`.
+    /// Runs a program, without a shell: `systemctl kill -s HUP agent`.
     ///
-    /// Its output is not read. A call that is dropped kills the program.
+    /// Its output is not read. A call that is dropped kills it.
     #[must_use]
     pub fn command(program: impl Into<String>, arguments: &[&str]) -> Self {
         let program = program.into();
@@ -55,8 +51,8 @@ impl ReopenHook {
 }
 
 async fn run(shown: String, program: String, arguments: Vec<String>) -> Result<()> {
-    let failed = |kind, message: String| {
-        Error::new(kind, "tell service to reopen its log", message).with_target(shown.clone())
+    let failed = |message: String| {
+        Error::new(ErrorKind::Internal, "tell service to reopen its log", message).with_target(shown.clone())
     };
     let status = Command::new(program)
         .args(arguments)
@@ -65,11 +61,10 @@ async fn run(shown: String, program: String, arguments: Vec<String>) -> Result<(
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .status();
-    match tokio::time::timeout(COMMAND_TIMEOUT, status).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(failed(ErrorKind::Internal, status.to_string())),
-        Ok(Err(error)) => Err(failed(ErrorKind::Internal, error.to_string())),
-        Err(_) => Err(failed(ErrorKind::Timeout, format!("it did not end within {COMMAND_TIMEOUT:?}"))),
+    match status.await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(failed(status.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

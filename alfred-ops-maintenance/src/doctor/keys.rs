@@ -1,0 +1,115 @@
+//! Keys: indexes, foreign keys and sequences. Pure.
+
+use super::size_estimate::share;
+use super::{
+    DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy,
+    ForeignKeyView, SequenceView, plain,
+};
+use crate::{IndexFault, IndexPolicy, TableName, plan_indexes};
+
+/// From here on a sequence's end is a matter of days.
+const ALMOST: f64 = 0.9;
+
+pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<DatabaseFinding>) {
+    indexes(facts, policy, found);
+    found.extend(facts.foreign_keys.iter().filter_map(|key| foreign_key(key, policy)));
+    found.extend(facts.sequences.iter().filter_map(|sequence| self::sequence(sequence, policy)));
+}
+
+fn indexes(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<DatabaseFinding>) {
+    let unused = IndexPolicy { unused_after: policy.unused_after, ..IndexPolicy::default() };
+    let plan = plan_indexes(&facts.indexes, &unused);
+    for index in plan.steps.iter().chain(&plan.told) {
+        let place = plain(&index.index);
+        let statement = index.statement().map(DatabaseRemedy::Run);
+        let beside = |other: &TableName| format!("{} bytes; {}", index.bytes, plain(other));
+        let (fault, severity, figures) = match &index.fault {
+            IndexFault::Leftover => {
+                (DatabaseFault::LeftoverIndex, DatabaseSeverity::Warning, format!("{} bytes", index.bytes))
+            }
+            IndexFault::Invalid => {
+                (DatabaseFault::InvalidIndex, DatabaseSeverity::Warning, format!("{} bytes", index.bytes))
+            }
+            IndexFault::Duplicate { of } => {
+                (DatabaseFault::DuplicateIndex, DatabaseSeverity::Notice, beside(of) + " is the same")
+            }
+            IndexFault::Redundant { beside: other } => (
+                DatabaseFault::RedundantIndex,
+                DatabaseSeverity::Notice,
+                beside(other) + " begins with the same keys",
+            ),
+            IndexFault::Unused => {
+                // Deletions in the referenced table use it, however rare they are.
+                let serves = facts.foreign_keys.iter().any(|key| key.indexes.contains(&place));
+                if index.bytes < policy.bytes_min || serves {
+                    continue;
+                }
+                let days = facts.indexes.counted_for.as_secs() / 86_400;
+                let figures = format!("{} bytes, not one scan in {days} days", index.bytes);
+                (DatabaseFault::UnusedIndex, DatabaseSeverity::Notice, figures)
+            }
+        };
+        let remedy = statement.unwrap_or_else(|| {
+            let advice = "if the standbys do not use it either: DROP INDEX CONCURRENTLY";
+            DatabaseRemedy::Do(format!("{advice} {place}"))
+        });
+        found.push(DatabaseFinding::new(fault, severity, place, figures, remedy));
+    }
+}
+
+fn foreign_key(key: &ForeignKeyView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    if !key.indexes.is_empty() || key.bytes < policy.bytes_min {
+        return None;
+    }
+    let columns: Vec<String> = key.columns.iter().map(|column| super::sql_name(column)).collect();
+    let columns = columns.join(", ");
+    let size = key.index_bytes.map_or_else(String::new, |size| format!("; an index would take {size} bytes"));
+    let figures = format!(
+        "no index on ({columns}), {} bytes to read; {} deletions and {} changes in {}{size}",
+        key.bytes, key.deletes, key.updates, key.referenced
+    );
+    let severity = if key.deletes > 0 { DatabaseSeverity::Warning } else { DatabaseSeverity::Notice };
+    let place = format!("{} on {}", super::sql_name(&key.name), key.table);
+    let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {} ({columns})", key.table));
+    Some(DatabaseFinding::new(DatabaseFault::UnindexedForeignKey, severity, place, figures, run))
+}
+
+fn sequence(sequence: &SequenceView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    let (least, greatest) = sequence.column_bounds.unwrap_or((i64::MIN, i64::MAX));
+    let fits = least <= sequence.min && sequence.max <= greatest;
+    let last = sequence.last?;
+    let up = sequence.step > 0;
+    let (first, end) =
+        if up { (sequence.min, sequence.max.min(greatest)) } else { (sequence.max, sequence.min.max(least)) };
+    let distance = |from: i64, to: i64| {
+        let steps = if up { i128::from(to) - i128::from(from) } else { i128::from(from) - i128::from(to) };
+        u64::try_from(steps.max(0)).unwrap_or(u64::MAX)
+    };
+    let used = share(distance(first, last), distance(first, end).max(1));
+    if used < policy.sequence_share {
+        return None;
+    }
+    let left = distance(last, end) / sequence.step.unsigned_abs().max(1);
+    let filled = sequence.column.as_ref().map_or_else(String::new, |column| format!(" of {column}"));
+    let figures = format!("it gave out {last}, {:.1} % of its values{filled}; {left} are left", used * 100.0);
+    let (fault, advice) = if sequence.cycles && fits {
+        if !sequence.is_key {
+            return None;
+        }
+        let advice =
+            "a key cannot begin again: ALTER SEQUENCE … NO CYCLE, and give it and its column more room";
+        (DatabaseFault::CyclingKey, advice.to_owned())
+    } else if fits && sequence.column.is_some() {
+        let advice = format!("ALTER SEQUENCE {} AS bigint, or give it another end", sequence.name);
+        (DatabaseFault::ExhaustedSequence, advice)
+    } else if let Some(column) = &sequence.column {
+        let advice =
+            format!("widen {column} by a new column that is filled in batches; and all that refer to it");
+        (DatabaseFault::ExhaustedSequence, advice)
+    } else {
+        let advice = format!("ALTER SEQUENCE {} AS bigint, or give it another end", sequence.name);
+        (DatabaseFault::ExhaustedSequence, advice)
+    };
+    let severity = if used >= ALMOST { DatabaseSeverity::Critical } else { DatabaseSeverity::Warning };
+    Some(DatabaseFinding::new(fault, severity, &sequence.name, figures, DatabaseRemedy::Do(advice)))
+}

@@ -1,0 +1,110 @@
+//! Looking at a database, question by question: what one of them may not see is a gap and no error.
+
+mod keys;
+mod measure;
+mod oddities;
+mod relations;
+mod replication;
+mod server;
+mod statements;
+
+use std::time::Duration;
+
+use alfred_ops_core::{PostgresOptions, Result};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Row as _};
+
+use super::{DatabaseFacts, DoctorPolicy, Gap};
+use crate::postgres::{Session, code_of, quoted};
+
+/// No question takes longer.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A look that is under way.
+pub(super) struct Look<'a> {
+    session: Session,
+    policy: &'a DoctorPolicy,
+    facts: DatabaseFacts,
+}
+
+pub(super) async fn look(server: &PostgresOptions, policy: &DoctorPolicy) -> Result<DatabaseFacts> {
+    // With this path the server qualifies the names of all objects but its own. A look writes nothing.
+    let settings = [("search_path", "pg_catalog"), ("default_transaction_read_only", "on"), ("jit", "off")];
+    let session = Session::open(server, "database", LOOK_TIMEOUT, LOCK_TIMEOUT, &settings).await?;
+    let mut look = Look { session, policy, facts: DatabaseFacts::default() };
+    server::look(&mut look).await?;
+    relations::look(&mut look).await?;
+    keys::look(&mut look).await?;
+    statements::look(&mut look).await?;
+    replication::look(&mut look).await?;
+    look.others().await?;
+    oddities::look(&mut look).await?;
+    measure::look(&mut look).await?;
+    Ok(look.facts)
+}
+
+impl Look<'_> {
+    /// What other chores look at too.
+    async fn others(&mut self) -> Result<()> {
+        match crate::indexes::look(&mut self.session).await {
+            Ok(indexes) => self.facts.indexes = indexes,
+            Err(source) => self.miss("indexes", source)?,
+        }
+        match crate::sessions::look(&mut self.session).await {
+            Ok(sessions) => self.facts.sessions = sessions,
+            Err(source) => self.miss("sessions", source)?,
+        }
+        match crate::vacuum::holders(&mut self.session).await {
+            Ok(holders) => self.facts.holders = holders,
+            Err(source) => self.miss("who holds the horizon", source)?,
+        }
+        Ok(())
+    }
+
+    /// The rows of a query; none, and a gap, where the role may not see them or the server was too slow.
+    async fn read<T>(
+        &mut self,
+        what: &str,
+        query: &str,
+        read: fn(&PgRow) -> Result<T, Error>,
+    ) -> Result<Vec<T>> {
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut self.session.connection).await;
+        match rows.and_then(|rows| rows.iter().map(read).collect::<Result<Vec<T>, Error>>()) {
+            Ok(found) => Ok(found),
+            Err(source) => {
+                self.miss(what, source)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Turns what kept a question from its answer into a gap, if the others may still be asked.
+    fn miss(&mut self, what: &str, source: Error) -> Result<()> {
+        let role = quoted(&self.facts.role);
+        let remedy = match code_of(&source).as_deref() {
+            Some("42501") => format!("run GRANT pg_monitor TO {role}, or let a role with more rights look"),
+            Some("57014" | "55P03") => "the server is too busy; look again later".to_owned(),
+            // What vanished between two questions is not there at the next look.
+            Some(code) if ["42P01", "42704", "XX000"].contains(&code) => {
+                "something vanished meanwhile; look again".to_owned()
+            }
+            Some("42703" | "42883" | "55000" | "0A000") => "this server does not tell".to_owned(),
+            _ => return Err(self.session.failed("look", source)),
+        };
+        self.facts.gaps.push(Gap::new(what, remedy));
+        Ok(())
+    }
+}
+
+/// A number that is never negative; what has just vanished has none.
+fn count(row: &PgRow, column: &str) -> Result<u64, Error> {
+    Ok(u64::try_from(row.try_get::<Option<i64>, _>(column)?.unwrap_or(0)).unwrap_or(0))
+}
+
+/// A number of rows that the server estimates.
+fn estimate(row: &PgRow, column: &str) -> Result<Option<u64>, Error> {
+    let rows: Option<i64> = row.try_get(column)?;
+    Ok(rows.and_then(|rows| u64::try_from(rows).ok()))
+}

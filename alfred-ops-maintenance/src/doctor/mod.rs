@@ -1,0 +1,45 @@
+//! What is wrong with a database: found, explained, and what helps.
+
+mod activity;
+mod dangers;
+#[cfg(feature = "postgres")]
+mod database_doctor;
+mod database_fault;
+mod database_finding;
+mod diagnosis;
+mod facts;
+mod keys;
+#[cfg(feature = "postgres")]
+mod look;
+mod policy;
+mod predicate;
+mod relation_views;
+mod relations;
+mod size_estimate;
+mod standing;
+
+#[cfg(feature = "postgres")]
+pub use database_doctor::DatabaseDoctor;
+pub use database_fault::DatabaseFault;
+pub use database_finding::{DatabaseFinding, DatabaseRemedy, DatabaseSeverity};
+pub use diagnosis::{Diagnosis, diagnose};
+pub use facts::{
+    ArchiverView, ConnectionLimit, DatabaseFacts, Gap, Oddity, PreparedView, SettingView, SlotView,
+};
+pub use policy::DoctorPolicy;
+pub use relation_views::{ColumnView, ForeignKeyView, IndexSize, SequenceView, StatementView, TableView};
+
+use crate::TableName;
+use crate::postgres::quoted;
+
+/// A name as the server writes it: quoted only where it has to be. Keywords are quoted by neither side's need here.
+fn sql_name(name: &str) -> String {
+    let mut letters = name.chars();
+    let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && letters.all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    if plain { name.to_owned() } else { quoted(name) }
+}
+
+fn plain(name: &TableName) -> String {
+    format!("{}.{}", sql_name(name.schema()), sql_name(name.table()))
+}

@@ -1,0 +1,146 @@
+//! What is known of tables, their columns, and how they are used.
+
+use chrono::{DateTime, Utc};
+
+/// A table with its figures.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TableView {
+    /// Its name, as SQL has it.
+    pub name: String,
+    /// Its size without indexes and TOAST.
+    pub bytes: u64,
+    /// Rows at the last VACUUM or ANALYZE; none if there was neither.
+    pub rows: Option<u64>,
+    /// Rows that died and were not removed.
+    pub dead: u64,
+    /// How full pages are made, in percent.
+    pub fill_factor: u8,
+    /// Its columns, in order; empty for tables that are too small to matter.
+    pub columns: Vec<ColumnView>,
+    /// Scans of the whole table since they are counted,
+    pub seq_scans: u64,
+    /// and rows read by them.
+    pub seq_rows: u64,
+    /// Rows written, changed or deleted since they are counted.
+    pub writes: u64,
+    /// Whether autovacuum may work on it.
+    pub autovacuum: bool,
+    /// From so many dead rows on autovacuum begins.
+    pub vacuum_from: u64,
+    /// When it was last vacuumed, by anybody.
+    pub vacuumed_at: Option<DateTime<Utc>>,
+    /// Whether the planner has statistics about it, or needs none.
+    pub has_statistics: bool,
+    /// What kind of table it is, as `pg_class` has it: `r`, `m`, `p`, `f`.
+    pub kind: char,
+    /// The share of it that is neither rows nor dead rows, if that was measured.
+    pub free_share: Option<f64>,
+}
+
+/// A column, or a key of an index.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ColumnView {
+    /// Its name, as the catalog has it.
+    pub name: String,
+    /// The mean width of values that are not null; none if there are no statistics, or it is dropped.
+    pub width: Option<f64>,
+    /// The share of nulls.
+    pub null_share: f64,
+    /// How many values there are: a count, or a share of the rows if negative. As `pg_stats` has it.
+    pub distinct: f64,
+    /// At multiples of so many bytes.
+    pub align: u8,
+    /// Whether its values differ in length.
+    pub is_varying: bool,
+    /// Whether an index that all rows are in begins with it.
+    pub leads_index: bool,
+}
+
+/// The size of a B-tree.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct IndexSize {
+    /// Its name, as SQL has it.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows that it holds.
+    pub rows: Option<u64>,
+    /// How full pages are made, in percent.
+    pub fill_factor: u8,
+    /// Its keys and what it carries.
+    pub keys: Vec<ColumnView>,
+    /// Whether equal keys are kept once, with a list of their rows.
+    pub is_deduplicated: bool,
+    /// The share of it that a rebuilt index would not need, if that was measured.
+    pub waste_share: Option<f64>,
+}
+
+/// A statement as `pg_stat_statements` has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StatementView {
+    /// Its text with constants taken out; the first 4,000 bytes.
+    pub text: String,
+    /// How often it was called.
+    pub calls: u64,
+    /// Rows it returned or changed in all.
+    pub rows: u64,
+    /// Blocks it read in all, from the cache or the disk.
+    pub blocks: u64,
+    /// Milliseconds in all.
+    pub millis: f64,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ForeignKeyView {
+    /// The constraint, as the catalog has it.
+    pub name: String,
+    /// The table that refers, as SQL has it.
+    pub table: String,
+    /// Its schema, as the catalog has it.
+    pub schema: String,
+    /// Its columns, as SQL has them.
+    pub columns: Vec<String>,
+    /// The size of that table.
+    pub bytes: u64,
+    /// The table that is referred to, as SQL has it.
+    pub referenced: String,
+    /// Rows that were deleted there since they are counted.
+    pub deletes: u64,
+    /// Rows that were changed there since they are counted.
+    pub updates: u64,
+    /// Indexes of the table that refers which find its rows by the key: valid, led by the columns, holding all rows that
+    /// refer.
+    pub indexes: Vec<String>,
+    /// What an index on the columns would take, in bytes, where that can be told.
+    pub index_bytes: Option<u64>,
+}
+
+/// A sequence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SequenceView {
+    /// Its name, as SQL has it.
+    pub name: String,
+    /// What it gave out last; none if nothing yet.
+    pub last: Option<i64>,
+    /// Where it starts again,
+    pub min: i64,
+    /// and ends.
+    pub max: i64,
+    /// Its step; a negative one goes down.
+    pub step: i64,
+    /// Whether it starts again at its end.
+    pub cycles: bool,
+    /// The column that it fills, as SQL has it.
+    pub column: Option<String>,
+    /// The least and the greatest value that fits into the column.
+    pub column_bounds: Option<(i64, i64)>,
+    /// Whether the column alone is unique.
+    pub is_key: bool,
+}

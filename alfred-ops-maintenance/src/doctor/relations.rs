@@ -1,0 +1,224 @@
+//! Tables and indexes: space, dead rows, statistics, and how they are read. Pure.
+
+use super::predicate::Predicates;
+use super::size_estimate::{btree_bytes, index_bytes, share, table_bytes, waste_share};
+use super::{
+    ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
+    DoctorPolicy, IndexSize, StatementView, TableView,
+};
+
+const PAGE: u64 = 8192;
+/// A few dead rows hurt nobody, whatever autovacuum begins at.
+const DEAD_MIN: u64 = 1_000;
+/// A statement reads a whole table if it reads so large a share of its pages,
+const READ_SHARE: f64 = 0.5;
+/// and an index would help if it returns at most so large a share of its rows.
+const FOUND_SHARE: f64 = 0.01;
+/// One value of a column may be in so many rows at most.
+const VALUE_SHARE: f64 = 0.05;
+/// Tables that are only known to be scanned are named up to so many.
+const SCANNED_MAX: usize = 5;
+
+pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<DatabaseFinding>) {
+    for table in &facts.tables {
+        found.extend(bloated_table(table, policy));
+        found.extend(vacuum(table, policy));
+        found.extend(not_analyzed(table, policy));
+    }
+    found.extend(facts.index_sizes.iter().filter_map(|index| bloated_index(index, policy)));
+    match &facts.statements {
+        Some(statements) => missing_indexes(statements, facts, policy, found),
+        None => scans(facts, policy, found),
+    }
+}
+
+/// The share of a table that is neither rows, dead ones among them, nor left free on purpose: measured, else estimated.
+pub(super) fn table_waste(table: &TableView) -> Option<f64> {
+    let reserve = 1.0 - f64::from(table.fill_factor.clamp(10, 100)) / 100.0;
+    if let Some(free) = table.free_share {
+        return Some((free - reserve).max(0.0));
+    }
+    let all = TableView { rows: Some(table.rows?.saturating_add(table.dead)), ..table.clone() };
+    table_bytes(&all).map(|needed| waste_share(table.bytes, needed))
+}
+
+/// The share of an index that it would not need if it was built anew: measured, else estimated.
+pub(super) fn index_waste(index: &IndexSize) -> Option<f64> {
+    index.waste_share.or_else(|| index_bytes(index).map(|needed| waste_share(index.bytes, needed)))
+}
+
+fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    if !matches!(table.kind, 'r' | 'm') {
+        return None;
+    }
+    let waste = table_waste(table)?;
+    let wasted = part(table.bytes, waste);
+    (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
+        let how = if table.free_share.is_some() { "measured" } else { "estimated" };
+        let advice = format!(
+            "rewrite it with pg_repack or pg_squeeze while others work (they need {} bytes of disk); VACUUM (FULL) locks \
+             everybody out",
+            table.bytes - wasted
+        );
+        let figures = format!("{wasted} of {} bytes are empty ({how})", table.bytes);
+        notice(DatabaseFault::BloatedTable, &table.name, figures, DatabaseRemedy::Do(advice))
+    })
+}
+
+fn bloated_index(index: &IndexSize, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    let waste = index_waste(index)?;
+    let wasted = part(index.bytes, waste);
+    (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
+        let how = if index.waste_share.is_some() { "measured" } else { "estimated" };
+        let figures = format!(
+            "a new one would take {} of its {} bytes ({how}), which the disk needs beside it meanwhile",
+            index.bytes - wasted,
+            index.bytes
+        );
+        let run = DatabaseRemedy::Run(format!("REINDEX INDEX CONCURRENTLY {}", index.name));
+        notice(DatabaseFault::BloatedIndex, &index.name, figures, run)
+    })
+}
+
+fn vacuum(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    if !matches!(table.kind, 'r' | 'm') {
+        return None;
+    }
+    let figures = format!("{} dead rows, autovacuum would begin at {}", table.dead, table.vacuum_from);
+    if !table.autovacuum {
+        let matters = table.dead >= table.vacuum_from.max(DEAD_MIN)
+            || table.writes > 0 && table.bytes >= policy.bytes_min;
+        let run = DatabaseRemedy::Run(format!("ALTER TABLE {} RESET (autovacuum_enabled)", table.name));
+        return matters.then(|| {
+            let severity = DatabaseSeverity::Warning;
+            DatabaseFinding::new(DatabaseFault::AutovacuumOff, severity, &table.name, figures, run)
+        });
+    }
+    let behind =
+        share(table.dead, table.vacuum_from.max(1)) >= policy.vacuum_factor && table.dead >= DEAD_MIN;
+    behind.then(|| {
+        let last = table.vacuumed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let run =
+            DatabaseRemedy::Run(format!("VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {}", table.name));
+        let figures = format!("{figures}; last vacuumed: {last}");
+        let severity = DatabaseSeverity::Warning;
+        DatabaseFinding::new(DatabaseFault::VacuumBehind, severity, &table.name, figures, run)
+    })
+}
+
+fn not_analyzed(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
+    let matters = table.kind == 'f' || table.bytes >= policy.bytes_min.max(1);
+    (matters && !table.has_statistics).then(|| {
+        let why = match table.kind {
+            'p' => "autovacuum never analyzes partitioned tables",
+            'f' => "autovacuum never analyzes foreign tables",
+            _ => "it has no statistics",
+        };
+        let run = DatabaseRemedy::Run(format!("ANALYZE {}", table.name));
+        notice(DatabaseFault::NotAnalyzed, &table.name, format!("{} bytes; {why}", table.bytes), run)
+    })
+}
+
+/// Statements that read whole tables for a few rows.
+fn missing_indexes(
+    statements: &[StatementView],
+    facts: &DatabaseFacts,
+    policy: &DoctorPolicy,
+    found: &mut Vec<DatabaseFinding>,
+) {
+    for statement in statements.iter().filter(|statement| statement.calls >= policy.scans_min.max(1)) {
+        let Some(predicates) = Predicates::of(&statement.text) else { continue };
+        let mut named = facts.tables.iter().filter(|table| predicates.is_about(&table.name));
+        // A name without its schema may be any table's of that name.
+        let (Some(table), None) = (named.next(), named.next()) else { continue };
+        let Some(columns) = useful_index(statement, &predicates, table, policy) else { continue };
+        let names: Vec<String> = columns.iter().map(|column| super::sql_name(&column.name)).collect();
+        let names = names.join(", ");
+        let place = format!("{} ({names})", table.name);
+        if found.iter().any(|finding| finding.fault == DatabaseFault::MissingIndex && finding.place == place)
+        {
+            continue;
+        }
+        let size = table.rows.and_then(|rows| btree_bytes(rows, &columns, 90, true));
+        let size = size.map_or_else(|| "an index".to_owned(), |size| format!("an index of {size} bytes"));
+        let figures = format!(
+            "called {} times, {} blocks for {} rows each time, where {size} would do: {}",
+            statement.calls,
+            statement.blocks / statement.calls,
+            statement.rows / statement.calls,
+            shortened(&statement.text)
+        );
+        let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {place}"));
+        let severity = DatabaseSeverity::Warning;
+        found.push(DatabaseFinding::new(DatabaseFault::MissingIndex, severity, place, figures, run));
+    }
+}
+
+/// The columns of an index that would save the statement from reading the whole table.
+fn useful_index(
+    statement: &StatementView,
+    predicates: &Predicates,
+    table: &TableView,
+    policy: &DoctorPolicy,
+) -> Option<Vec<ColumnView>> {
+    let rows = table.rows.filter(|rows| *rows > 0)?;
+    let reads_all = share(statement.blocks, statement.calls) >= READ_SHARE * share(table.bytes, PAGE);
+    let finds_few = share(statement.rows, statement.calls) <= FOUND_SHARE * share(rows, 1);
+    if table.bytes < policy.bytes_min || !reads_all || !finds_few {
+        return None;
+    }
+    let known = |name: &String| table.columns.iter().find(|column| column.name == *name);
+    let equal: Vec<&ColumnView> = predicates.equal.iter().filter_map(known).collect();
+    let ranged: Vec<&ColumnView> = predicates.ranged.iter().filter_map(known).collect();
+    // The planner had an index and chose not to use it.
+    if equal.iter().chain(&ranged).any(|column| column.leads_index) {
+        return None;
+    }
+    let per_value = |column: &&&ColumnView| {
+        let values = if column.distinct < 0.0 { -column.distinct * share(rows, 1) } else { column.distinct };
+        1.0 / values.max(1.0) <= VALUE_SHARE
+    };
+    let mut columns: Vec<ColumnView> = equal.iter().filter(per_value).map(|&column| column.clone()).collect();
+    if columns.is_empty() && !predicates.aggregates {
+        columns.extend(ranged.first().map(|&column| column.clone()));
+    }
+    (!columns.is_empty()).then_some(columns)
+}
+
+/// Whole tables that are read again and again, where nobody can tell by what.
+fn scans(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<DatabaseFinding>) {
+    let mut scanned: Vec<&TableView> = facts
+        .tables
+        .iter()
+        .filter(|table| table.bytes >= policy.bytes_min && table.seq_scans >= policy.scans_min.max(1))
+        .filter(|table| table.seq_rows / table.seq_scans.max(1) >= table.rows.unwrap_or(u64::MAX) / 2)
+        .collect();
+    scanned.sort_by_key(|table| std::cmp::Reverse(table.seq_rows));
+    for table in scanned.into_iter().take(SCANNED_MAX) {
+        let figures =
+            format!("{} scans read {} rows of {} bytes", table.seq_scans, table.seq_rows, table.bytes);
+        let advice = "load pg_stat_statements, which tells by which statements".to_owned();
+        found.push(notice(DatabaseFault::SequentialScans, &table.name, figures, DatabaseRemedy::Do(advice)));
+    }
+}
+
+fn notice(fault: DatabaseFault, place: &str, figures: String, remedy: DatabaseRemedy) -> DatabaseFinding {
+    DatabaseFinding::new(fault, DatabaseSeverity::Notice, place, figures, remedy)
+}
+
+fn part(bytes: u64, share: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of bytes, rounded"
+    )]
+    let part = (bytes as f64 * share.clamp(0.0, 1.0)) as u64;
+    part.min(bytes)
+}
+
+fn shortened(text: &str) -> String {
+    let text: Vec<&str> = text.split_whitespace().collect();
+    let text = text.join(" ");
+    if text.len() <= 200 { text } else { format!("{}…", &text[..text.floor_char_boundary(200)]) }
+}

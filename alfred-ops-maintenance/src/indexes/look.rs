@@ -1,0 +1,54 @@
+//! Looking at indexes.
+
+use std::time::Duration;
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::{IndexFacts, IndexView};
+use crate::TableName;
+use crate::postgres::Session;
+
+const SERVER: &str = "SELECT current_user::text AS role, \
+    extract(epoch FROM now() - coalesce(stats_reset, pg_postmaster_start_time()))::float8 AS counted \
+    FROM pg_stat_database WHERE datname = current_database()";
+
+/// A key is described by all that makes it another: definition, operator class, collation, order, method, predicate.
+const INDEXES: &str = "SELECT n.nspname::text AS schema, c.relname::text AS name, i.indrelid::regclass::text AS table, \
+    ARRAY(SELECT concat_ws(' ', m.amname, pg_get_indexdef(c.oid, k, false), i.indclass[k - 1], i.indcollation[k - 1], \
+    i.indoption[k - 1], pg_get_expr(i.indpred, i.indrelid)) FROM generate_series(1, i.indnkeyatts) AS k ORDER BY k) AS keys, \
+    ARRAY(SELECT pg_get_indexdef(c.oid, k, false) FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS k ORDER BY 1) AS included, \
+    m.amname = 'btree' AS btree, i.indisunique AS is_unique, i.indisvalid AS valid, \
+    i.indisprimary OR i.indisexclusion OR i.indisreplident OR i.indisclustered \
+    OR EXISTS (SELECT FROM pg_constraint x WHERE x.conindid = c.oid) \
+    OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid OR h.inhparent = c.oid) AS needed, \
+    EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid OR p.relid = i.indrelid) AS building, \
+    pg_has_role(c.relowner, 'USAGE') AS owner, coalesce(s.idx_scan, 0) AS scans, coalesce(pg_relation_size(c.oid), 0) AS bytes \
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+    JOIN pg_am m ON m.oid = c.relam LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = c.oid \
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relkind = 'i' AND c.relpersistence <> 't' \
+    ORDER BY c.oid LIMIT 10000";
+
+pub(crate) async fn look(session: &mut Session) -> Result<IndexFacts, sqlx::Error> {
+    let row = sqlx::query(SERVER).fetch_one(&mut session.connection).await?;
+    let counted: f64 = row.try_get("counted")?;
+    let rows = sqlx::query(INDEXES).fetch_all(&mut session.connection).await?;
+    Ok(IndexFacts {
+        role: row.try_get("role")?,
+        counted_for: Duration::try_from_secs_f64(counted).unwrap_or_default(),
+        indexes: rows.iter().map(view).collect::<Result<_, _>>()?,
+    })
+}
+
+fn view(row: &PgRow) -> Result<IndexView, sqlx::Error> {
+    let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
+    let table: String = row.try_get("table")?;
+    let mut view = IndexView::new(name, table, row.try_get("keys")?);
+    view.included = row.try_get("included")?;
+    (view.is_btree, view.is_unique) = (row.try_get("btree")?, row.try_get("is_unique")?);
+    (view.is_needed, view.is_valid) = (row.try_get("needed")?, row.try_get("valid")?);
+    (view.is_being_built, view.is_owner) = (row.try_get("building")?, row.try_get("owner")?);
+    view.scans = row.try_get::<i64, _>("scans")?.unsigned_abs();
+    view.bytes = row.try_get::<i64, _>("bytes")?.unsigned_abs();
+    Ok(view)
+}
