@@ -6,6 +6,8 @@ use alfred_ops_core::{Lsn, PostgresOptions};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use super::logs::LogsCommand;
+use super::maint::MaintCommand;
 use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
 use super::qdrant::QdrantCommand;
@@ -55,6 +57,16 @@ pub(super) enum Command {
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    /// Look after a database: what is wrong with it, and the chores that keep it well.
+    Maint {
+        #[command(subcommand)]
+        command: MaintCommand,
+    },
+    /// Look after log files, and find lines in the archive of old ones, which lies beside the backups.
+    Logs {
+        #[command(subcommand)]
+        command: LogsCommand,
     },
     /// Check migrations of the schema before they run, and run them from as many hosts as there are.
     Migrations {

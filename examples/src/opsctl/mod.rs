@@ -3,6 +3,8 @@
 mod arguments;
 mod backup;
 mod keys;
+mod logs;
+mod maint;
 mod migrations;
 mod place;
 mod qdrant;
@@ -107,6 +109,8 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
             wal::get(&place, system.as_deref(), &file, &path).await
         }
         Command::Rules { command } => rules::run(command, context).await,
+        Command::Maint { command } => maint::run(command, context).await,
+        Command::Logs { command } => logs::run(&place, command, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
         Command::Qdrant { command } => qdrant::run(command, context, console).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,

@@ -1,0 +1,87 @@
+//! What can be said to `opsctl logs`.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::opsctl) enum LogsCommand {
+    /// Close, compress and remove the log files of other services in a folder.
+    Care {
+        #[command(flatten)]
+        files: Files,
+        /// A program that tells the service to open its log anew, with its arguments: --tell "systemctl kill -s HUP agent".
+        /// Without it, files are copied and cut, which may lose what is written between the two.
+        #[arg(long)]
+        tell: Option<String>,
+    },
+    /// Move closed log files into the archive once they are old, and remove from there what is too old.
+    Archive {
+        #[command(flatten)]
+        files: Files,
+        /// How old a file is then.
+        #[arg(long, default_value_t = 30)]
+        after_days: u64,
+        /// For how long a line stays in the archive.
+        #[arg(long, default_value_t = 365)]
+        keep_days: u64,
+    },
+    /// List what the archive has of a time.
+    List {
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Print the lines of a time from the archive. A piece that cannot be read ends with a status of 1.
+    Grep {
+        #[command(flatten)]
+        range: Range,
+        /// Only lines that contain this.
+        #[arg(long)]
+        text: Vec<String>,
+        /// Only lines of JSON with this member, as NAME=VALUE, with dots between names: fields.task=42.
+        #[arg(long)]
+        field: Vec<String>,
+        /// Stop after so many lines.
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// Write what the archive has of a time into a folder.
+    Restore {
+        #[command(flatten)]
+        range: Range,
+        /// The folder.
+        #[arg(long)]
+        into: PathBuf,
+    },
+}
+
+/// Which files are meant.
+#[derive(Debug, Args)]
+pub(in crate::opsctl) struct Files {
+    /// The folder.
+    pub(super) folder: PathBuf,
+    /// What the host is called in the archive.
+    #[arg(long, env = "HOSTNAME", default_value = "localhost")]
+    pub(super) host: String,
+    /// How the names of logs end.
+    #[arg(long, default_value = ".log")]
+    pub(super) suffix: String,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// Which lines are meant.
+#[derive(Debug, Args)]
+pub(in crate::opsctl) struct Range {
+    /// From this time on, such as 2026-11-24T02:00:00Z.
+    #[arg(long)]
+    pub(super) from: DateTime<Utc>,
+    /// Before this time.
+    #[arg(long)]
+    pub(super) to: DateTime<Utc>,
+    /// Of this host, HOST, or of this log, HOST/LOG.
+    #[arg(long)]
+    pub(super) log: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! What can be said to `opsctl maint`.
+
+use alfred_ops_core::PostgresOptions;
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::opsctl) enum MaintCommand {
+    /// Say what is wrong with a database, why it matters and what helps. Changes nothing. A warning or worse ends with a
+    /// status of 1.
+    Doctor {
+        /// The server, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+        #[arg(long, env = "ALFRED_OPS_SERVER")]
+        server: PostgresOptions,
+    },
+    /// Say exactly what a chore would do now, why, and what is in its way. Changes nothing.
+    Plan {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Do a chore now, due or not, unless somebody paused it or works on its target.
+    Run {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say when a chore is due, when it was last done, and why it does not help. Anything but good news ends with a status
+    /// of 1.
+    Status {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List the last runs of a chore, each with its plan, what it did, and how it ended.
+    History {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Keep every host from a chore; a run stops between two steps.
+    Pause {
+        #[command(flatten)]
+        which: Which,
+        /// Why, for those who wonder.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take the pause back.
+    Resume {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Stop the run of a chore between two steps, wherever it runs.
+    Abort {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which chore is meant.
+#[derive(Debug, Args)]
+pub(in crate::opsctl) struct Which {
+    /// The chore.
+    pub(super) chore: ChoreName,
+    /// The server, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+    #[arg(long, env = "ALFRED_OPS_SERVER")]
+    pub(super) server: PostgresOptions,
+    /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+    /// Without it, nobody else knows of this call.
+    #[arg(long, env = "ALFRED_OPS_STATE")]
+    pub(super) state: Option<PostgresOptions>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ChoreName {
+    /// What failed builds of indexes left, and indexes that serve nobody.
+    Indexes,
+    /// Tasks whose worker died.
+    Requeue,
+    /// Rows of processed_msgs that are older than 48 hours.
+    Retention,
+    /// Sessions that keep others from working.
+    Sessions,
+    /// VACUUM, ANALYZE and freezing where autovacuum left something to do.
+    Vacuum,
+}

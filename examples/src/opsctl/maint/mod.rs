@@ -1,0 +1,173 @@
+//! `opsctl maint`.
+
+mod command;
+
+use std::sync::Arc;
+
+use alfred_ops_core::{
+    Error, ErrorKind, JobContext, MemoryStateStore, PostgresOptions, PostgresStateStore, Result, StateStore,
+    Status,
+};
+use alfred_ops_maintenance::{
+    Caretaker, CaretakerBuilder, Chore, ChorePlan as _, ChoreRecord, ChoreRun, ChoreStanding, DatabaseDoctor,
+    DatabaseSeverity, DoctorPolicy, IndexCare, IndexPolicy, Requeue, RequeuePolicy, Retention,
+    RetentionPolicy, SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use self::command::ChoreName;
+pub(super) use self::command::{MaintCommand, Which};
+use super::report::Report;
+use super::server::with_password;
+
+pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<Report> {
+    let (which, what) = match command {
+        MaintCommand::Doctor { server } => return doctor(&server).await,
+        MaintCommand::Plan { which } => (which, Question::Plan),
+        MaintCommand::Run { which } => (which, Question::Run),
+        MaintCommand::Status { which } => (which, Question::Status),
+        MaintCommand::History { which } => (which, Question::History),
+        MaintCommand::Pause { which, reason } => (which, Question::Pause(reason)),
+        MaintCommand::Resume { which } => (which, Question::Resume),
+        MaintCommand::Abort { which } => (which, Question::Abort),
+    };
+    if which.state.is_none() && !matches!(what, Question::Plan | Question::Run) {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "look after chore",
+            "it is not said where hosts keep their state",
+        )
+        .with_remedy("give --state postgres://USER@HOST:PORT/DATABASE, or set ALFRED_OPS_STATE"));
+    }
+    let store: Arc<dyn StateStore> = match &which.state {
+        Some(state) => Arc::new(PostgresStateStore::connect(&with_password(state)).await?),
+        None => Arc::new(MemoryStateStore::default()),
+    };
+    let server = with_password(&which.server);
+    match which.chore {
+        ChoreName::Indexes => {
+            ask(IndexCare::new(server, IndexPolicy::default()).caretaker(store), what, context).await
+        }
+        ChoreName::Requeue => {
+            ask(Requeue::new(server, RequeuePolicy::platform())?.caretaker(store), what, context).await
+        }
+        ChoreName::Retention => {
+            ask(Retention::new(server, RetentionPolicy::processed_msgs()).caretaker(store), what, context)
+                .await
+        }
+        ChoreName::Sessions => {
+            ask(SessionCare::new(server, SessionPolicy::default()).caretaker(store), what, context).await
+        }
+        ChoreName::Vacuum => {
+            ask(Vacuum::new(server, VacuumPolicy::default()).caretaker(store), what, context).await
+        }
+    }
+}
+
+async fn doctor(server: &PostgresOptions) -> Result<Report> {
+    let diagnosis = DatabaseDoctor::new(with_password(server), DoctorPolicy::default()).examine().await?;
+    let bad = diagnosis.findings.iter().any(|finding| finding.severity >= DatabaseSeverity::Warning);
+    let findings: Vec<Value> = diagnosis.findings.iter().map(|finding| json!(finding.to_string())).collect();
+    let gaps = diagnosis.gaps.iter().map(|gap| json!({ "what": gap.what, "remedy": gap.remedy }));
+    let json = json!({ "findings": findings, "not_seen": gaps.collect::<Vec<_>>() });
+    Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
+}
+
+/// What is asked of a chore.
+enum Question {
+    Plan,
+    Run,
+    Status,
+    History,
+    Pause(String),
+    Resume,
+    Abort,
+}
+
+async fn ask<C: Chore>(builder: CaretakerBuilder<C>, what: Question, context: &JobContext) -> Result<Report> {
+    let caretaker = builder.build()?;
+    let book = caretaker.book(context);
+    let name = caretaker.chore().name();
+    let said = |text: &str| Report::new(format!("{name} {text}"), json!({ "chore": name, "is": text }));
+    Ok(match what {
+        Question::Plan => plan(&caretaker, context).await?,
+        Question::Run => ran(&caretaker.run(context).await?),
+        Question::Status => standing(name, &caretaker.standing(context).await?),
+        Question::History => history(&book.history().await?),
+        Question::Pause(reason) => {
+            book.pause(&reason).await?;
+            said("is paused")
+        }
+        Question::Resume => {
+            book.resume().await?;
+            said("may run")
+        }
+        Question::Abort => said(if book.abort().await? { "stops after this step" } else { "does not run" }),
+    })
+}
+
+async fn plan<C: Chore>(caretaker: &Caretaker<C>, context: &JobContext) -> Result<Report> {
+    let plan = caretaker.plan(context).await?;
+    let json =
+        json!({ "plan": plan.to_string(), "is_empty": plan.is_empty(), "obstacles": plan.obstacles() });
+    Ok(Report::new(plan.to_string(), json))
+}
+
+fn ran(run: &ChoreRun) -> Report {
+    match run.record() {
+        Some(record) => {
+            Report::new(paragraph(record), json!(record)).failed_if(!record.outcome.is_complete())
+        }
+        None => Report::new(run.to_string(), json!({ "not_now": run.to_string() })).failed_if(true),
+    }
+}
+
+fn standing(name: &str, standing: &ChoreStanding) -> Report {
+    let status = standing.status();
+    let is_good = status == Status::Healthy;
+    let at = |time: Option<DateTime<Utc>>| time.map_or_else(|| "never".to_owned(), second);
+    let mut text = format!(
+        "{name}: {}\n  due        {}\n  completed  {}\n  failures   {} in a row",
+        if is_good { "well".to_owned() } else { format!("{status:?}") },
+        second(standing.due_at),
+        at(standing.completed_at),
+        standing.failures
+    );
+    if let Some(reason) = &standing.paused {
+        text.push_str(&format!("\n  paused     {reason}"));
+    }
+    if let Some(reason) = &standing.ineffective {
+        text.push_str(&format!("\n  no effect  {reason}"));
+    }
+    if let Some(last) = &standing.last {
+        text.push_str(&format!("\n  last       {} {last}", second(last.started_at)));
+    }
+    let json = json!({
+        "chore": name, "healthy": is_good, "due_at": standing.due_at, "overdue": standing.overdue,
+        "completed_at": standing.completed_at, "failures": standing.failures, "paused": standing.paused,
+        "ineffective": standing.ineffective, "last": standing.last,
+    });
+    Report::new(text, json).failed_if(!is_good)
+}
+
+fn history(records: &[ChoreRecord]) -> Report {
+    let texts: Vec<String> = records.iter().map(paragraph).collect();
+    let text = if texts.is_empty() { "it never ran".to_owned() } else { texts.join("\n") };
+    Report::new(text, json!(records))
+}
+
+fn paragraph(record: &ChoreRecord) -> String {
+    let mut text = format!("{} {record}", second(record.started_at));
+    for line in record.plan.lines() {
+        text.push_str(&format!("\n  planned  {line}"));
+    }
+    for note in &record.figures.notes {
+        text.push_str(&format!("\n  note     {note}"));
+    }
+    text
+}
+
+fn second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

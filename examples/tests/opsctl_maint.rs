@@ -1,0 +1,60 @@
+//! `opsctl maint` as a person runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::process::{Command, Output};
+
+use alfred_ops_core::testing::servers::PostgresServer;
+use serde_json::Value;
+
+fn maint(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_opsctl"))
+        .arg("maint")
+        .args(arguments)
+        .env_remove("ALFRED_OPS_STATE")
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_sick_database_is_diagnosed_and_a_chore_mends_what_it_can() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    server.psql("CREATE TABLE t (a int PRIMARY KEY, b int); INSERT INTO t SELECT g, 1 FROM generate_series(1, 100) g").unwrap();
+    server.psql("CREATE UNIQUE INDEX CONCURRENTLY b_unique ON t (b)").unwrap_err();
+    let doctor = maint(&["doctor", "--server", &url]);
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    assert!(text(&doctor).contains("b_unique"), "{}", text(&doctor));
+
+    let about = ["indexes", "--server", &url, "--state", &url];
+    let say = |what: &str, more: &[&str]| maint(&[&[what], &about[..], more].concat());
+    let plan = say("plan", &[]);
+    assert!(text(&plan).contains("REINDEX INDEX CONCURRENTLY \"public\".\"b_unique\""), "{plan:?}");
+    assert_eq!(text(&say("history", &[])), "it never ran\n");
+    server.psql("UPDATE t SET b = a").unwrap();
+
+    assert!(say("pause", &["--reason", "an incident"]).status.success());
+    let refused = say("run", &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("an incident"), "{refused:?}");
+    assert!(say("resume", &[]).status.success());
+    let ran = say("run", &[]);
+    assert!(ran.status.success() && text(&ran).contains("finished"), "{ran:?}");
+    assert_eq!(
+        server.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'b_unique'::regclass").unwrap(),
+        "t"
+    );
+
+    let history = say("history", &["--json"]);
+    let history: Value = serde_json::from_slice(&history.stdout).unwrap();
+    assert_eq!(history.as_array().unwrap().len(), 1, "{history}");
+    assert!(text(&say("status", &[])).contains(": well"));
+    assert!(text(&say("abort", &[])).contains("does not run"));
+
+    let unknown = maint(&["status", "indexes", "--server", &url]);
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("--state"));
+}
