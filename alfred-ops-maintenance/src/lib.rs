@@ -33,6 +33,7 @@
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Risky changes that are taken back if they fail: `Guard`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
+//! - Whether old and new applications can work with a new schema: `Compatibility`.
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
 //! - What is wrong with a database: `DatabaseDoctor`, [`DoctorPolicy`], [`diagnose`].
 //!
@@ -102,10 +103,13 @@ pub use logs::{
     ClosedLog, Compression, Handover, LogCare, LogCarePlan, LogCarePolicy, LogFacts, LogGuard, LogOptions,
     LogStats, LogStep, ReopenHook, RotateReason, RotatingLog, ServiceLog, WhenFull, plan_log_care,
 };
+#[cfg(feature = "postgres")]
+pub use migration::{
+    Application, Compatibility, CompatibilityFault, CompatibilityFinding, CompatibilityReport, MigrationPlan,
+    MigrationReport, MigrationRunner,
+};
 #[cfg(feature = "migration-lint")]
 pub use migration::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
-#[cfg(feature = "postgres")]
-pub use migration::{MigrationPlan, MigrationReport, MigrationRunner};
 pub use postgres::TableName;
 #[cfg(feature = "postgres")]
 pub use requeue::Requeue;
