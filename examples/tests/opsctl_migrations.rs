@@ -74,3 +74,27 @@ async fn what_is_planned_is_run_and_then_there_is_nothing() {
     assert_eq!(say("plan"), "nothing to migrate\n");
     assert_eq!(server.psql("SELECT count(*) FROM pg_indexes WHERE indexname = 'tasks_status'").unwrap(), "1");
 }
+
+#[tokio::test]
+async fn a_query_that_does_not_fit_the_new_schema_is_told() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    let (folder, queries) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    write(&folder, "0001_tasks.sql", "CREATE TABLE tasks (id bigint PRIMARY KEY, note text)");
+    write(&folder, "0002_note.sql", "ALTER TABLE tasks DROP COLUMN note");
+    write(&queries, "query-1.json", r#"{"query":"SELECT note FROM tasks WHERE id = $1"}"#);
+    let (folder, queries) = (path(folder.path()), path(queries.path()));
+    let check = |applied: &str| {
+        migrations(&["compatible", folder, "--applied", applied, "--scratch", &url, "--old", queries])
+    };
+    let output = check("1");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with("1 queries on the schema after 1 migrations: 1 do not fit\nold application, "),
+        "{text}"
+    );
+    let output = migrations(&["compatible", folder, "--applied", "0", "--scratch", &url, "--new", queries]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("new application, SELECT note"));
+    assert!(String::from_utf8(check("0").stdout).unwrap().contains("today already"));
+}

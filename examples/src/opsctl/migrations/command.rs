@@ -17,6 +17,25 @@ pub(in crate::opsctl) enum MigrationsCommand {
         #[arg(long, default_value_t = 15)]
         postgres: u16,
     },
+    /// Say whether the application that runs and the one that comes can work with the new schema, by preparing their queries
+    /// in a scratch database. A query that does not fit ends with a status of 1.
+    Compatible {
+        /// The folder of migrations, as sqlx' migrator reads it: VERSION_DESCRIPTION.sql.
+        folder: PathBuf,
+        /// The last version that is applied to the database of the service.
+        #[arg(long)]
+        applied: i64,
+        /// A server for tests where a database can be made, as postgres://USER@HOST:PORT/DATABASE; the password comes from
+        /// PGPASSWORD.
+        #[arg(long)]
+        scratch: PostgresOptions,
+        /// The queries of the application that runs: a folder that "cargo sqlx prepare" wrote for it.
+        #[arg(long)]
+        old: Option<PathBuf>,
+        /// The queries of the application that comes.
+        #[arg(long)]
+        new: Option<PathBuf>,
+    },
     /// Say what a run would do.
     Plan {
         #[command(flatten)]

@@ -5,8 +5,8 @@ mod command;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, JobContext, Result};
-use alfred_ops_maintenance::{MigrationLint, MigrationRisk, MigrationRunner};
+use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Result};
+use alfred_ops_maintenance::{Application, Compatibility, MigrationLint, MigrationRisk, MigrationRunner};
 use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 
@@ -22,6 +22,16 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub(super) async fn run(command: MigrationsCommand, context: &JobContext) -> Result<Report> {
     match command {
         MigrationsCommand::Check { paths, postgres } => check(&paths, postgres),
+        MigrationsCommand::Compatible { folder, applied, scratch, old, new } => {
+            let mut check = Compatibility::default();
+            if let Some(old) = old {
+                check = check.old_queries_of_sqlx(old)?;
+            }
+            if let Some(new) = new {
+                check = check.new_queries_of_sqlx(new)?;
+            }
+            compatible(&check, &folder, applied, &scratch, context).await
+        }
         MigrationsCommand::Plan { which } => {
             let plan = runner(&which).await?.plan().await?;
             let pending: Vec<Value> = plan
@@ -91,8 +101,32 @@ fn unreadable(path: &Path) -> Error {
         .with_remedy("name a folder with files such as 0001_tasks.sql")
 }
 
+async fn compatible(
+    check: &Compatibility,
+    folder: &Path,
+    applied: i64,
+    scratch: &PostgresOptions,
+    context: &JobContext,
+) -> Result<Report> {
+    let report = check.check(&with_password(scratch), &migrator(folder).await?, applied, context).await?;
+    let findings = report.findings.iter().map(|finding| {
+        let whose = match finding.application {
+            Application::New => "new",
+            _ => "old",
+        };
+        json!({ "application": whose, "query": finding.query, "message": finding.to_string() })
+    });
+    let json = json!({
+        "queries": report.queries, "migrations": report.migrations, "findings": findings.collect::<Vec<_>>(),
+    });
+    Ok(Report::new(report.to_string(), json).failed_if(!report.is_compatible()))
+}
+
+async fn migrator(folder: &Path) -> Result<Migrator> {
+    Migrator::new(folder).await.map_err(|source| unreadable(folder).with_source(source))
+}
+
 async fn runner(which: &Which) -> Result<MigrationRunner> {
-    let migrator = Migrator::new(which.folder.as_path()).await;
-    let migrator = migrator.map_err(|source| unreadable(&which.folder).with_source(source))?;
+    let migrator = migrator(&which.folder).await?;
     Ok(MigrationRunner::new(with_password(&which.server), Arc::new(migrator)))
 }
