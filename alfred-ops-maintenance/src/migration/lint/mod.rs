@@ -3,6 +3,8 @@
 mod advice;
 mod dangers;
 mod finding;
+#[cfg(feature = "postgres")]
+mod live_facts;
 mod migrated_table;
 mod migration_lint;
 mod statement;

@@ -16,6 +16,10 @@ pub(in crate::opsctl) enum MigrationsCommand {
         /// The server's major version.
         #[arg(long, default_value_t = 15)]
         postgres: u16,
+        /// A server that tells its version, how large its tables are and of which types, so that no alarm rings for small
+        /// ones: postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+        #[arg(long)]
+        facts: Option<PostgresOptions>,
     },
     /// Say whether the application that runs and the one that comes can work with the new schema, by preparing their queries
     /// in a scratch database. A query that does not fit ends with a status of 1.

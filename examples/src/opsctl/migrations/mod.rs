@@ -21,7 +21,13 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) async fn run(command: MigrationsCommand, context: &JobContext) -> Result<Report> {
     match command {
-        MigrationsCommand::Check { paths, postgres } => check(&paths, postgres),
+        MigrationsCommand::Check { paths, postgres, facts } => {
+            let mut lint = MigrationLint::new().for_server(postgres);
+            if let Some(server) = facts {
+                lint = lint.with_facts_of(&with_password(&server)).await?;
+            }
+            check(&paths, &lint)
+        }
         MigrationsCommand::Compatible { folder, applied, scratch, old, new } => {
             let mut check = Compatibility::default();
             if let Some(old) = old {
@@ -53,8 +59,7 @@ pub(super) async fn run(command: MigrationsCommand, context: &JobContext) -> Res
     }
 }
 
-fn check(paths: &[PathBuf], postgres: u16) -> Result<Report> {
-    let lint = MigrationLint::new().for_server(postgres);
+fn check(paths: &[PathBuf], lint: &MigrationLint) -> Result<Report> {
     let mut findings = Vec::new();
     for path in files(paths)? {
         let sql = read(&path, "read migration", FILE_BYTES_MAX)?;

@@ -1,0 +1,61 @@
+//! Facts of the tables of a database.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alfred_ops_core::{PostgresOptions, Result};
+use sqlx::Row as _;
+
+use super::{MigratedTable, MigrationLint};
+use crate::postgres::Session;
+
+const OPERATION: &str = "look at tables";
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest tables, each with the names and the types of its columns.
+const TABLES: &str = "SELECT c.relname::text AS name, pg_total_relation_size(c.oid) AS bytes, \
+    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+    ORDER BY a.attnum) AS columns, \
+    ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
+    AND NOT a.attisdropped ORDER BY a.attnum) AS types \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm') \
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 2 DESC LIMIT 10000";
+
+impl MigrationLint {
+    /// The same with the version of `server` and facts of the tables of its database, of the 10,000 largest at most. Reads
+    /// catalogues and sizes, which waits for nobody but who changes a table at this moment (30 s at most).
+    ///
+    /// Of tables of one name in several schemas the largest counts, without columns that are of another type elsewhere.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn with_facts_of(mut self, server: &PostgresOptions) -> Result<Self> {
+        let mut session = Session::open(server, "migration lint", TIMEOUT, TIMEOUT, &[]).await?;
+        let (major, tables) = look(&mut session).await.map_err(|source| session.failed(OPERATION, source))?;
+        for (name, table) in tables {
+            self = self.with_table(name, table);
+        }
+        Ok(self.for_server(major))
+    }
+}
+
+async fn look(session: &mut Session) -> Result<(u16, BTreeMap<String, MigratedTable>), sqlx::Error> {
+    let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
+        .fetch_one(&mut session.connection)
+        .await?;
+    let mut tables: BTreeMap<String, MigratedTable> = BTreeMap::new();
+    for row in sqlx::query(TABLES).fetch_all(&mut session.connection).await? {
+        let bytes: i64 = row.try_get("bytes")?;
+        let (names, types): (Vec<String>, Vec<String>) = (row.try_get("columns")?, row.try_get("types")?);
+        let mut table = MigratedTable::new(bytes.unsigned_abs());
+        table.columns = names.into_iter().zip(types).collect();
+        // The largest comes first.
+        tables
+            .entry(row.try_get("name")?)
+            .and_modify(|known| {
+                known.columns.retain(|name, kind| table.columns.get(name).is_none_or(|other| other == kind))
+            })
+            .or_insert(table);
+    }
+    Ok((u16::try_from(number / 10_000).unwrap_or(u16::MAX), tables))
+}
