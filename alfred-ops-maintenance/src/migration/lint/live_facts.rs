@@ -53,7 +53,7 @@ async fn look(session: &mut Session) -> Result<(u16, BTreeMap<String, MigratedTa
         tables
             .entry(row.try_get("name")?)
             .and_modify(|known| {
-                known.columns.retain(|name, kind| table.columns.get(name).is_none_or(|other| other == kind))
+                known.columns.retain(|name, kind| table.columns.get(name).is_none_or(|other| other == kind));
             })
             .or_insert(table);
     }
