@@ -17,7 +17,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use self::command::ChoreName;
-pub(super) use self::command::{MaintCommand, Which};
+pub(super) use self::command::MaintCommand;
 use super::report::Report;
 use super::server::with_password;
 
