@@ -13,7 +13,7 @@ use super::change::{Change, ChangeKind};
 use super::guard::Guard;
 use super::hold::{Hold, LOCK_LIMIT, STATEMENT_LIMIT};
 use super::state::{GuardState, Stage, StateBook};
-use crate::postgres::{Session, code_of};
+use crate::postgres::{Session, gave_way};
 
 /// A server that lost its client ends the statement within this time.
 const NOTICE_SETTINGS: [(&str, &str); 1] = [("client_connection_check_interval", "2s")];
@@ -232,8 +232,7 @@ impl Failure {
         let text = error
             .as_database_error()
             .map_or_else(|| "the server gave no answer".to_owned(), |error| error.message().to_owned());
-        let gave_way = matches!(code_of(error).as_deref(), Some("55P03" | "40P01" | "40001"));
-        Self { text, gave_way }
+        Self { text, gave_way: gave_way(error) }
     }
 
     fn from_error(error: &Error) -> Self {

@@ -85,6 +85,11 @@ pub(super) fn folder(log: &Path) -> &Path {
     log.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Has the disk keep what was made, renamed or removed beside `path`.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    fs::File::open(folder(path))?.sync_all()
+}
+
 /// `path` with `more` at its end.
 pub(super) fn extended(path: &Path, more: &str) -> PathBuf {
     let mut whole = path.as_os_str().to_owned();

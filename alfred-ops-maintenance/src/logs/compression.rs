@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::closed_file::{self, ClosedFile};
+use super::closed_file::{ClosedFile, sync_folder};
 
 /// Between pieces of this size, in bytes, it is seen whether compression should stop.
 const PIECE_BYTES: usize = 256 << 10;
@@ -52,7 +52,7 @@ pub(super) fn compress(file: &ClosedFile, level: i32, stop: &dyn Fn() -> bool) -
         }
         encoder.finish()?.sync_all()?;
         fs::rename(&unfinished, &finished)?;
-        File::open(closed_file::folder(&file.path))?.sync_all()?;
+        sync_folder(&file.path)?;
     }
     if source.metadata()?.len() != bytes {
         remove(&finished)?;

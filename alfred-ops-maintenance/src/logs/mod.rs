@@ -6,6 +6,7 @@ mod archive;
 mod care;
 mod closed_file;
 mod compression;
+mod failure;
 mod guard;
 mod keeper;
 mod layer;

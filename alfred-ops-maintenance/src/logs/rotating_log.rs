@@ -11,6 +11,7 @@ use alfred_ops_core::{Error, ErrorKind, Result, SharedClock};
 
 use super::active_file::ActiveFile;
 use super::closed_file;
+use super::failure::kind_of;
 use super::guard::LogGuard;
 use super::options::LogOptions;
 use super::queue::Queue;
@@ -197,14 +198,7 @@ impl fmt::Debug for RotatingLog {
 }
 
 fn file_error(path: &Path, error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
-        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => ErrorKind::InvalidInput,
-        _ => ErrorKind::Unavailable,
-    };
-    Error::new(kind, OPERATION, "the file cannot be used")
+    Error::new(kind_of(&error), OPERATION, "the file cannot be used")
         .with_target(path.display().to_string())
         .with_source(error)
 }

@@ -51,6 +51,11 @@ pub(crate) fn code_of(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
 }
 
+/// Whether somebody held a lock that was waited for long enough, and who tries again may get it.
+pub(crate) fn gave_way(error: &sqlx::Error) -> bool {
+    matches!(code_of(error).as_deref(), Some("55P03" | "40P01" | "40001"))
+}
+
 /// Text as a part of the name of a chore or a target.
 pub(crate) fn label(text: &str) -> String {
     text.chars()

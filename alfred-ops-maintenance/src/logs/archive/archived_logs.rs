@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::super::closed_file::{ClosedFile, extended};
+use super::super::failure::kind_of;
 use super::line_time::line_time;
 use super::pieces::{Cut, Pieces};
 use super::{ArchivedPiece, FoundLine, LogPattern, LogRange, LogRestore, LogSearch};
@@ -333,10 +334,5 @@ fn note_unread(unread: &mut Vec<String>, piece: &ArchivedPiece, error: &Error) {
 }
 
 fn file_error(path: &Path, error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-        _ => ErrorKind::Internal,
-    };
-    Error::new(kind, "archive log", error.to_string()).with_target(path.display().to_string())
+    Error::new(kind_of(error), "archive log", error.to_string()).with_target(path.display().to_string())
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::super::care;
 use super::super::closed_file::ClosedFile;
 use super::super::compression::remove;
+use super::super::failure::kind_of;
 use super::{ArchivedLogs, LogArchivingFacts, LogArchivingPlan, LogArchivingPolicy, plan_log_archiving};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
@@ -111,12 +112,7 @@ impl LogArchiving {
     }
 
     fn failed(&self, error: &io::Error) -> Error {
-        let kind = match error.kind() {
-            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-            io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ => ErrorKind::Internal,
-        };
-        Error::new(kind, "look at old logs", error.to_string())
+        Error::new(kind_of(error), "look at old logs", error.to_string())
             .with_target(self.folder.display().to_string())
             .with_remedy("the user must be able to read the files and to write to their folder")
     }

@@ -10,8 +10,9 @@ use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Result, State
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::super::closed_file::{self, ClosedFile, extended};
+use super::super::closed_file::{ClosedFile, extended, sync_folder};
 use super::super::compression::{Compressed, compress, remove};
+use super::super::failure::kind_of;
 use super::step::Work;
 use super::{LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, look, plan_log_care};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
@@ -152,13 +153,7 @@ impl LogCare {
     }
 
     fn failed(&self, error: &io::Error) -> Error {
-        let kind = match error.kind() {
-            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-            io::ErrorKind::NotFound => ErrorKind::NotFound,
-            io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
-            _ => ErrorKind::Internal,
-        };
-        Error::new(kind, OPERATION, error.to_string())
+        Error::new(kind_of(error), OPERATION, error.to_string())
             .with_target(self.folder.display().to_string())
             .with_remedy(
                 "the user that cares for logs must be able to read the files and to write to their folder",
@@ -205,10 +200,6 @@ fn copy_and_cut(path: &Path, to: &Path) -> io::Result<()> {
         copy.sync_all()?;
     }
     log.set_len(0)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(closed_file::folder(path))?.sync_all()
 }
 
 #[async_trait]

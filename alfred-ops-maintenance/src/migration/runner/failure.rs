@@ -72,8 +72,3 @@ impl Failures {
         error.with_source(source)
     }
 }
-
-/// Whether somebody held a lock that was waited for long enough, and who tries again may get it.
-pub(super) fn gave_way(error: &sqlx::Error) -> bool {
-    matches!(code_of(error).as_deref(), Some("55P03" | "40P01" | "40001"))
-}

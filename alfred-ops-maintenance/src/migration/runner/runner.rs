@@ -10,8 +10,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
 use super::damage::{self, Damage};
-use super::failure::{Failures, gave_way};
+use super::failure::Failures;
 use super::{MigrationPlan, MigrationReport, begun, turn};
+use crate::postgres::gave_way;
 
 /// The table of sqlx' own migrator, so that either can go on where the other has stopped.
 pub(super) const TABLE: &str = "_sqlx_migrations";

@@ -5,9 +5,10 @@ use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migration};
 
-use super::failure::{Failures, gave_way};
+use super::failure::Failures;
 use super::runner::{MigrationRunner, TABLE, pause};
 use super::turn;
+use crate::postgres::gave_way;
 
 impl MigrationRunner {
     /// Takes these versions back by their down migrations, the newest first. Those that are not applied are passed over.
