@@ -29,6 +29,7 @@
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
+//! - Releases that go out in steps and go back by themselves: [`Rollout`], [`RolloutPolicy`], [`RolloutTarget`], [`next_step`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //!
 //! # Features
@@ -45,6 +46,7 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+mod rollout;
 mod sessions;
 mod vacuum;
 
@@ -72,6 +74,12 @@ pub use retention::Retention;
 pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
+};
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, PastRollout, Readiness, Release,
+    RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision, RolloutEnd,
+    RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget,
+    Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
 };
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;

@@ -108,7 +108,7 @@ where
 }
 
 /// The first gate that is closed, and why.
-pub(super) async fn first_closed(gates: &[Arc<dyn Gate>], now: DateTime<Utc>) -> Option<(String, String)> {
+pub(crate) async fn first_closed(gates: &[Arc<dyn Gate>], now: DateTime<Utc>) -> Option<(String, String)> {
     for gate in gates {
         let reason = match gate.closed(now).await {
             Ok(None) => continue,

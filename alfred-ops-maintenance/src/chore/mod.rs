@@ -27,6 +27,7 @@ pub use cadence::Cadence;
 pub use caretaker::Caretaker;
 pub use chore::{Chore, ChorePlan};
 pub use figures::Figures;
+pub(crate) use gate::first_closed;
 pub use gate::{ClosureGate, Gate, WindowGate};
 pub use record::{ChoreOutcome, ChoreRecord};
 pub use run::{ChoreRun, Refusal};
