@@ -76,10 +76,10 @@ pub use retention::{
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
 pub use rollout::{
-    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, PastRollout, Readiness, Release,
-    RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision, RolloutEnd,
-    RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget,
-    Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
+    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
 };
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;

@@ -7,6 +7,7 @@ mod decision;
 mod gauges;
 mod intent;
 mod memory_target;
+mod metric_analysis;
 mod policy;
 mod release;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
@@ -27,6 +28,7 @@ pub use builder::RolloutBuilder;
 pub use decision::{RolloutDecision, RolloutStep, next_step};
 pub use intent::{RolloutAction, RolloutIntent};
 pub use memory_target::MemoryRolloutTarget;
+pub use metric_analysis::{MetricAnalysis, MetricCondition};
 pub use policy::{RolloutPolicy, WhenSilent};
 pub use release::Release;
 pub use rollout::Rollout;
