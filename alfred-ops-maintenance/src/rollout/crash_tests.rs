@@ -78,6 +78,14 @@ impl World {
         }
     }
 
+    /// A call that changes nothing.
+    async fn read<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
+        match self.fate() {
+            Fate::Lives => call.await,
+            Fate::DiesBefore | Fate::DiesAfter => Err(died()),
+        }
+    }
+
     /// What holds at every moment.
     async fn watch(&self) {
         let view = self.target.view();
@@ -109,7 +117,7 @@ impl RolloutTarget for World {
         "world"
     }
     async fn observe(&self) -> Result<TargetView> {
-        self.call(self.target.observe()).await
+        self.read(self.target.observe()).await
     }
     async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {
         self.call(self.target.create_candidate(version, stable, release)).await
@@ -125,7 +133,7 @@ impl RolloutTarget for World {
 #[async_trait]
 impl StateStore for World {
     async fn get(&self, key: &str) -> Result<Option<Document>> {
-        self.call(self.store.get(key)).await
+        self.read(self.store.get(key)).await
     }
     async fn put(&self, write: &Write) -> Result<u64> {
         self.call(self.store.put(write)).await
@@ -134,7 +142,7 @@ impl StateStore for World {
         self.call(self.store.delete(key, expected, fence)).await
     }
     async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
-        self.call(self.store.list(prefix, after, limit)).await
+        self.read(self.store.list(prefix, after, limit)).await
     }
 }
 
