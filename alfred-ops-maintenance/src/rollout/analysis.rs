@@ -1,10 +1,12 @@
 //! How a candidate fares.
 
+use std::convert::identity;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use alfred_ops_core::Result;
+use alfred_ops_core::{ClockExt as _, Result, SharedClock};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -16,7 +18,7 @@ pub trait Analysis: fmt::Debug + Send + Sync + 'static {
     /// A short name for people.
     fn name(&self) -> &str;
 
-    /// How the candidate fares now. Dropping the future has no effect.
+    /// How the candidate fares now. Dropping the future has no effect: all analyses together have half an interval.
     ///
     /// # Errors
     /// Nobody can tell: it counts as [`Verdict::NoData`].
@@ -76,12 +78,19 @@ where
     }
 }
 
-/// The worst of all verdicts. Without an analysis there are no data.
-pub(super) async fn judge_all(analyses: &[Arc<dyn Analysis>], canary: &CanaryView) -> Verdict {
+/// The worst of all verdicts, within `limit`. Without an analysis there are no data, nor from one that does not answer: each has
+/// its part of the time, so that one that hangs does not hide what another says.
+pub(super) async fn judge_all(
+    analyses: &[Arc<dyn Analysis>],
+    canary: &CanaryView,
+    clock: &SharedClock,
+    limit: Duration,
+) -> Verdict {
+    let part = limit / u32::try_from(analyses.len()).unwrap_or(u32::MAX).max(1);
     let mut worst = None;
     for analysis in analyses {
         let name = analysis.name();
-        let verdict = match analysis.judge(canary).await {
+        let verdict = match clock.timeout(part, "analyse", analysis.judge(canary)).await.and_then(identity) {
             Ok(Verdict::Pass) => Verdict::Pass,
             Ok(Verdict::Inconclusive(reason)) => Verdict::Inconclusive(format!("{name}: {reason}")),
             Ok(Verdict::NoData(reason)) => Verdict::NoData(format!("{name}: {reason}")),

@@ -1,6 +1,5 @@
 //! Carries a release out.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,7 +273,7 @@ impl<T: RolloutTarget> Rollout<T> {
             percent: state.split.percent(&state.release.revision),
             since: state.since,
         };
-        let verdict = judge_all(&self.analyses, &canary).await;
+        let verdict = judge_all(&self.analyses, &canary, &context.clock, self.policy.interval / 2).await;
         if let Some(gauges) = &self.gauges {
             gauges.said(&self.name, &verdict);
         }
@@ -320,20 +319,5 @@ impl<T: RolloutTarget> Job for Rollout<T> {
         Ok(JobReport::new(
             waits.map_or_else(|| "no rollout to work on".to_owned(), |waits| waits.to_string()),
         ))
-    }
-}
-
-impl fmt::Display for RolloutPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Checking => f.write_str("checking"),
-            Self::Gated => f.write_str("waiting for gates"),
-            Self::Creating => f.write_str("making the candidate"),
-            Self::Starting => f.write_str("starting"),
-            Self::Canary { step } => write!(f, "canary step {}", step.saturating_add(1)),
-            Self::Promoted => f.write_str("promoted"),
-            Self::RollingBack { reason } => write!(f, "rolling back: {reason}"),
-            Self::Ended(end) => f.write_str(end.name()),
-        }
     }
 }

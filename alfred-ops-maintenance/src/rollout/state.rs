@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Release, RolloutAction, RolloutIntent, TargetView, TrafficSplit, Verdict};
+use super::{
+    Release, RolloutAction, RolloutEnd, RolloutIntent, RolloutPhase, TargetView, TrafficSplit, Verdict,
+};
 
 /// One rollout as its record has it. It changes by compare-and-set alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,73 +41,6 @@ pub struct RolloutState {
     pub(super) gates_asked: Option<DateTime<Utc>>,
     /// Why the gates did not open.
     pub(super) gate: Option<String>,
-}
-
-/// Where a rollout stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum RolloutPhase {
-    /// The release is to pass the staging check.
-    Checking,
-    /// The gates are to be open.
-    Gated,
-    /// The candidate is to be made.
-    Creating,
-    /// The candidate is to become ready.
-    Starting,
-    /// The candidate has the share of this step, counted from 0.
-    Canary {
-        /// Which step of the policy.
-        step: usize,
-    },
-    /// The candidate is the current revision; the old one is to go.
-    Promoted,
-    /// All traffic goes back and the candidate goes. Nothing leads forward from here.
-    RollingBack {
-        /// Why.
-        reason: String,
-    },
-    /// It is over.
-    Ended(RolloutEnd),
-}
-
-/// How a rollout ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum RolloutEnd {
-    /// The candidate is the current revision and has all traffic.
-    Promoted {
-        /// What was left undone; empty if nothing.
-        left: String,
-    },
-    /// The stable revision has all traffic.
-    RolledBack {
-        /// Why, and what was left undone.
-        reason: String,
-    },
-    /// It ended before the target was touched.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-    /// The target is not as the rollout left it: it was not touched again, and a person decides.
-    HandedBack {
-        /// What was found.
-        reason: String,
-    },
-}
-
-impl RolloutEnd {
-    /// A short stable name, used as a label.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Promoted { .. } => "promoted",
-            Self::RolledBack { .. } => "rolled_back",
-            Self::Refused { .. } => "refused",
-            Self::HandedBack { .. } => "handed_back",
-        }
-    }
 }
 
 /// Why a rollout rests.

@@ -212,6 +212,34 @@ async fn a_candidate_that_stops_being_ready_goes_back_at_once_even_in_a_pause() 
     assert_eq!(end, RolloutEnd::RolledBack { reason: "v2 failed: out of memory".to_owned() });
 }
 
+#[tokio::test]
+async fn an_analysis_that_hangs_has_no_data_and_hides_no_failure() {
+    let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
+    let canary = CanaryView {
+        stable: "v1".to_owned(),
+        candidate: "v2".to_owned(),
+        percent: 5,
+        since: DateTime::UNIX_EPOCH,
+    };
+    let hangs: Arc<dyn Analysis> = Arc::new(ClosureAnalysis::new("hangs", |_| std::future::pending()));
+    let fails: Arc<dyn Analysis> =
+        Arc::new(ClosureAnalysis::new("fails", |_| async { Ok(Verdict::Fail("errors".to_owned())) }));
+    for (analyses, said) in
+        [(vec![Arc::clone(&hangs)], "no data: hangs"), (vec![hangs, fails], "fail: fails: errors")]
+    {
+        let (shared, canary) = (clock.shared(), canary.clone());
+        let judging = analysis::judge_all(&analyses, &canary, &shared, Duration::from_secs(30));
+        let passing = async {
+            for _ in 0..40 {
+                tokio::task::yield_now().await;
+                clock.advance(Duration::from_secs(1));
+            }
+        };
+        let (verdict, ()) = tokio::join!(judging, passing);
+        assert!(verdict.to_string().starts_with(said), "{verdict}");
+    }
+}
+
 #[test]
 fn bad_policies_and_releases_are_refused_by_name() {
     let policy = RolloutPolicy::default();
