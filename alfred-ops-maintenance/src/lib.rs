@@ -32,6 +32,7 @@
 //! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Risky changes that are taken back if they fail: `Guard`.
+//! - Releases that go out in steps and go back by themselves: [`Rollout`], [`RolloutPolicy`], [`RolloutTarget`], [`next_step`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Whether old and new applications can work with a new schema: `Compatibility`.
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
@@ -61,6 +62,7 @@ mod requeue;
 mod retention;
 #[cfg(feature = "secrets")]
 mod secrets;
+mod rollout;
 mod sessions;
 #[cfg(any(test, feature = "testing-servers"))]
 pub mod testing;
@@ -133,6 +135,12 @@ pub use secrets::{
 pub use secrets::{DatabaseLogin, DatabaseLogins};
 #[cfg(feature = "jwt")]
 pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
+    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{

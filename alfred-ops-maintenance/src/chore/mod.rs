@@ -27,7 +27,6 @@ pub use cadence::Cadence;
 pub use caretaker::Caretaker;
 pub use chore::{Chore, ChorePlan};
 pub use figures::Figures;
-#[cfg(feature = "guard")]
 pub(crate) use gate::first_closed;
 pub use gate::{ClosureGate, Gate, WindowGate};
 pub use record::{ChoreOutcome, ChoreRecord};

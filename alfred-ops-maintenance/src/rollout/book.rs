@@ -1,0 +1,159 @@
+//! Where rollouts and people's wishes are kept.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use alfred_ops_core::{Document, Error, ErrorKind, Fence, Result, SharedClock, StateStore, Write};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::state::shortened;
+use super::{Release, RolloutEnd, RolloutState};
+
+/// Rollouts that the history keeps.
+const HISTORY_MAX: usize = 32;
+/// A write that meets another's is decided again; people and one host write, so a few times do.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// The rollouts of one target, in a state store: any host that shares the store may read them, pause, resume or abort.
+#[derive(Debug, Clone)]
+pub struct RolloutBook {
+    store: Arc<dyn StateStore>,
+    clock: SharedClock,
+    key: String,
+}
+
+/// A rollout that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PastRollout {
+    /// Its id.
+    pub id: String,
+    /// What was rolled out.
+    pub release: Release,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// How.
+    pub end: RolloutEnd,
+}
+
+/// One document, so that the end of a rollout and the revision that is current change in one write.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The last good revision.
+    pub(super) current: Option<String>,
+    /// The rollout under way, or the last one.
+    pub(super) rollout: Option<RolloutState>,
+    /// Oldest first.
+    pub(super) history: VecDeque<PastRollout>,
+}
+
+impl Record {
+    pub(super) fn remember(&mut self, past: PastRollout) {
+        while self.history.len() >= HISTORY_MAX {
+            self.history.pop_front();
+        }
+        self.history.push_back(past);
+    }
+}
+
+impl RolloutBook {
+    /// The book of the rollouts called `name`. Nothing is read or written before a call.
+    #[must_use]
+    pub fn new(store: Arc<dyn StateStore>, name: &str, clock: SharedClock) -> Self {
+        Self { store, clock, key: format!("rollout/{name}") }
+    }
+
+    /// The rollout under way, else the last one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn state(&self) -> Result<Option<RolloutState>> {
+        Ok(self.load().await?.0.rollout)
+    }
+
+    /// The current revision: the last that was found good, which a rollback goes to. None before the first rollout.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn current(&self) -> Result<Option<String>> {
+        Ok(self.load().await?.0.current)
+    }
+
+    /// The last rollouts that are over, oldest first, at most 32.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn history(&self) -> Result<Vec<PastRollout>> {
+        Ok(self.load().await?.0.history.into())
+    }
+
+    /// Lets the rollout rest with the split that it has, until somebody resumes it. Nothing is analysed meanwhile, but a
+    /// candidate that is not ready goes back all the same. Tells whether there is one to rest.
+    ///
+    /// # Errors
+    /// The store's; may be repeated.
+    pub async fn pause(&self, reason: &str) -> Result<bool> {
+        let now = self.clock.now();
+        self.wish(|state| state.pause(reason, now)).await
+    }
+
+    /// Ends a pause. Tells whether there is a rollout under way.
+    ///
+    /// # Errors
+    /// The store's; may be repeated.
+    pub async fn resume(&self) -> Result<bool> {
+        let now = self.clock.now();
+        self.wish(|state| state.resume(now)).await
+    }
+
+    /// Sends the rollout back to the stable revision. One that is promoted already stays. Tells whether there is one under way.
+    ///
+    /// # Errors
+    /// The store's; may be repeated.
+    pub async fn abort(&self, reason: &str) -> Result<bool> {
+        self.wish(|state| state.abort = Some(shortened(reason))).await
+    }
+
+    async fn wish(&self, mut edit: impl FnMut(&mut RolloutState) + Send) -> Result<bool> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (mut record, before) = self.load().await?;
+            let Some(state) = record.rollout.as_mut().filter(|state| !state.is_over()) else {
+                return Ok(false);
+            };
+            edit(state);
+            match self.save(&record, before.as_ref(), None).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                other => return other.map(|()| true),
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "write rollout", "others keep changing it")
+            .with_target(self.key.clone()))
+    }
+
+    pub(super) async fn load(&self) -> Result<(Record, Option<Document>)> {
+        match self.store.get(&self.key).await? {
+            Some(document) => Ok((document.parse()?, Some(document))),
+            None => Ok((Record::default(), None)),
+        }
+    }
+
+    /// Replaces what was read as `before`.
+    pub(super) async fn save(
+        &self,
+        record: &Record,
+        before: Option<&Document>,
+        fence: Option<Fence>,
+    ) -> Result<()> {
+        let value = serde_json::to_value(record).map_err(|source| {
+            Error::new(ErrorKind::Internal, "write rollout", "it is not JSON").with_source(source)
+        })?;
+        let write = match before {
+            Some(document) => Write::replace(self.key.clone(), value, document.version),
+            None => Write::create(self.key.clone(), value),
+        };
+        self.store.put(&write.with_fence(fence)).await.map(|_| ())
+    }
+}

@@ -1,0 +1,286 @@
+//! What a rollout does next. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::state::later;
+use super::{
+    Readiness, RolloutAction, RolloutDecision, RolloutEnd, RolloutPhase, RolloutPolicy, RolloutState,
+    RolloutStep, Tally, TargetView, TrafficSplit, WhenSilent,
+};
+
+/// Between two looks at something that starts, at most.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
+/// What the rollout does next, given its record, what its target shows, its policy and the time. Pure.
+///
+/// A target that is as before the recorded intent gets the change (again), one that is as after it gets a record of it, and one
+/// that is neither was changed by somebody else: the rollout ends there and touches nothing.
+#[must_use]
+pub fn next_step(
+    state: &RolloutState,
+    view: &TargetView,
+    policy: &RolloutPolicy,
+    now: DateTime<Utc>,
+) -> RolloutDecision {
+    if state.is_over() {
+        return decide(RolloutStep::Nothing, "it is over");
+    }
+    if let Some(intent) = &state.intent
+        && intent.has_happened(state, view)
+    {
+        return decide(RolloutStep::Record, format!("the target shows it: {}", intent.action));
+    }
+    if let Some(reason) = foreign(state, view) {
+        return end(RolloutEnd::HandedBack { reason: reason.clone() }, reason);
+    }
+    let look = Look { state, view, policy, now };
+    match &state.phase {
+        RolloutPhase::Checking => {
+            look.wish(false).unwrap_or_else(|| decide(RolloutStep::CheckStaging, "it comes before all else"))
+        }
+        RolloutPhase::Gated => look.wish(false).unwrap_or_else(|| look.gated()),
+        RolloutPhase::Creating => look
+            .late()
+            .or_else(|| look.wish(true))
+            .unwrap_or_else(|| decide(RolloutStep::Change(RolloutAction::Create), "the release may go out")),
+        RolloutPhase::Starting => look.starting(),
+        RolloutPhase::Canary { step } => look.canary(*step),
+        RolloutPhase::Promoted => look.promoted(),
+        RolloutPhase::RollingBack { reason } => look.rolling_back(reason),
+        RolloutPhase::Ended(_) => decide(RolloutStep::Nothing, "it is over"),
+    }
+}
+
+fn decide(step: RolloutStep, reason: impl Into<String>) -> RolloutDecision {
+    RolloutDecision { step, reason: reason.into() }
+}
+
+fn end(end: RolloutEnd, reason: impl Into<String>) -> RolloutDecision {
+    decide(RolloutStep::End(end), reason)
+}
+
+/// What somebody else has changed.
+fn foreign(state: &RolloutState, view: &TargetView) -> Option<String> {
+    let Some(split) = &view.split else {
+        return Some("the traffic no longer goes to named revisions".to_owned());
+    };
+    let known = *split == state.split
+        || state
+            .intent
+            .as_ref()
+            .is_some_and(|intent| intent.after() == Some(split) || intent.before.contains(split));
+    if !known {
+        return Some(format!("the traffic is {split}, and the rollout left {}", state.split));
+    }
+    let candidate = &state.release.revision;
+    match view.revisions.get(candidate) {
+        Some(found) if found.image != state.release.image => {
+            return Some(format!("{candidate} runs {}, not {}", found.image, state.release.image));
+        }
+        Some(_) if matches!(state.phase, RolloutPhase::Checking | RolloutPhase::Gated) => {
+            return Some(format!("somebody made a revision {candidate}"));
+        }
+        None if matches!(
+            state.phase,
+            RolloutPhase::Starting | RolloutPhase::Canary { .. } | RolloutPhase::Promoted
+        ) =>
+        {
+            return Some(format!("{candidate} is gone"));
+        }
+        _ => {}
+    }
+    match view.revisions.get(&state.stable) {
+        Some(found) if found.image != state.stable_image => {
+            Some(format!("{} runs {}, not {}", state.stable, found.image, state.stable_image))
+        }
+        None if state.phase != RolloutPhase::Promoted => Some(format!("{} is gone", state.stable)),
+        _ => None,
+    }
+}
+
+/// All that a decision is made of.
+struct Look<'a> {
+    state: &'a RolloutState,
+    view: &'a TargetView,
+    policy: &'a RolloutPolicy,
+    now: DateTime<Utc>,
+}
+
+impl Look<'_> {
+    fn wait(&self, until: DateTime<Utc>, reason: impl Into<String>) -> RolloutDecision {
+        decide(RolloutStep::Wait { until: until.max(self.now) }, reason)
+    }
+
+    fn soon(&self) -> DateTime<Utc> {
+        later(self.now, LOOK_MAX.min(self.policy.interval))
+    }
+
+    /// What somebody wishes.
+    fn wish(&self, touched: bool) -> Option<RolloutDecision> {
+        if let Some(reason) = &self.state.abort {
+            let reason = format!("aborted: {reason}");
+            return Some(if touched {
+                decide(RolloutStep::RollBack, reason)
+            } else {
+                end(RolloutEnd::Refused { reason: reason.clone() }, reason)
+            });
+        }
+        let pause = self.state.paused.as_ref()?;
+        Some(self.wait(self.soon(), format!("paused since {}: {}", pause.since, pause.reason)))
+    }
+
+    fn gated(&self) -> RolloutDecision {
+        let state = self.state;
+        let reason = state.gate.clone().unwrap_or_else(|| "they come before a change".to_owned());
+        if self.now >= later(state.since, self.policy.gates_within) && state.gate.is_some() {
+            let reason = format!("the gates did not open in time: {reason}");
+            return end(RolloutEnd::Refused { reason: reason.clone() }, reason);
+        }
+        match state.gates_asked.map(|asked| later(asked, LOOK_MAX.min(self.policy.interval))) {
+            Some(again) if again > self.now => self.wait(again, reason),
+            _ => decide(RolloutStep::AskGates, reason),
+        }
+    }
+
+    /// The candidate is not there in time. A pause stops this clock.
+    fn late(&self) -> Option<RolloutDecision> {
+        let late =
+            self.state.paused.is_none() && self.now >= later(self.state.since, self.policy.start_within);
+        late.then(|| {
+            let why = self.view.unready(&self.state.release.revision);
+            let why = why.or_else(|| self.view.unready(&self.state.stable)).unwrap_or_default();
+            decide(RolloutStep::RollBack, format!("not ready within {:?}: {why}", self.policy.start_within))
+        })
+    }
+
+    fn starting(&self) -> RolloutDecision {
+        let candidate = &self.state.release.revision;
+        if let Some(reason) = self.fault(candidate) {
+            return decide(RolloutStep::RollBack, reason);
+        }
+        if let Some(decision) = self.late().or_else(|| self.wish(true)) {
+            return decision;
+        }
+        match self.view.unready(candidate).or_else(|| self.view.unready(&self.state.stable)) {
+            Some(reason) => self.wait(self.soon(), reason),
+            None => self.shift(0, format!("{candidate} is ready")),
+        }
+    }
+
+    fn fault(&self, revision: &str) -> Option<String> {
+        match self.view.revisions.get(revision).map(|view| &view.readiness) {
+            Some(Readiness::Failed { reason }) => Some(format!("{revision} failed: {reason}")),
+            _ => None,
+        }
+    }
+
+    fn split(&self, step: usize) -> TrafficSplit {
+        let percent = self.policy.steps.get(step).copied().unwrap_or(100);
+        TrafficSplit::canary(&self.state.stable, &self.state.release.revision, percent)
+    }
+
+    fn shift(&self, step: usize, reason: String) -> RolloutDecision {
+        decide(RolloutStep::Change(RolloutAction::Shift { step, split: self.split(step) }), reason)
+    }
+
+    fn canary(&self, step: usize) -> RolloutDecision {
+        let (tally, policy) = (&self.state.tally, self.policy);
+        let candidate = &self.state.release.revision;
+        if let Some(reason) = self.view.unready(candidate) {
+            return decide(RolloutStep::RollBack, reason);
+        }
+        let trial_ends = tally.first_bad.map(|bad| later(bad, policy.interval * 2));
+        if tally.failures >= policy.failures
+            || tally.failures_in_a_row >= policy.failures_in_a_row
+            || trial_ends.is_some_and(|ends| ends <= self.now)
+        {
+            let Tally { failures, failures_in_a_row, last, .. } = tally;
+            let reason = format!("{failures} failures, {failures_in_a_row} in a row; last: {last}");
+            return decide(RolloutStep::RollBack, reason);
+        }
+        if let Some(decision) = self.wish(true) {
+            return decision;
+        }
+        if self.view.split.as_ref() != Some(&self.split(step)) {
+            return self.shift(step, "the policy or a late change calls for it".to_owned());
+        }
+        if tally.passes >= policy.passes && tally.first_bad.is_none() {
+            let reason = format!("{} passes at {}", tally.passes, self.split(step));
+            let is_last = step.saturating_add(1) >= policy.steps.len();
+            return if is_last { decide(RolloutStep::Promote, reason) } else { self.shift(step + 1, reason) };
+        }
+        let silent_at = later(tally.data_at.unwrap_or(self.state.since), policy.silence);
+        if silent_at <= self.now {
+            let reason = format!("nobody can tell for {:?}; last: {}", policy.silence, tally.last);
+            return match policy.when_silent {
+                WhenSilent::RollBack => decide(RolloutStep::RollBack, reason),
+                WhenSilent::Pause => decide(RolloutStep::Pause, reason),
+            };
+        }
+        let due = later(tally.analysed_at.unwrap_or(self.state.since), policy.interval);
+        let reason = self.progress(step);
+        if due <= self.now {
+            return decide(RolloutStep::Analyse, reason);
+        }
+        self.wait(due.min(trial_ends.unwrap_or(due)).min(silent_at).min(self.soon()), reason)
+    }
+
+    fn progress(&self, step: usize) -> String {
+        let (tally, policy) = (&self.state.tally, self.policy);
+        let mut text = format!(
+            "step {} of {}, {}; {} of {} passes, {} failures",
+            step.saturating_add(1),
+            policy.steps.len(),
+            self.split(step),
+            tally.passes,
+            policy.passes,
+            tally.failures
+        );
+        if !tally.last.is_empty() {
+            text.push_str("; last: ");
+            text.push_str(&tally.last);
+        }
+        text
+    }
+
+    /// What is left of a phase that tidies up: it is given up after a while.
+    fn tidy(&self, revision: &str, ended: impl FnOnce(String) -> RolloutEnd, why: &str) -> RolloutDecision {
+        if !self.view.revisions.contains_key(revision) {
+            return end(ended(String::new()), why);
+        }
+        if self.now >= later(self.state.since, self.policy.start_within) {
+            let left = format!("{revision} could not be removed; remove it by hand");
+            return end(ended(left.clone()), left);
+        }
+        let action = RolloutAction::Retire { revision: revision.to_owned() };
+        decide(RolloutStep::Change(action), why)
+    }
+
+    fn promoted(&self) -> RolloutDecision {
+        let promoted = |left| RolloutEnd::Promoted { left };
+        if self.policy.keeps_old {
+            return end(promoted(String::new()), "the old revision stays");
+        }
+        self.tidy(&self.state.stable, promoted, "the candidate is current")
+    }
+
+    fn rolling_back(&self, reason: &str) -> RolloutDecision {
+        let (state, back) = (self.state, TrafficSplit::all(&self.state.stable));
+        if self.view.split.as_ref() == Some(&back) {
+            let rolled_back = |left: String| RolloutEnd::RolledBack {
+                reason: if left.is_empty() { reason.to_owned() } else { format!("{reason}; {left}") },
+            };
+            return self.tidy(&state.release.revision, rolled_back, reason);
+        }
+        let Some(unready) = self.view.unready(&state.stable) else {
+            return decide(RolloutStep::Change(RolloutAction::Return { split: back }), reason);
+        };
+        if self.now >= later(state.since, self.policy.start_within) {
+            let reason = format!("{reason}; there is no way back: {unready}");
+            return end(RolloutEnd::HandedBack { reason: reason.clone() }, reason);
+        }
+        self.wait(self.soon(), format!("{reason}; the way back is closed: {unready}"))
+    }
+}

@@ -1,0 +1,83 @@
+//! A change of the target, written down before it is made.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RolloutState, TargetView, TrafficSplit};
+
+/// A change of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RolloutAction {
+    /// Make the candidate, without traffic.
+    Create,
+    /// Give the candidate the share of a step.
+    Shift {
+        /// Which step, from 0.
+        step: usize,
+        /// The split.
+        split: TrafficSplit,
+    },
+    /// Give the stable revision everything back.
+    Return {
+        /// The split.
+        split: TrafficSplit,
+    },
+    /// Remove a revision without traffic.
+    Retire {
+        /// Which.
+        revision: String,
+    },
+}
+
+impl fmt::Display for RolloutAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create => f.write_str("make the candidate"),
+            Self::Shift { split, .. } | Self::Return { split } => write!(f, "give {split}"),
+            Self::Retire { revision } => write!(f, "remove {revision}"),
+        }
+    }
+}
+
+/// A change of the target that may have happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RolloutIntent {
+    /// Which.
+    pub action: RolloutAction,
+    /// The target's version that it was decided on.
+    pub version: String,
+    /// The splits that the target may have if it has not happened: the recorded one, and those of earlier changes of which
+    /// nobody knows whether they happened.
+    pub before: Vec<TrafficSplit>,
+}
+
+impl RolloutIntent {
+    pub(super) const fn new(action: RolloutAction, version: String) -> Self {
+        Self { action, version, before: Vec::new() }
+    }
+
+    /// The split after it, if it changes the split.
+    pub(super) const fn after(&self) -> Option<&TrafficSplit> {
+        match &self.action {
+            RolloutAction::Shift { split, .. } | RolloutAction::Return { split } => Some(split),
+            RolloutAction::Create | RolloutAction::Retire { .. } => None,
+        }
+    }
+
+    /// Whether the target looks as if it had happened.
+    pub(super) fn has_happened(&self, state: &RolloutState, view: &TargetView) -> bool {
+        match &self.action {
+            RolloutAction::Create => view
+                .revisions
+                .get(&state.release.revision)
+                .is_some_and(|candidate| candidate.image == state.release.image),
+            RolloutAction::Shift { split, .. } | RolloutAction::Return { split } => {
+                view.split.as_ref() == Some(split)
+            }
+            RolloutAction::Retire { revision } => !view.revisions.contains_key(revision),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Releases that go out in steps, are judged at each, and go back by themselves.
+
+mod analysis;
+mod book;
+mod builder;
+mod decision;
+mod gauges;
+mod intent;
+mod memory_target;
+mod metric_analysis;
+mod phase;
+mod policy;
+mod release;
+#[expect(clippy::module_inception, reason = "one main type per file, named after it")]
+mod rollout;
+mod state;
+mod step;
+mod target;
+mod traffic_split;
+mod verdict;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;
+
+pub use analysis::{Analysis, CanaryView, ClosureAnalysis};
+pub use book::{PastRollout, RolloutBook};
+pub use builder::RolloutBuilder;
+pub use decision::next_step;
+pub use intent::{RolloutAction, RolloutIntent};
+pub use memory_target::MemoryRolloutTarget;
+pub use metric_analysis::{MetricAnalysis, MetricCondition};
+pub use phase::{RolloutEnd, RolloutPhase};
+pub use policy::{RolloutPolicy, WhenSilent};
+pub use release::Release;
+pub use rollout::Rollout;
+pub use state::{RolloutPause, RolloutState, Tally};
+pub use step::{RolloutDecision, RolloutStep};
+pub use target::{Readiness, RevisionView, RolloutTarget, TargetView};
+pub use traffic_split::TrafficSplit;
+pub use verdict::Verdict;
