@@ -31,14 +31,18 @@
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
+//! - What is known of the dependencies' faults: `DependencyAudit`, `AuditPolicy`, `CargoScanner`, `CommandScanner`.
 //!
 //! # Features
+//! - `audit`: the audit of dependencies.
 //! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
 //! - `logs`: `RotatingLog`, the host's own log file.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `testing-servers`: what the tests need.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod chore;
 mod indexes;
 #[cfg(feature = "logs")]
@@ -54,6 +58,12 @@ mod sessions;
 pub mod testing;
 mod vacuum;
 
+#[cfg(feature = "audit")]
+pub use audit::{
+    AdvisorySeverity, AuditFacts, AuditPolicy, AuditReport, CargoScanner, CommandScanner, DependencyAudit,
+    DependencyFinding, DependencyFlaw, DependencyScan, DependencyScanner, ExcusedFinding, IgnoredAdvisory,
+    judge_dependencies,
+};
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
