@@ -120,7 +120,7 @@ fn answer(
         if secrets.contains_key(&name) {
             return Err(EXISTS);
         }
-        return Ok(secrets.entry(name.clone()).or_insert_with(Kept::default).json(&name));
+        return Ok(secrets.entry(name.clone()).or_default().json(&name));
     }
     let kept = secrets.get_mut(resource).ok_or(NOT_FOUND)?;
     match (method, verb) {
