@@ -36,9 +36,12 @@
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Whether old and new applications can work with a new schema: `Compatibility`.
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
+//! - What is known of the dependencies' faults: `DependencyAudit`, `AuditPolicy`, `CargoScanner`, `CommandScanner`.
 //! - What is wrong with a database: `DatabaseDoctor`, [`DoctorPolicy`], [`diagnose`].
 //!
 //! # Features
+//! - `audit`: the audit of dependencies.
+//! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
@@ -48,6 +51,8 @@
 //! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
 //! - `testing-servers`: what the tests need.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod chore;
 mod doctor;
 #[cfg(feature = "guard")]
@@ -68,6 +73,12 @@ mod sessions;
 pub mod testing;
 mod vacuum;
 
+#[cfg(feature = "audit")]
+pub use audit::{
+    AdvisorySeverity, AuditFacts, AuditPolicy, AuditReport, CargoScanner, CommandScanner, DependencyAudit,
+    DependencyFinding, DependencyFlaw, DependencyScan, DependencyScanner, ExcusedFinding, IgnoredAdvisory,
+    judge_dependencies,
+};
 pub use chore::{
     Budget, Cadence, Caretaker, CaretakerBuilder, Chore, ChoreBook, ChoreOutcome, ChorePlan, ChoreRecord,
     ChoreRun, ChoreStanding, ClosureGate, Figures, Gate, Refusal, Stop, Turn, WindowGate,
@@ -124,6 +135,8 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "google-secrets")]
+pub use secrets::GoogleSecrets;
 #[cfg(feature = "secrets")]
 pub use secrets::{
     ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,

@@ -4,6 +4,8 @@ mod active_secret;
 mod api_keys;
 mod env_secrets;
 mod file_secrets;
+#[cfg(feature = "google-secrets")]
+mod google_secrets;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod memory_secrets;
@@ -17,6 +19,8 @@ pub use active_secret::ActiveSecret;
 pub use api_keys::{ApiKeyIssuer, ApiKeys, IssuedKey};
 pub use env_secrets::EnvSecrets;
 pub use file_secrets::FileSecrets;
+#[cfg(feature = "google-secrets")]
+pub use google_secrets::GoogleSecrets;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
 pub use memory_secrets::MemorySecrets;
