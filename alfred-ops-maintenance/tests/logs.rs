@@ -157,8 +157,11 @@ fn a_thousand_rotations_lose_and_tear_nothing() {
     let plain = LogOptions::default().with_compression(Compression::None);
     check_rotations(plain.clone());
     check_rotations(plain.clone().with_handover(Handover::Kernel));
+    check_rotations(plain.clone().with_handover(Handover::Journal));
     // Hardly any queue, so that writers wait for room.
-    check_rotations(plain.with_line_bytes_max(64).with_queue_bytes_max(128));
+    let small = plain.with_line_bytes_max(64).with_queue_bytes_max(128);
+    check_rotations(small.clone());
+    check_rotations(small.with_handover(Handover::Journal));
 }
 
 #[test]
@@ -357,7 +360,8 @@ fn events_become_lines_of_json_without_secrets() {
 #[test]
 fn child() {
     let Ok(path) = std::env::var(CHILD_PATH) else { return };
-    let options = LogOptions::default().with_handover(Handover::Kernel).with_file_bytes_max(5_000);
+    let handover = if path.contains("journal") { Handover::Journal } else { Handover::Kernel };
+    let options = LogOptions::default().with_handover(handover).with_file_bytes_max(5_000);
     let (log, _guard) = RotatingLog::open(Path::new(&path), options, SystemClock::shared()).unwrap();
     thread::scope(|scope| {
         for writer in 0..2 {
@@ -374,11 +378,11 @@ fn child() {
     });
 }
 
-#[test]
-fn kill_nine_loses_no_line_that_the_kernel_had() {
+/// Kills a process while it writes, opens its log with `options`, and finds each line that it acknowledged, once.
+fn check_kill(name: &str, options: &LogOptions) {
     for acknowledgements in [10, 100, 1_000, 3_000] {
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("app.log");
+        let path = folder.path().join(name);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture"])
             .env(CHILD_PATH, &path)
@@ -400,7 +404,7 @@ fn kill_nine_loses_no_line_that_the_kernel_had() {
         child.wait().unwrap();
         lines.for_each(|line| note(line.unwrap()));
 
-        let (log, guard) = RotatingLog::open(&path, LogOptions::default(), SystemClock::shared()).unwrap();
+        let (log, guard) = RotatingLog::open(&path, options.clone(), SystemClock::shared()).unwrap();
         drop((log, guard));
         let mut seen: BTreeMap<usize, usize> = BTreeMap::new();
         for line in text(&path).lines() {
@@ -418,6 +422,15 @@ fn kill_nine_loses_no_line_that_the_kernel_had() {
             );
         }
     }
+}
+
+#[test]
+fn kill_nine_loses_no_line_that_the_kernel_had() {
+    let options = LogOptions::default();
+    check_kill("app.log", &options);
+    check_kill("journal.log", &options);
+    check_kill("journal.log", &options.clone().with_handover(Handover::Journal));
+    check_kill("journal.log", &options.with_handover(Handover::Journal).with_queue_bytes_max(2 << 20));
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! The file that is written.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::SharedClock;
 use chrono::{DateTime, Utc};
 
 use super::closed_file::ClosedFile;
+use super::handed::{Handed, Identity};
+use super::journal::Journal;
 use super::options::LogOptions;
+use super::whole_lines::{cut_half_line, first_line, whole};
 
 /// How often the file is looked for under its name. What is written between its removal and the next look is lost with
 /// it; what was renamed keeps it.
@@ -29,6 +33,8 @@ pub(super) struct ActiveFile {
     append: Append,
     clock: SharedClock,
     bytes: u64,
+    identity: Identity,
+    handed: Option<Handed>,
     bytes_max: u64,
     line_bytes_max: usize,
     period: Duration,
@@ -60,6 +66,8 @@ impl ActiveFile {
             file,
             append: Box::new(|file, lines| file.write(lines)),
             bytes: 0,
+            identity: (0, 0),
+            handed: None,
             bytes_max: options.file_bytes_max,
             line_bytes_max: options.line_bytes_max,
             period: options.file_age_max,
@@ -85,14 +93,52 @@ impl ActiveFile {
         self.append = append;
     }
 
+    /// Goes on from where a journal's process died. Marks in it from now on up to where its lines are written.
+    pub(super) fn attach(&mut self, journal: Arc<Journal>) -> io::Result<()> {
+        self.handed = Some(Handed::resume(journal, &mut self.file, self.identity, self.bytes)?);
+        Ok(())
+    }
+
+    /// Writes all that waits in the journal that is attached.
+    pub(super) fn drain(&mut self, journal: &Journal) -> io::Result<()> {
+        let (mut lines, waiting) = (Vec::new(), journal.waiting());
+        journal.read(waiting.clone(), &mut lines)?;
+        self.append_from(Some(waiting.start), &lines).failure.map_or(Ok(()), Err)
+    }
+
+    /// Nothing of a journal is handed over any more.
+    pub(super) fn detach(&mut self) {
+        self.handed = None;
+    }
+
+    /// Notes that the journal's lines up to `position` were written or dropped.
+    pub(super) fn note_handed(&mut self, position: u64) {
+        if let Some(handed) = &mut self.handed {
+            handed.advance(position, self.identity, self.bytes);
+        }
+    }
+
+    /// Notes how long the file is.
+    fn mark(&self) {
+        if let Some(handed) = &self.handed {
+            handed.mark(self.identity, self.bytes);
+        }
+    }
+
     /// Writes whole lines, and closes the file in between where it is full or old. No file ends within a line.
-    pub(super) fn append(&mut self, mut lines: &[u8]) -> Appended {
+    pub(super) fn append(&mut self, lines: &[u8]) -> Appended {
+        self.append_from(None, lines)
+    }
+
+    /// The same with lines that stand in the journal from this position on.
+    pub(super) fn append_from(&mut self, mut position: Option<u64>, mut lines: &[u8]) -> Appended {
         let mut appended = Appended { bytes: 0, failure: None };
-        if let Err(failure) = self.look(false) {
+        let now = self.clock.monotonic();
+        if let Err(failure) = self.look(now, false) {
             appended.failure = Some(failure);
             return appended;
         }
-        self.rotate_if_old();
+        self.rotate_if_old(now);
         while !lines.is_empty() {
             let mut fitting = self.fitting(lines);
             if fitting == 0 {
@@ -106,6 +152,13 @@ impl ActiveFile {
             let (now, later) = lines.split_at(fitting);
             let part = self.append_here(now);
             appended.bytes += part.bytes;
+            match &mut position {
+                Some(position) => {
+                    *position += part.bytes as u64;
+                    self.note_handed(*position);
+                }
+                None => self.mark(),
+            }
             if part.failure.is_some() {
                 appended.failure = part.failure;
                 break;
@@ -116,8 +169,8 @@ impl ActiveFile {
     }
 
     /// Closes the file if its time has come and there is something in it.
-    pub(super) fn rotate_if_old(&mut self) {
-        if self.clock.monotonic() >= self.close_at {
+    pub(super) fn rotate_if_old(&mut self, now: Duration) {
+        if now >= self.close_at {
             if self.bytes > 0 {
                 self.rotate();
             } else {
@@ -132,7 +185,7 @@ impl ActiveFile {
         if lines.len() <= room {
             return lines.len();
         }
-        let whole = lines[..room].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let whole = whole(&lines[..room]);
         if whole == 0 && self.bytes == 0 { first_line(lines) } else { whole }
     }
 
@@ -149,7 +202,7 @@ impl ActiveFile {
                 break None;
             }
         };
-        let whole = lines[..done].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let whole = whole(&lines[..done]);
         if whole < done {
             self.cut(done - whole);
         }
@@ -167,17 +220,17 @@ impl ActiveFile {
     }
 
     /// Sees whether the file still has its name, if it is time to, and makes a new one if not.
-    fn look(&mut self, now: bool) -> io::Result<()> {
-        let time = self.clock.monotonic();
-        if !now && time < self.look_at {
+    fn look(&mut self, now: Duration, at_once: bool) -> io::Result<()> {
+        if !at_once && now < self.look_at {
             return Ok(());
         }
-        self.look_at = time + LOOK_EVERY;
+        self.look_at = now + LOOK_EVERY;
         let ours = self.file.metadata()?;
         match fs::symlink_metadata(&self.path) {
-            Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => {
+            Ok(named) if (named.dev(), named.ino()) == self.identity => {
                 // Somebody may have emptied it.
                 self.bytes = ours.len();
+                self.mark();
                 Ok(())
             }
             _ => {
@@ -204,7 +257,7 @@ impl ActiveFile {
 
     fn try_rotate(&mut self) -> io::Result<()> {
         let reopened = self.reopened;
-        self.look(true)?;
+        self.look(self.clock.monotonic(), true)?;
         if self.reopened > reopened || self.bytes == 0 {
             return Ok(());
         }
@@ -231,7 +284,9 @@ impl ActiveFile {
     /// Begins with the file as it is.
     fn adopt(&mut self) -> io::Result<()> {
         cut_half_line(&mut self.file, self.line_bytes_max)?;
-        self.bytes = self.file.metadata()?.len();
+        let metadata = self.file.metadata()?;
+        (self.bytes, self.identity) = (metadata.len(), (metadata.dev(), metadata.ino()));
+        self.mark();
         self.schedule_close();
         Ok(())
     }
@@ -251,35 +306,10 @@ impl ActiveFile {
     }
 }
 
-/// How long the first of `lines` is, with its end.
-fn first_line(lines: &[u8]) -> usize {
-    lines.iter().position(|&byte| byte == b'\n').map_or(lines.len(), |end| end + 1)
-}
-
 fn open_append(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     Ok(file)
-}
-
-/// Cuts what follows the last end of a line. Where no line of ours could be so long, it is ended instead.
-fn cut_half_line(file: &mut File, line_bytes_max: usize) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(line_bytes_max as u64);
-    let mut tail = Vec::new();
-    file.seek(SeekFrom::Start(length.saturating_sub(1)))?;
-    (&*file).take(1).read_to_end(&mut tail)?;
-    if tail.last().is_none_or(|&byte| byte == b'\n') {
-        return Ok(());
-    }
-    tail.clear();
-    file.seek(SeekFrom::Start(from))?;
-    (&*file).take(line_bytes_max as u64).read_to_end(&mut tail)?;
-    match tail.iter().rposition(|&byte| byte == b'\n') {
-        Some(end) => file.set_len(from + end as u64 + 1),
-        None if from == 0 => file.set_len(0),
-        None => file.write_all(b"\n"),
-    }
 }

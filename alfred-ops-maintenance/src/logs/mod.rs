@@ -8,6 +8,8 @@ mod closed_file;
 mod compression;
 mod failure;
 mod guard;
+mod handed;
+mod journal;
 mod keeper;
 mod layer;
 mod options;
@@ -16,6 +18,7 @@ mod queue;
 mod rotating_log;
 mod shared;
 mod stats;
+mod whole_lines;
 
 #[cfg(feature = "log-archive")]
 pub use archive::{

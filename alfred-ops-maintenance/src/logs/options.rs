@@ -13,6 +13,11 @@ pub enum Handover {
     Queue,
     /// When the kernel has it: `kill -9` loses nothing. A system call for each line.
     Kernel,
+    /// When it is in a journal, a hidden file beside the log of [`LogOptions::queue_bytes_max`] that is mapped into memory and
+    /// whose lines a thread moves into the log's file within [`LogOptions::flush_interval`]. `kill -9` loses nothing either:
+    /// the next opening, with whatever handover, writes what the journal has, once. Not on file systems that copy on write,
+    /// such as Btrfs, where a full disk would kill the process: opening is refused there. Nobody else may truncate the file.
+    Journal,
 }
 
 /// What becomes of a line for which the queue has no room.
@@ -57,7 +62,8 @@ pub struct LogOptions {
     pub handover: Handover,
     /// What becomes of a line for which the queue has no room. [`WhenFull::Block`].
     pub when_full: WhenFull,
-    /// So many bytes wait at most; the queue takes up to twice the memory. 8 MiB.
+    /// So many bytes wait at most; the queue takes up to twice the memory. A journal that something waits in keeps its
+    /// size until the next opening. 8 MiB.
     pub queue_bytes_max: usize,
     /// A line waits so long at most before the kernel gets it, on a disk that keeps up. 100 ms.
     pub flush_interval: Duration,

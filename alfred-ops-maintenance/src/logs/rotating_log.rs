@@ -13,7 +13,8 @@ use super::active_file::ActiveFile;
 use super::closed_file;
 use super::failure::kind_of;
 use super::guard::LogGuard;
-use super::options::LogOptions;
+use super::journal::Journal;
+use super::options::{Handover, LogOptions};
 use super::queue::Queue;
 use super::shared::Shared;
 use super::stats::LogStats;
@@ -32,9 +33,9 @@ const OPERATION: &str = "open log";
 /// What holds:
 /// - No line is lost or torn by rotation, whoever writes meanwhile.
 /// - After `kill -9`, everything that the kernel had is there: each line that returned with
-///   [`Handover::Kernel`](crate::Handover), all but what the queue held with `Handover::Queue` (the last
-///   [`flush_interval`](LogOptions::flush_interval), on a disk that keeps up). A line that the kill cut short is taken off
-///   at the next opening. Nothing is promised about a loss of power.
+///   [`Handover::Kernel`] or, after the next opening, [`Handover::Journal`]; all but what the queue held with
+///   [`Handover::Queue`] (the last [`flush_interval`](LogOptions::flush_interval), on a disk that keeps up). A line that the
+///   kill cut short is taken off at the next opening. Nothing is promised about a loss of power.
 /// - On a full disk, lines are dropped and counted, none is torn, memory stays within twice
 ///   [`queue_bytes_max`](LogOptions::queue_bytes_max), and the first line that can be written again says how many are missing.
 /// - A file that is renamed keeps what was written to it, and a new one is made within 250 ms of the next line. What
@@ -78,10 +79,13 @@ impl RotatingLog {
         }
         fs::create_dir_all(closed_file::folder(path)).map_err(failed)?;
         let lock = Self::lock(path)?;
-        let file = ActiveFile::open(path, &options, Arc::clone(&clock)).map_err(failed)?;
+        let mut file = ActiveFile::open(path, &options, Arc::clone(&clock)).map_err(failed)?;
+        let journal =
+            Self::open_journal(path, &options, &mut file).map_err(|error| journal_error(path, error))?;
         let shared = Arc::new(Shared {
             path: path.to_owned(),
-            queue: Queue::new(options.queue_bytes_max),
+            queue: Queue::new(options.queue_bytes_max, journal.clone()),
+            journal,
             options,
             clock,
             file: Mutex::new(file),
@@ -91,6 +95,36 @@ impl RotatingLog {
         });
         let guard = LogGuard::start(&shared).map_err(failed)?;
         Ok((Self { shared, partial: Vec::new() }, guard))
+    }
+
+    /// The journal that lines wait in, if they do. One that a killed process left goes on, or is written out if it does not fit
+    /// the options.
+    fn open_journal(
+        path: &Path,
+        options: &LogOptions,
+        file: &mut ActiveFile,
+    ) -> io::Result<Option<Arc<Journal>>> {
+        let is_wanted = options.handover == Handover::Journal;
+        if let Some(left) = Journal::left(path)?.map(Arc::new) {
+            file.attach(Arc::clone(&left))?;
+            if is_wanted && left.capacity() == options.queue_bytes_max {
+                return Ok(Some(left));
+            }
+            let drained = file.drain(&left);
+            file.detach();
+            match drained {
+                Ok(()) => left.remove()?,
+                // It stays for the next opening.
+                Err(_) if !is_wanted => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        if !is_wanted {
+            return Ok(None);
+        }
+        let journal = Arc::new(Journal::create(path, options.queue_bytes_max)?);
+        file.attach(Arc::clone(&journal))?;
+        Ok(Some(journal))
     }
 
     fn lock(path: &Path) -> Result<fs::File> {
@@ -197,6 +231,16 @@ impl fmt::Debug for RotatingLog {
     }
 }
 
+fn journal_error(path: &Path, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::Unsupported {
+        let fault = "handover: a journal needs a file system that does not copy on write";
+        return Error::new(ErrorKind::InvalidInput, OPERATION, fault)
+            .with_target(path.display().to_string())
+            .with_remedy("use ext4, XFS or tmpfs, or Handover::Kernel");
+    }
+    file_error(path, error)
+}
+
 fn file_error(path: &Path, error: io::Error) -> Error {
     Error::new(kind_of(&error), OPERATION, "the file cannot be used")
         .with_target(path.display().to_string())
@@ -211,7 +255,6 @@ mod tests {
     use alfred_ops_core::SystemClock;
 
     use super::*;
-    use crate::logs::options::Handover;
 
     /// A disk with so many bytes of room, which takes what fits of a write before it fails, as a full disk does.
     fn fill_disk(log: &RotatingLog, room: &Arc<AtomicU64>) {
@@ -260,5 +303,6 @@ mod tests {
     fn a_full_disk_drops_counts_and_says_so() {
         check_full_disk(Handover::Kernel);
         check_full_disk(Handover::Queue);
+        check_full_disk(Handover::Journal);
     }
 }

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alfred_ops_core::SharedClock;
 use chrono::SecondsFormat;
 
 use super::active_file::ActiveFile;
+use super::journal::Journal;
 use super::keeper::Bell;
 use super::options::{Handover, LogOptions};
 use super::queue::{Pushed, Queue, Taken};
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) queue: Queue,
     pub(super) file: Mutex<ActiveFile>,
+    pub(super) journal: Option<Arc<Journal>>,
     /// Rung when a file was closed.
     pub(super) bell: Bell,
     pub(super) counts: Counts,
@@ -50,11 +52,11 @@ impl Shared {
     /// What keeps them from being written, or `WouldBlock` if the queue is full; they are counted as dropped.
     pub(super) fn submit(&self, lines: &[u8]) -> io::Result<()> {
         if self.options.handover == Handover::Kernel {
-            return self.write(lines);
+            return self.write(None, lines);
         }
         match self.queue.push(lines, self.options.when_full, self.options.flush_wait_max) {
             Pushed::Queued => Ok(()),
-            Pushed::Closed => self.write(lines),
+            Pushed::Closed => self.write(None, lines),
             Pushed::Full => {
                 let dropped = count_lines(lines);
                 self.counts.lines_dropped_full.fetch_add(dropped, Relaxed);
@@ -64,15 +66,16 @@ impl Shared {
         }
     }
 
-    /// Hands whole lines to the kernel. Before them goes word of lines that were dropped.
-    fn write(&self, lines: &[u8]) -> io::Result<()> {
+    /// Hands whole lines to the kernel, which stand in the journal from `position` on if they come from there. Before them goes
+    /// word of lines that were dropped.
+    fn write(&self, position: Option<u64>, lines: &[u8]) -> io::Result<()> {
         let mut file = self.lock_file();
         let rotations = file.rotations;
         let said = self.say_dropped(&mut file);
         let appended = if let Err(error) = said {
             (0, Some(error))
         } else {
-            let appended = file.append(lines);
+            let appended = file.append_from(position, lines);
             (appended.bytes, appended.failure)
         };
         let has_closed = file.rotations > rotations;
@@ -117,22 +120,32 @@ impl Shared {
         let mut lines = Vec::new();
         loop {
             match self.queue.take(&mut lines, self.options.flush_interval) {
-                Taken::Lines => {
+                Taken::Lines(positions) => {
                     // A failure is counted, and the next line tells of it.
-                    let _ = self.write(&lines);
-                    self.queue.note_handed(lines.len());
+                    let _ = self.write(Some(positions.start), &lines);
+                    self.lock_file().note_handed(positions.end);
+                    self.queue.note_handed();
                     lines.clear();
                 }
                 Taken::Nothing => self.look_after_file(),
-                Taken::End => return,
+                Taken::End => return self.end_journal(),
             }
+        }
+    }
+
+    /// Whoever writes later does so without a journal.
+    fn end_journal(&self) {
+        self.lock_file().detach();
+        if let Some(journal) = &self.journal {
+            // It is empty, and one that stays is found so.
+            let _ = journal.remove();
         }
     }
 
     fn look_after_file(&self) {
         let mut file = self.lock_file();
         let rotations = file.rotations;
-        file.rotate_if_old();
+        file.rotate_if_old(self.clock.monotonic());
         let has_closed = file.rotations > rotations;
         drop(file);
         if has_closed {
