@@ -1,25 +1,21 @@
 //! Destructive changes of a real Postgres with an archived log, all brought back.
 //!
-//! CI restores side servers for a share of them; `scripts/soak guard` for all.
+//! CI restores side servers for a share of them; `scripts/soak guard` for all, of every version.
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+mod aside;
 mod cut_off;
 mod destruction;
 mod platform;
 mod refusals;
-
-use std::sync::Arc;
 
 use alfred_ops_core::{Error, ErrorKind, PostgresOptions, Result};
 use alfred_ops_maintenance::{Change, GuardOutcome, WayBack};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use destruction::{Back, DESTRUCTIONS, Destruction, TABLES};
-use platform::{Platform, is_empty};
-
-/// Side servers that CI restores.
-const SHARE: usize = 6;
+use platform::Platform;
 
 /// Runs SQL as a deployment would, outside of the guard's view.
 pub(crate) async fn deploy(server: PostgresOptions, sql: &'static str) -> Result<()> {
@@ -30,7 +26,7 @@ pub(crate) async fn deploy(server: PostgresOptions, sql: &'static str) -> Result
     connection.close().await.map_err(failed)
 }
 
-fn work(platform: &Platform, case: &Destruction) -> Change {
+pub(crate) fn work(platform: &Platform, case: &Destruction) -> Change {
     let (server, up) = (platform.options(), case.up);
     Change::work(case.name, move || deploy(server.clone(), up))
 }
@@ -128,49 +124,4 @@ async fn what_the_way_down_does_not_bring_back_is_never_said_to_be_back() {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_has_committed_comes_back_from_a_side_server() {
-    let all = std::env::var_os("ALFRED_OPS_GUARD_ALL").is_some();
-    let platform = Platform::start().await.archived().await;
-    let need_aside = DESTRUCTIONS.iter().filter(|case| matches!(case.back, Back::Rows | Back::Aside));
-    let (mut copied, mut handed) = (0, 0);
-    for case in need_aside.take(if all { usize::MAX } else { SHARE }) {
-        platform.renew();
-        let before = platform.picture();
-        let servers = platform.side_servers();
-        let mut guard = platform
-            .guard()
-            .side_server(platform.aside.path(), Arc::clone(&servers) as Arc<_>)
-            .copying_back()
-            .verify_sql("it works", "SELECT false");
-        for table in TABLES {
-            guard = guard.protect_exactly(table.parse().unwrap());
-        }
-        if let Some(down) = case.down {
-            guard = guard.down_sql(down);
-        }
-        let guard = guard.build().unwrap();
-        let report = guard.run(&work(&platform, case), &platform.context).await.unwrap();
-        println!("{report}");
-        match (&report.outcome, case.back) {
-            (GuardOutcome::BroughtBack(WayBack::CopiedBack), Back::Rows) => {
-                platform.picture().assert_equals(&before, case.name);
-                assert!(is_empty(platform.aside.path()), "{}: the side server is put away", case.name);
-                copied += 1;
-            }
-            (GuardOutcome::HandedOver { server, folder, .. }, Back::Aside) => {
-                platform.picture_of(server).assert_equals(&before, case.name);
-                use alfred_ops_maintenance::SideServer as _;
-                servers.stop(folder, &platform.context).await.unwrap();
-                std::fs::remove_dir_all(folder).unwrap();
-                handed += 1;
-            }
-            _ => panic!("{}: {report}", case.name),
-        }
-    }
-    println!("{copied} copied back, {handed} handed over");
-    assert!(copied > 0 && handed > 0);
-    platform.stop().await;
 }

@@ -10,7 +10,7 @@ use alfred_ops_backup::{
     BackupRequest, MemoryBlobStore, PostgresBackend, Repository, RepositoryOptions, WalArchiveOptions,
     WalArchiver, WalSource,
 };
-use alfred_ops_core::testing::servers::PostgresServer;
+use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
 use alfred_ops_core::{
     ClockExt as _, JobContext, MemoryStateStore, PostgresOptions, Result, StateStore, TaskHandle, TaskSet,
 };
@@ -42,8 +42,15 @@ pub(crate) struct Picture {
 
 impl Platform {
     pub(crate) async fn start() -> Self {
-        let server =
-            PostgresServer::builder().unwrap().setting("max_wal_senders", "10").start().await.unwrap();
+        Self::start_on(15).await
+    }
+
+    pub(crate) async fn start_on(version: u32) -> Self {
+        let server = PostgresServer::builder_of(PostgresBinaries::of_version(version).unwrap())
+            .setting("max_wal_senders", "10")
+            .start()
+            .await
+            .unwrap();
         server.psql("CREATE ROLE app").unwrap();
         server.psql("CREATE DATABASE pristine").unwrap();
         server.psql_in("pristine", PLATFORM).unwrap();
