@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::size_estimate::{index_bytes, table_bytes, waste_share};
+
 /// A table with its figures.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -36,6 +38,20 @@ pub struct TableView {
     pub kind: char,
     /// The share of it that is neither rows nor dead rows, if that was measured.
     pub free_share: Option<f64>,
+}
+
+impl TableView {
+    /// The share of it that would not be needed if its rows, dead ones among them, were written anew and pages were left as
+    /// free as they are meant to be: measured, else estimated; none without statistics.
+    #[must_use]
+    pub fn waste(&self) -> Option<f64> {
+        if let Some(free) = self.free_share {
+            let fill = f64::from(self.fill_factor.clamp(10, 100)) / 100.0;
+            return Some((1.0 - (1.0 - free) / fill).max(0.0));
+        }
+        let all = Self { rows: Some(self.rows?.saturating_add(self.dead)), ..self.clone() };
+        table_bytes(&all).map(|needed| waste_share(self.bytes, needed))
+    }
 }
 
 /// A column, or a key of an index.
@@ -76,6 +92,14 @@ pub struct IndexSize {
     pub is_deduplicated: bool,
     /// The share of it that a rebuilt index would not need, if that was measured.
     pub waste_share: Option<f64>,
+}
+
+impl IndexSize {
+    /// The share of it that it would not need if it was built anew: measured, else estimated; none without statistics.
+    #[must_use]
+    pub fn waste(&self) -> Option<f64> {
+        self.waste_share.or_else(|| index_bytes(self).map(|needed| waste_share(self.bytes, needed)))
+    }
 }
 
 /// A statement as `pg_stat_statements` has it.

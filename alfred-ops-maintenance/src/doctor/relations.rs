@@ -1,7 +1,7 @@
 //! Tables and indexes: space, dead rows, statistics, and how they are read. Pure.
 
 use super::predicate::Predicates;
-use super::size_estimate::{btree_bytes, index_bytes, share, table_bytes, waste_share};
+use super::size_estimate::{btree_bytes, share};
 use super::{
     ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
     DoctorPolicy, IndexSize, StatementView, TableView,
@@ -32,26 +32,11 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
     }
 }
 
-/// The share of a table that is neither rows, dead ones among them, nor left free on purpose: measured, else estimated.
-pub(super) fn table_waste(table: &TableView) -> Option<f64> {
-    let reserve = 1.0 - f64::from(table.fill_factor.clamp(10, 100)) / 100.0;
-    if let Some(free) = table.free_share {
-        return Some((free - reserve).max(0.0));
-    }
-    let all = TableView { rows: Some(table.rows?.saturating_add(table.dead)), ..table.clone() };
-    table_bytes(&all).map(|needed| waste_share(table.bytes, needed))
-}
-
-/// The share of an index that it would not need if it was built anew: measured, else estimated.
-pub(super) fn index_waste(index: &IndexSize) -> Option<f64> {
-    index.waste_share.or_else(|| index_bytes(index).map(|needed| waste_share(index.bytes, needed)))
-}
-
 fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
     if !matches!(table.kind, 'r' | 'm') {
         return None;
     }
-    let waste = table_waste(table)?;
+    let waste = table.waste()?;
     let wasted = part(table.bytes, waste);
     (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
         let how = if table.free_share.is_some() { "measured" } else { "estimated" };
@@ -66,7 +51,7 @@ fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFin
 }
 
 fn bloated_index(index: &IndexSize, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
-    let waste = index_waste(index)?;
+    let waste = index.waste()?;
     let wasted = part(index.bytes, waste);
     (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
         let how = if index.waste_share.is_some() { "measured" } else { "estimated" };

@@ -5,7 +5,6 @@ use sqlx::Row as _;
 
 use super::Look;
 use super::statements::schema;
-use crate::doctor::relations::{index_waste, table_waste};
 use crate::postgres::quoted;
 
 /// So many of each kind are measured, those that seem to waste most.
@@ -24,7 +23,7 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let policy = look.policy;
     let mut tables = Vec::new();
     for (place, table) in look.facts.tables.iter().enumerate() {
-        let seems = table_waste(table).is_none_or(|share| share >= policy.bloat_share / 2.0);
+        let seems = table.waste().is_none_or(|share| share >= policy.bloat_share / 2.0);
         if matches!(table.kind, 'r' | 'm') && table.bytes >= policy.bloat_bytes_min && seems {
             tables.push((place, table.name.clone(), table.bytes));
         }
@@ -40,7 +39,7 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     }
     let mut indexes = Vec::new();
     for (place, index) in look.facts.index_sizes.iter().enumerate() {
-        let seems = index_waste(index).is_none_or(|share| share >= policy.bloat_share / 2.0);
+        let seems = index.waste().is_none_or(|share| share >= policy.bloat_share / 2.0);
         if index.bytes >= policy.bloat_bytes_min && seems {
             indexes.push((place, index.name.clone(), index.bytes, index.fill_factor));
         }
