@@ -43,6 +43,7 @@
 //! - `audit`: the audit of dependencies.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
+//! - `kubernetes-use`: `KubernetesUse`, the images that a cluster uses.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
 //! - `guard`: `Guard`, which stands on backups.
@@ -65,9 +66,9 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+mod rollout;
 #[cfg(feature = "secrets")]
 mod secrets;
-mod rollout;
 mod sessions;
 #[cfg(any(test, feature = "testing-servers"))]
 pub mod testing;
@@ -96,6 +97,8 @@ pub use guard::{
     GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
     plan_return,
 };
+#[cfg(feature = "kubernetes-use")]
+pub use images::KubernetesUse;
 pub use images::{
     ClosureUse, IMAGES_MAX, ImageCare, ImageFacts, ImageKeep, ImageLayer, ImageListing, ImagePlan,
     ImagePolicy, ImageReason, ImageRef, ImageRemoval, ImageStep, ImageStore, ImageTag, ImageUse, ImageView,
@@ -135,6 +138,12 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
+    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+};
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
 #[cfg(feature = "secrets")]
@@ -148,12 +157,6 @@ pub use secrets::{
 pub use secrets::{DatabaseLogin, DatabaseLogins};
 #[cfg(feature = "jwt")]
 pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
-pub use rollout::{
-    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
-    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
-    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
-};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{
