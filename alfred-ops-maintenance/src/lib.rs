@@ -49,7 +49,8 @@
 //! - `guard`: `Guard`, which stands on backups.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
-//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
+//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more; `jwks-http`:
+//!   `JwksEndpoint`, the keys of who signs elsewhere.
 //! - `testing-servers`: what the tests need.
 
 #[cfg(feature = "audit")]
@@ -146,6 +147,8 @@ pub use rollout::{
 };
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
+#[cfg(feature = "jwks-http")]
+pub use secrets::JwksEndpoint;
 #[cfg(feature = "secrets")]
 pub use secrets::{
     ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_maintenance::{
     ActiveSecret, DatabaseLogin, DatabaseLogins, MemorySecrets, Phase, RotationBook, RotationPolicy,
+    SecretKind as _,
 };
 use secret_faults::{SECRET, World};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -63,6 +64,17 @@ async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
     assert!(told.contains("ALTER ROLE"), "the log holds the statements");
     for password in &passwords {
         assert!(!told.contains(password.as_str()), "a password was told");
+    }
+}
+
+#[tokio::test]
+async fn the_login_in_use_is_never_the_next_one() {
+    let server = alfred_ops_core::PostgresOptions::new("127.0.0.1", "ops");
+    let kind = DatabaseLogins::new(server, "app", ["app_a", "app_b"]).unwrap();
+    for (in_use, next) in
+        [(None, "app_a"), (Some("app_a"), "app_b"), (Some("app_b"), "app_a"), (Some("x"), "app_a")]
+    {
+        assert_eq!(kind.make("id", in_use).await.unwrap().handle, next, "{in_use:?}");
     }
 }
 

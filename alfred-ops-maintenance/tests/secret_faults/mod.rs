@@ -93,8 +93,8 @@ impl<S: SecretStore> SecretStore for Mortal<S> {
 
 #[async_trait]
 impl<K: SecretKind> SecretKind for Mortal<K> {
-    async fn make(&self, id: &str, current: Option<&Secret>) -> Result<MadeSecret> {
-        self.around(self.inner.make(id, current)).await
+    async fn make(&self, id: &str, in_use: Option<&str>) -> Result<MadeSecret> {
+        self.around(self.inner.make(id, in_use)).await
     }
 
     async fn abandon(&self, id: &str) -> Result<()> {

@@ -36,7 +36,7 @@ impl JwtKeys {
 
 #[async_trait]
 impl SecretKind for JwtKeys {
-    async fn make(&self, _: &str, _: Option<&Secret>) -> Result<MadeSecret> {
+    async fn make(&self, _: &str, _: Option<&str>) -> Result<MadeSecret> {
         let value = SigningKey::make(self.algorithm)?;
         Ok(MadeSecret::new(SigningKey::read(&value)?.id, value))
     }

@@ -56,8 +56,12 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         let id = Id::new(self.context.now(), &*self.context.entropy).to_string();
         self.record.stage(number, id.clone(), above, self.context.now());
         self.begin(step).await?;
-        let current = self.current().await;
-        let made = self.care.kind().make(&id, current.as_ref()).await?;
+        let in_use =
+            self.record.active().map(|active| active.handle.clone()).filter(|handle| !handle.is_empty());
+        let made = self.care.kind().make(&id, in_use.as_deref()).await?;
+        if in_use.as_ref() == Some(&made.handle) {
+            return Err(self.fault(ErrorKind::Conflict, "the new one has the handle of the one in use"));
+        }
         let version = store.add(secret, &made.value).await?;
         // Whoever reads it later must find what was made.
         if store.read(secret, version).await?.expose() != made.value.expose() {
@@ -157,12 +161,6 @@ impl<'a, K: SecretKind> Hand<'a, K> {
             }
             Some(_) => store.set_state(secret, version, state).await,
         }
-    }
-
-    /// The active value, if it can be read. A new one can be made without it.
-    async fn current(&self) -> Option<Secret> {
-        let version = self.record.active()?.version?;
-        self.care.store().read(self.care.secret(), version).await.ok()
     }
 
     async fn value(&self, generation: &Generation) -> Result<Secret> {
