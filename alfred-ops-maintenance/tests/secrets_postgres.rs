@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-mod postgres;
 mod secret_faults;
 
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 #[tokio::test]
 async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
-    for version in postgres::VERSIONS {
+    for version in [15, 17, 18] {
         rotate_on(version).await;
     }
 }
@@ -72,7 +71,7 @@ async fn rotate_on(version: u32) {
     println!("Postgres {version}: {connections} connections, {deaths} deaths, 0 failures");
     assert!(passwords.len() >= 4 && deaths > 0, "{} passwords, {deaths} deaths", passwords.len());
     // A statement that fails is logged again, with what it was given.
-    server.psql("REVOKE app FROM ops CASCADE").unwrap();
+    server.psql("ALTER ROLE ops NOCREATEROLE").unwrap();
     let login = DatabaseLogin::parse(&active.get().await.unwrap().1).unwrap();
     let error = world.kind.publish(&login.user, &login.to_secret()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{}", error.full());

@@ -70,7 +70,23 @@ impl<'a, K: SecretKind> Hand<'a, K> {
             );
         }
         self.record.keep(number, version, made.handle);
-        self.end().await
+        let ended = self.end().await;
+        if let Err(error) = &ended
+            && matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Fenced)
+        {
+            self.withdraw(&id, version).await?;
+        }
+        ended
+    }
+
+    /// Takes back what was made too late: another host goes on, and withdrew this attempt before there was anything.
+    async fn withdraw(&self, id: &str, version: u64) -> Result<()> {
+        let record = self.care.book().record().await?;
+        if record.generations.iter().any(|generation| generation.id == id) {
+            return Ok(());
+        }
+        self.care.kind().abandon(id).await?;
+        self.care.store().set_state(self.care.secret(), version, VersionState::Disabled).await
     }
 
     async fn restage(&mut self, step: RotationStep, number: u64) -> Result<()> {
@@ -78,10 +94,11 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         if left.version.is_some() {
             return Err(self.changed());
         }
+        let (store, secret) = (self.care.store(), self.care.secret());
+        // Seen before the record says that it is ours: what a host adds that takes over from us is not among it.
+        let view = store.look(secret).await?;
         self.begin(step).await?;
         self.care.kind().abandon(&left.id).await?;
-        let (store, secret) = (self.care.store(), self.care.secret());
-        let view = store.look(secret).await?;
         // What was added since is most likely ours. It may be somebody else's, so it is not destroyed.
         for version in view.versions.iter().filter(|version| version.number > left.above) {
             if version.state == VersionState::Enabled && view.active != Some(version.number) {
