@@ -43,12 +43,14 @@
 //! - `audit`: the audit of dependencies.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
+//! - `kubernetes-use`: `KubernetesUse`, the images that a cluster uses.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
 //! - `guard`: `Guard`, which stands on backups.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
-//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more.
+//! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more; `jwks-http`:
+//!   `JwksEndpoint`, the keys of who signs elsewhere.
 //! - `testing-servers`: what the tests need.
 
 #[cfg(feature = "audit")]
@@ -96,6 +98,8 @@ pub use guard::{
     GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
     plan_return,
 };
+#[cfg(feature = "kubernetes-use")]
+pub use images::KubernetesUse;
 pub use images::{
     ClosureUse, IMAGES_MAX, ImageCare, ImageFacts, ImageKeep, ImageLayer, ImageListing, ImagePlan,
     ImagePolicy, ImageReason, ImageRef, ImageRemoval, ImageStep, ImageStore, ImageTag, ImageUse, ImageView,
@@ -143,6 +147,8 @@ pub use rollout::{
 };
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
+#[cfg(feature = "jwks-http")]
+pub use secrets::JwksEndpoint;
 #[cfg(feature = "secrets")]
 pub use secrets::{
     ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,

@@ -4,94 +4,23 @@
 
 mod secret_faults;
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{
-    Error, ErrorKind, JobContext, MemoryStateStore, Result, Secret, SimulatedClock, StateStore, SystemClock,
+    Clock as _, ErrorKind, JobContext, MemoryStateStore, Secret, SimulatedClock, StateStore, SystemClock,
 };
 use alfred_ops_maintenance::testing::conformance;
 use alfred_ops_maintenance::{
-    ActiveSecret, ApiKeyIssuer, ApiKeys, Caretaker, ChoreOutcome, ChoreRun, FileSecrets, IssuedKey,
-    MemorySecrets, Phase, Refusal, RotationBook, RotationPolicy, SecretCare, SecretStore, VersionState,
+    ActiveSecret, ApiKeyIssuer as _, ApiKeys, Caretaker, ChoreOutcome, ChoreRun, FileSecrets, MemorySecrets,
+    Phase, Refusal, RotationBook, RotationPolicy, SecretCare, SecretStore, VersionState,
 };
-use async_trait::async_trait;
 use chrono::DateTime;
-use secret_faults::{SECRET, World};
+use secret_faults::issuer::Issuer;
+use secret_faults::{Faults, SECRET, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Keys by their ids: under which label, with which value, and whether they work.
-type Issued = BTreeMap<String, (String, String, bool)>;
-
-#[derive(Clone, Default)]
-struct Issuer {
-    keys: Arc<Mutex<Issued>>,
-    /// Makes issuing slow, so that hosts meet.
-    slow: bool,
-}
-
-impl std::fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Issuer hunter2")
-    }
-}
-
-impl Issuer {
-    fn working(&self) -> Vec<String> {
-        let keys = self.keys.lock().unwrap();
-        keys.values().filter(|(_, _, works)| *works).map(|(_, value, _)| value.clone()).collect()
-    }
-
-    fn revoke_where(&self, matches: impl Fn(&str, &str) -> bool) {
-        for (id, (label, _, works)) in self.keys.lock().unwrap().iter_mut() {
-            if matches(id, label) {
-                *works = false;
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl ApiKeyIssuer for Issuer {
-    async fn issue(&self, label: &str) -> Result<IssuedKey> {
-        for _ in 0..if self.slow { 200 } else { 0 } {
-            tokio::task::yield_now().await;
-        }
-        let mut keys = self.keys.lock().unwrap();
-        let id = format!("key-{}", keys.len() + 1);
-        let value = format!("hunter2-{}", keys.len() + 1);
-        keys.insert(id.clone(), (label.to_owned(), value.clone(), true));
-        Ok(IssuedKey::new(id, Secret::new(value)))
-    }
-
-    async fn withdraw(&self, label: &str) -> Result<()> {
-        self.revoke_where(|_, known| known == label);
-        Ok(())
-    }
-
-    async fn identify(&self, value: &Secret) -> Result<String> {
-        let keys = self.keys.lock().unwrap();
-        let found = keys.iter().find(|(_, (_, known, _))| known == value.expose());
-        found
-            .map(|(id, _)| id.clone())
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "identify", "unknown"))
-    }
-
-    async fn verify(&self, value: &Secret) -> Result<()> {
-        if self.working().contains(&value.expose().to_owned()) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::PermissionDenied, "use key", "it does not work"))
-    }
-
-    async fn revoke(&self, id: &str) -> Result<()> {
-        self.revoke_where(|known, _| known == id);
-        Ok(())
-    }
-}
 
 fn world(issuer: &Issuer) -> World<MemorySecrets, ApiKeys> {
     let kind = ApiKeys::new(Arc::new(issuer.clone()));
@@ -234,6 +163,75 @@ impl std::fmt::Debug for World<MemorySecrets, ApiKeys> {
 async fn a_host_that_dies_at_any_call_leaves_a_valid_secret_and_the_next_one_goes_on() {
     let mut point = 1;
     while rotate_and_die_at(point).await {
+        point += 1;
+    }
+    assert!(point > 60, "only {point} points were tried");
+}
+
+/// Runs until the rotation of this generation is over.
+async fn rotate(world: &World<MemorySecrets, ApiKeys>, generation: u64, about: &str) {
+    for _ in 0..100 {
+        world.run().await.unwrap();
+        world.check(about).await;
+        let record = RotationBook::new(Arc::new(world.state.clone()), SECRET).record().await.unwrap();
+        if record.begun >= generation && record.generations.len() == 1 && record.doing.is_none() {
+            return;
+        }
+        let revoked = record.in_phase(Phase::Revoked).is_some();
+        world.clock.advance(if revoked { DAY } else { world.policy.look_every() });
+    }
+    panic!("{about}: the rotation of generation {generation} does not end");
+}
+
+/// One rotation whose host stalls at one call while another takes over and goes on; then the call arrives. Tells whether it
+/// came to that call.
+async fn rotate_and_stall_at(point: u64) -> bool {
+    let about = format!("point {point}");
+    let issuer = Issuer::default();
+    let world = world(&issuer);
+    world.run().await.unwrap();
+    world.clock.advance(world.policy.every + Duration::from_secs(1));
+    let faults = Arc::<Faults>::default();
+    faults.stall_at(point);
+    // The clock of a host that is stalled stands.
+    let clock = SimulatedClock::starting_at(world.clock.now());
+    let context = JobContext::system().with_clock(clock.shared());
+    let mut stalled = false;
+    for _ in 0..6 {
+        let mut late = std::pin::pin!(world.run_with(&faults, &context));
+        tokio::select! {
+            biased;
+            () = faults.stalled() => stalled = true,
+            ran = &mut late => { ran.unwrap(); }
+        }
+        if stalled {
+            world.clock.advance(Duration::from_secs(60));
+            rotate(&world, 2, &about).await;
+            faults.wake();
+            let _ = late.await;
+            break;
+        }
+        for clock in [&clock, &world.clock] {
+            clock.advance(world.policy.disabled_for);
+        }
+    }
+    world.check(&about).await;
+    // Nothing that came late keeps the next rotation from its end, or is left behind by it.
+    world.clock.advance(world.policy.every * 2);
+    rotate(&world, 3, &about).await;
+    let value = world.check(&about).await;
+    assert_eq!(issuer.working(), [value.expose()], "{about}: no other key works");
+    let view = world.secrets.look(SECRET).await.unwrap();
+    let enabled = view.versions.iter().filter(|version| version.state == VersionState::Enabled);
+    let enabled: Vec<u64> = enabled.map(|version| version.number).collect();
+    assert_eq!(enabled, [view.active.unwrap()], "{about}: no other version can be read");
+    stalled
+}
+
+#[tokio::test]
+async fn what_a_stalled_host_does_late_is_refused_or_does_no_harm() {
+    let mut point = 1;
+    while rotate_and_stall_at(point).await {
         point += 1;
     }
     assert!(point > 60, "only {point} points were tried");

@@ -7,7 +7,8 @@ mod secret_faults;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{ErrorKind, Secret};
+use alfred_ops_core::testing::Python;
+use alfred_ops_core::{ErrorKind, Secret, blocking};
 use alfred_ops_maintenance::{
     JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy, SigningKeys, TokenRules,
     Verifier,
@@ -15,6 +16,7 @@ use alfred_ops_maintenance::{
 use secret_faults::{SECRET, World};
 use serde_json::{Value, json};
 
+const ALGORITHMS: [KeyAlgorithm; 3] = [KeyAlgorithm::Ed25519, KeyAlgorithm::Es256, KeyAlgorithm::Rs256];
 const HOUR: Duration = Duration::from_secs(3600);
 /// A quarter of the time that caches have.
 const TICK: Duration = Duration::from_secs(75);
@@ -76,7 +78,7 @@ async fn no_token_fails_before_it_expires_while_hosts_die_at_every_call() {
 
 #[tokio::test]
 async fn bad_tokens_are_refused_and_the_document_is_fit_to_be_published() {
-    for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::Es256] {
+    for algorithm in ALGORITHMS {
         let kind = JwtKeys::new(algorithm).unwrap();
         let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
         let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
@@ -89,8 +91,8 @@ async fn bad_tokens_are_refused_and_the_document_is_fit_to_be_published() {
         let parsed: Value = serde_json::from_str(&document.body).unwrap();
         assert_eq!(parsed["keys"].as_array().unwrap().len(), 1);
         assert_eq!((&parsed["keys"][0]["use"], parsed["keys"][0].get("d")), (&json!("sig"), None));
-        let rules =
-            TokenRules::default().with_issuer("alfred").with_audience("agents").with_leeway(Duration::ZERO);
+        let rules = TokenRules::default().with_issuer("alfred").with_audience("agents");
+        let rules = rules.with_leeway(Duration::ZERO).with_algorithms(ALGORITHMS);
         let source = Arc::clone(&keys);
         let verifier = Verifier::new(source, rules, world.clock.shared());
         let now = world.clock.now_seconds();
@@ -132,6 +134,46 @@ async fn bad_tokens_are_refused_and_the_document_is_fit_to_be_published() {
         let token = theirs.sign(&json!({"iss": "alfred", "aud": "agents", "exp": now + 9})).await.unwrap();
         let error = verifier.verify::<Value>(token.expose()).await.unwrap_err().to_string();
         assert!(error.contains("its key is not published"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn rs256_is_verified_only_by_who_takes_it() {
+    let kind = JwtKeys::new(KeyAlgorithm::Rs256).unwrap();
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+    world.run().await.unwrap();
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let store = Arc::new(world.secrets.clone());
+    let keys = Arc::new(SigningKeys::new(SECRET, store, book, &world.policy, world.clock.shared()));
+    let token = keys.sign(&json!({ "exp": world.clock.now_seconds() + 9 })).await.unwrap();
+    let verifier = Verifier::new(keys, TokenRules::default(), world.clock.shared());
+    let error = verifier.verify::<Value>(token.expose()).await.unwrap_err().to_string();
+    assert!(error.contains("its algorithm is not allowed"), "{error}");
+}
+
+/// Python's library for tokens, which ours is held against; a newer one is a decision.
+const PYJWT: &str = "pyjwt[crypto]==2.10.1";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check_tokens.py");
+
+#[tokio::test]
+async fn pyjwt_verifies_our_tokens_and_signs_by_our_keys() {
+    for algorithm in ALGORITHMS {
+        let kind = JwtKeys::new(algorithm).unwrap();
+        let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+        world.run().await.unwrap();
+        let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+        let store = Arc::new(world.secrets.clone());
+        let keys = Arc::new(SigningKeys::new(SECRET, store, book, &world.policy, world.clock.shared()));
+        let claims = json!({ "sub": "agent", "aud": "agents", "exp": 4_000_000_000_u64 });
+        let token = keys.sign(&claims).await.unwrap();
+        let (document, key) = (keys.jwks().await.unwrap().body, world.check("pyjwt").await);
+        let arguments = [document.to_string(), token.expose().to_owned(), key.expose().to_owned()];
+        let python = || Python::with(env!("CARGO_TARGET_TMPDIR"), &[PYJWT]);
+        let printed = blocking(move || python().script(SCRIPT, &arguments.each_ref().map(String::as_str)));
+        let theirs = printed.await.unwrap();
+        let rules = TokenRules::default().with_audience("agents").with_algorithms(ALGORITHMS);
+        let verified = Verifier::new(keys, rules, world.clock.shared()).verify::<Value>(theirs.trim()).await;
+        assert_eq!(verified.unwrap(), claims, "{algorithm:?}");
     }
 }
 

@@ -6,24 +6,35 @@ mod secret_faults;
 
 use std::sync::Arc;
 
-use alfred_ops_core::testing::servers::PostgresServer;
+use alfred_ops_core::ErrorKind;
+use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
 use alfred_ops_maintenance::{
     ActiveSecret, DatabaseLogin, DatabaseLogins, MemorySecrets, Phase, RotationBook, RotationPolicy,
+    SecretKind as _,
 };
 use secret_faults::{SECRET, World};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 #[tokio::test]
 async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
-    let server = PostgresServer::builder()
-        .unwrap()
+    for version in [15, 17, 18] {
+        rotate_on(version).await;
+    }
+}
+
+async fn rotate_on(version: u32) {
+    let server = PostgresServer::builder_of(PostgresBinaries::of_version(version).unwrap())
         .hba("host all postgres 127.0.0.1/32 trust\nhost all ops 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         .setting("log_statement", "all")
+        .setting("log_min_duration_statement", "0")
+        .setting("log_parameter_max_length_on_error", "-1")
+        .setting("shared_preload_libraries", "pg_stat_statements")
+        .setting("pg_stat_statements.track", "all")
         .start()
         .await
         .unwrap();
     server
-        .psql("CREATE ROLE ops LOGIN CREATEROLE; CREATE ROLE app NOLOGIN; GRANT app TO ops WITH ADMIN OPTION; CREATE TABLE t AS SELECT 7 AS x; GRANT SELECT ON t TO app")
+        .psql("CREATE ROLE ops LOGIN CREATEROLE; CREATE ROLE app NOLOGIN; GRANT app TO ops WITH ADMIN OPTION; CREATE TABLE t AS SELECT 7 AS x; GRANT SELECT ON t TO app; CREATE EXTENSION pg_stat_statements")
         .unwrap();
     let admin = server.options().with_user("ops", None);
     let kind = DatabaseLogins::new(admin, "app", ["app_a", "app_b"]).unwrap();
@@ -57,12 +68,36 @@ async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
             _ => world.policy.cache_ttl / 4,
         });
     }
-    println!("{connections} connections, {deaths} deaths, 0 failures");
+    println!("Postgres {version}: {connections} connections, {deaths} deaths, 0 failures");
     assert!(passwords.len() >= 4 && deaths > 0, "{} passwords, {deaths} deaths", passwords.len());
-    let told = format!("{}{}{}{active:?}", server.log(), world.told(), world.state_text().await);
-    assert!(told.contains("ALTER ROLE"), "the log holds the statements");
+    // A statement that fails is logged again, with what it was given.
+    server.psql("ALTER ROLE ops NOCREATEROLE").unwrap();
+    let login = DatabaseLogin::parse(&active.get().await.unwrap().1).unwrap();
+    let error = world.kind.publish(&login.user, &login.to_secret()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{}", error.full());
+    let statements = server.psql("SELECT string_agg(query, E'\\n') FROM pg_stat_statements").unwrap();
+    let log = server.log();
+    for (place, text) in [("statistics", &statements), ("log", &log)] {
+        assert!(
+            text.contains("ALTER ROLE") && text.contains("SCRAM-SHA-256$"),
+            "{place}: the statements are there"
+        );
+    }
+    let told =
+        format!("{log}{statements}{}{}{active:?}{}", world.told(), world.state_text().await, error.full());
     for password in &passwords {
         assert!(!told.contains(password.as_str()), "a password was told");
+    }
+}
+
+#[tokio::test]
+async fn the_login_in_use_is_never_the_next_one() {
+    let server = alfred_ops_core::PostgresOptions::new("127.0.0.1", "ops");
+    let kind = DatabaseLogins::new(server, "app", ["app_a", "app_b"]).unwrap();
+    for (in_use, next) in
+        [(None, "app_a"), (Some("app_a"), "app_b"), (Some("app_b"), "app_a"), (Some("x"), "app_a")]
+    {
+        assert_eq!(kind.make("id", in_use).await.unwrap().handle, next, "{in_use:?}");
     }
 }
 

@@ -9,7 +9,11 @@ mod image_care;
 mod image_ref;
 mod image_store;
 mod image_use;
+#[cfg(feature = "kubernetes-use")]
+mod kubernetes_use;
 mod plan;
+#[cfg(feature = "kubernetes-use")]
+mod pod_images;
 mod policy;
 mod reason;
 #[cfg(feature = "images")]
@@ -26,6 +30,8 @@ pub use image_care::ImageCare;
 pub use image_ref::ImageRef;
 pub use image_store::{IMAGES_MAX, ImageListing, ImageRemoval, ImageStore};
 pub use image_use::{ClosureUse, ImageUse};
+#[cfg(feature = "kubernetes-use")]
+pub use kubernetes_use::KubernetesUse;
 pub use plan::{ImagePlan, ImageStep, plan_images};
 pub use policy::ImagePolicy;
 pub use reason::{ImageKeep, ImageReason};

@@ -85,7 +85,7 @@ impl fmt::Debug for ApiKeys {
 
 #[async_trait]
 impl SecretKind for ApiKeys {
-    async fn make(&self, id: &str, _: Option<&Secret>) -> Result<MadeSecret> {
+    async fn make(&self, id: &str, _: Option<&str>) -> Result<MadeSecret> {
         let key = self.issuer.issue(id).await?;
         if key.id == key.value.expose() || key.id.is_empty() {
             return Err(Error::new(ErrorKind::Internal, "issue key", "its id is empty, or the key itself")

@@ -21,6 +21,8 @@ pub use env_secrets::EnvSecrets;
 pub use file_secrets::FileSecrets;
 #[cfg(feature = "google-secrets")]
 pub use google_secrets::GoogleSecrets;
+#[cfg(feature = "jwks-http")]
+pub use jwt::JwksEndpoint;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
 pub use memory_secrets::MemorySecrets;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test that includes it uses a part")]
 
+pub(crate) mod issuer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +16,25 @@ use alfred_ops_maintenance::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
+use tokio::sync::watch;
 
-/// Counts calls, twice each, and dies at one of them: before it has any effect, or after.
+
+/// Counts calls, twice each, and dies or stalls at one of them: before it has any effect, or after.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     points: AtomicU64,
     dies_at: AtomicU64,
+    stalls_at: AtomicU64,
+    stall: watch::Sender<Stall>,
+}
+
+/// How a host stalls: none of its calls goes on meanwhile.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stall {
+    #[default]
+    NotYet,
+    Stalled,
+    Over,
 }
 
 impl Faults {
@@ -33,8 +48,29 @@ impl Faults {
         self.points.load(Ordering::SeqCst)
     }
 
-    fn point(&self) -> Result<()> {
+    pub(crate) fn stall_at(&self, point: u64) {
+        self.stalls_at.store(point, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn stalled(&self) {
+        self.stall.subscribe().wait_for(|stall| *stall == Stall::Stalled).await.unwrap();
+    }
+
+    pub(crate) fn wake(&self) {
+        self.stall.send_replace(Stall::Over);
+    }
+
+    /// Waits while the host is stalled.
+    async fn wait(&self) {
+        self.stall.subscribe().wait_for(|stall| *stall != Stall::Stalled).await.unwrap();
+    }
+
+    async fn point(&self) -> Result<()> {
         let point = self.points.fetch_add(1, Ordering::SeqCst) + 1;
+        if point == self.stalls_at.load(Ordering::SeqCst) {
+            self.stall.send_replace(Stall::Stalled);
+        }
+        self.wait().await;
         if point == self.dies_at.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::Internal, "live", format!("the host dies at point {point}")));
         }
@@ -57,9 +93,9 @@ impl<T> Mortal<T> {
     where
         T: Sync,
     {
-        self.faults.point()?;
+        self.faults.point().await?;
         let done = call.await?;
-        self.faults.point()?;
+        self.faults.point().await?;
         Ok(done)
     }
 }
@@ -93,8 +129,8 @@ impl<S: SecretStore> SecretStore for Mortal<S> {
 
 #[async_trait]
 impl<K: SecretKind> SecretKind for Mortal<K> {
-    async fn make(&self, id: &str, current: Option<&Secret>) -> Result<MadeSecret> {
-        self.around(self.inner.make(id, current)).await
+    async fn make(&self, id: &str, in_use: Option<&str>) -> Result<MadeSecret> {
+        self.around(self.inner.make(id, in_use)).await
     }
 
     async fn abandon(&self, id: &str) -> Result<()> {
@@ -177,17 +213,27 @@ impl<S: SecretStore + Clone, K: SecretKind + Clone> World<S, K> {
 
     /// A new host's care. It dies where the faults say.
     pub(crate) fn care(&self) -> SecretCare<Mortal<K>> {
-        let store = Arc::new(Mortal::new(self.secrets.clone(), &self.faults));
-        let state = Arc::new(Mortal::new(self.state.clone(), &self.faults));
-        let kind = Mortal::new(self.kind.clone(), &self.faults);
+        self.care_with(&self.faults)
+    }
+
+    fn care_with(&self, faults: &Arc<Faults>) -> SecretCare<Mortal<K>> {
+        let store = Arc::new(Mortal::new(self.secrets.clone(), faults));
+        let state = Arc::new(Mortal::new(self.state.clone(), faults));
+        let kind = Mortal::new(self.kind.clone(), faults);
         SecretCare::new(SECRET, store, kind, self.policy.clone(), state).unwrap()
     }
 
     /// A new host looks once, and may die.
     pub(crate) async fn run(&self) -> Result<ChoreRun> {
+        self.run_with(&self.faults, &self.context).await
+    }
+
+    /// A host with faults and a clock of its own looks once.
+    pub(crate) async fn run_with(&self, faults: &Arc<Faults>, context: &JobContext) -> Result<ChoreRun> {
         let store: Arc<dyn StateStore> = Arc::new(self.state.clone());
-        let caretaker = alfred_ops_maintenance::Caretaker::builder(self.care(), store).build().unwrap();
-        let ran = caretaker.run(&self.context).await;
+        let care = self.care_with(faults);
+        let caretaker = alfred_ops_maintenance::Caretaker::builder(care, store).build().unwrap();
+        let ran = caretaker.run(context).await;
         let told = match &ran {
             Ok(run) => format!("{run} {run:?} {caretaker:?}"),
             Err(error) => format!("{} {error:?}", error.full()),

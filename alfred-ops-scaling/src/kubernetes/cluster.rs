@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::failure::{LATE, refused};
-use super::resource::Request;
+use super::resource::{Request, Resource, check_name};
 use super::wire::Page;
 
 /// The API server answers within seconds, or not at all.
@@ -79,6 +79,31 @@ impl KubernetesCluster {
     pub const fn with_request_limit(mut self, limit: Duration) -> Self {
         self.request_limit = limit;
         self
+    }
+
+    /// Reads all objects of one kind, as far as `T` takes in of each: in a namespace, or in all of them. The kind is named as
+    /// paths do, by its group (empty for the oldest), its version and its plural: `("apps", "v1", "deployments")`.
+    ///
+    /// They are read page by page, at most 20,000, and are those of one moment. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] with the rule that the role lacks; [`ErrorKind::InvalidInput`] for what is no name;
+    /// [`ErrorKind::NotFound`] if the cluster does not serve the kind; [`ErrorKind::ResourceExhausted`] if there are too many;
+    /// [`ErrorKind::Unavailable`] or [`ErrorKind::Timeout`] if the server does not answer.
+    pub async fn list_objects<T: DeserializeOwned>(
+        &self,
+        (group, version, plural): (&str, &str, &str),
+        namespace: Option<&str>,
+    ) -> Result<Vec<T>> {
+        let names = [("version", version), ("plural", plural)];
+        let others = [("group", Some(group).filter(|group| !group.is_empty())), ("namespace", namespace)];
+        let others = others.into_iter().filter_map(|(field, name)| Some((field, name?)));
+        others.chain(names).try_for_each(|(field, name)| check_name(field, name))?;
+        let resource = &Resource::new(group, version, plural);
+        let namespace = namespace.unwrap_or_default();
+        let operation = "list Kubernetes objects";
+        let request = Request { operation, verb: "list", resource, namespace, name: None, subresource: None };
+        self.list(&request, &[]).await
     }
 
     /// Reads one object.

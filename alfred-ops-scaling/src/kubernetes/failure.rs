@@ -34,7 +34,8 @@ pub(super) fn refused(request: &Request<'_>, target: &str, answer: &Answer, chan
             error.with_remedy("ask whoever runs the admission webhook")
         }
         (ErrorKind::PermissionDenied, _) => {
-            error.with_remedy(format!("add this rule to the service account's role: {}", request.rule()))
+            let (role, rule) = (request.role(), request.rule());
+            error.with_remedy(format!("add this rule to the service account's {role}: {rule}"))
         }
         // The server's own router answers without saying which object, for want of a kind of objects.
         (ErrorKind::NotFound, _) if status.details.is_none_or(|details| details.name.is_empty()) => error

@@ -31,6 +31,7 @@ pub(crate) struct Request<'a> {
     /// As RBAC calls it.
     pub(crate) verb: &'static str,
     pub(crate) resource: &'a Resource,
+    /// Empty for the list of all namespaces.
     pub(crate) namespace: &'a str,
     /// None for the list of all.
     pub(crate) name: Option<&'a str>,
@@ -43,7 +44,10 @@ impl Request<'_> {
         let Resource { group, version, plural } = self.resource;
         let mut path =
             if group.is_empty() { vec!["api", version.as_str()] } else { vec!["apis", group, version] };
-        path.extend(["namespaces", self.namespace, plural]);
+        if !self.namespace.is_empty() {
+            path.extend(["namespaces", self.namespace]);
+        }
+        path.push(plural);
         path.extend(self.name);
         path.extend(self.subresource);
         path
@@ -54,6 +58,11 @@ impl Request<'_> {
         let Resource { group, plural, .. } = self.resource;
         let slash = self.subresource.map(|name| format!("/{name}")).unwrap_or_default();
         format!("{{apiGroups: [\"{group}\"], resources: [\"{plural}{slash}\"], verbs: [\"{}\"]}}", self.verb)
+    }
+
+    /// What holds such a rule. A role speaks for its own namespace alone.
+    pub(crate) const fn role(&self) -> &'static str {
+        if self.namespace.is_empty() { "cluster role" } else { "role" }
     }
 }
 
@@ -103,6 +112,19 @@ mod tests {
             "list",
             "api/v1/namespaces/agents/pods",
             r#"{apiGroups: [""], resources: ["pods"], verbs: ["list"]}"#,
+        );
+        let resource = &Resource::pods();
+        let everywhere = Request {
+            operation: "test",
+            verb: "list",
+            resource,
+            namespace: "",
+            name: None,
+            subresource: None,
+        };
+        assert_eq!(
+            (everywhere.path().join("/").as_str(), everywhere.role()),
+            ("api/v1/pods", "cluster role")
         );
     }
 

@@ -46,8 +46,8 @@ impl JwksDocument {
     }
 }
 
-/// Where a [`Verifier`](super::Verifier) gets keys: [`SigningKeys`](super::SigningKeys) in the same process, or the host's
-/// client for the document of somebody else.
+/// Where a [`Verifier`](super::Verifier) gets keys: [`SigningKeys`](super::SigningKeys) in the same process,
+/// or `JwksEndpoint` (feature `jwks-http`) for what another process publishes.
 #[async_trait]
 pub trait JwksSource: fmt::Debug + Send + Sync + 'static {
     /// The document as it is now. Dropping the future has no effect.

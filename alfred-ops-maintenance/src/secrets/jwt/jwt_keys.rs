@@ -1,6 +1,6 @@
 //! Signing keys as a kind of secret.
 
-use alfred_ops_core::{Error, ErrorKind, Result, Secret};
+use alfred_ops_core::{Error, ErrorKind, Result, Secret, blocking};
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -19,25 +19,21 @@ pub struct JwtKeys {
 impl JwtKeys {
     /// Keys of this algorithm. Those of another that are in use stay until their time.
     ///
+    /// Verifiers must take it, too: [`TokenRules`](super::TokenRules) do not take RS256 unless told so.
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for one that is only verified.
+    /// [`ErrorKind::InvalidInput`] for one that is only verified, of which there is none today.
     pub fn new(algorithm: KeyAlgorithm) -> Result<Self> {
-        if algorithm == KeyAlgorithm::Rs256 {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "care for signing keys",
-                "algorithm: RS256 is only verified",
-            )
-            .with_remedy("sign by Ed25519 or ES256"));
-        }
         Ok(Self { algorithm })
     }
 }
 
 #[async_trait]
 impl SecretKind for JwtKeys {
-    async fn make(&self, _: &str, _: Option<&Secret>) -> Result<MadeSecret> {
-        let value = SigningKey::make(self.algorithm)?;
+    async fn make(&self, _: &str, _: Option<&str>) -> Result<MadeSecret> {
+        // The primes of RSA may take a second.
+        let algorithm = self.algorithm;
+        let value = blocking(move || SigningKey::make(algorithm)).await??;
         Ok(MadeSecret::new(SigningKey::read(&value)?.id, value))
     }
 
@@ -64,7 +60,7 @@ impl SecretKind for JwtKeys {
         }
         let token = key.sign(&json!({ "purpose": "verification of a signing key" }))?;
         let keys = KeySet::read(&JwksDocument::of(&[key])?)?;
-        keys.check(&token, &[self.algorithm, KeyAlgorithm::Ed25519, KeyAlgorithm::Es256]).map(|_| ())
+        keys.check(&token, &[KeyAlgorithm::Ed25519, KeyAlgorithm::Es256, KeyAlgorithm::Rs256]).map(|_| ())
     }
 
     /// Tokens expire by themselves.

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::Algorithm;
 
-/// How tokens are signed. Ours by the first two; the third is verified for others' sake.
+/// How tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
@@ -10,7 +10,7 @@ pub enum KeyAlgorithm {
     Ed25519,
     /// `ES256`: ECDSA with P-256, for verifiers that do not know Ed25519.
     Es256,
-    /// `RS256`: RSA with SHA-256. Only verified.
+    /// `RS256`: RSA with SHA-256, our keys of 3072 bits, for verifiers that know nothing else: large and slow to sign.
     Rs256,
 }
 

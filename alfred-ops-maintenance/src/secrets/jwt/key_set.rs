@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{JwksDocument, KeyAlgorithm};
 
 /// Larger documents and tokens are nobody's honest ones.
-const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+pub(super) const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// The keys of one document by their ids.

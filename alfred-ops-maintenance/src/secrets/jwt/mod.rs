@@ -1,6 +1,8 @@
 //! Keys that sign tokens, and whoever verifies those.
 
 mod jwks;
+#[cfg(feature = "jwks-http")]
+mod jwks_endpoint;
 mod jwt_keys;
 mod key_algorithm;
 mod key_set;
@@ -10,6 +12,8 @@ mod token_rules;
 mod verifier;
 
 pub use jwks::{JwksDocument, JwksSource};
+#[cfg(feature = "jwks-http")]
+pub use jwks_endpoint::JwksEndpoint;
 pub use jwt_keys::JwtKeys;
 pub use key_algorithm::KeyAlgorithm;
 pub use signing_keys::SigningKeys;

@@ -116,9 +116,8 @@ impl DatabaseLogins {
 
 #[async_trait]
 impl SecretKind for DatabaseLogins {
-    async fn make(&self, _: &str, current: Option<&Secret>) -> Result<MadeSecret> {
-        let used = current.and_then(|value| DatabaseLogin::parse(value).ok());
-        let first_is_used = used.is_some_and(|login| login.user == self.users[0]);
+    async fn make(&self, _: &str, in_use: Option<&str>) -> Result<MadeSecret> {
+        let first_is_used = in_use == Some(&self.users[0]);
         let user = &self.users[usize::from(first_is_used)];
         let mut bytes = [0; PASSWORD_BYTES];
         self.entropy.fill(&mut bytes);

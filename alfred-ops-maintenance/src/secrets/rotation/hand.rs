@@ -56,8 +56,12 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         let id = Id::new(self.context.now(), &*self.context.entropy).to_string();
         self.record.stage(number, id.clone(), above, self.context.now());
         self.begin(step).await?;
-        let current = self.current().await;
-        let made = self.care.kind().make(&id, current.as_ref()).await?;
+        let in_use =
+            self.record.active().map(|active| active.handle.clone()).filter(|handle| !handle.is_empty());
+        let made = self.care.kind().make(&id, in_use.as_deref()).await?;
+        if in_use.as_ref() == Some(&made.handle) {
+            return Err(self.fault(ErrorKind::Conflict, "the new one has the handle of the one in use"));
+        }
         let version = store.add(secret, &made.value).await?;
         // Whoever reads it later must find what was made.
         if store.read(secret, version).await?.expose() != made.value.expose() {
@@ -66,7 +70,23 @@ impl<'a, K: SecretKind> Hand<'a, K> {
             );
         }
         self.record.keep(number, version, made.handle);
-        self.end().await
+        let ended = self.end().await;
+        if let Err(error) = &ended
+            && matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Fenced)
+        {
+            self.withdraw(&id, version).await?;
+        }
+        ended
+    }
+
+    /// Takes back what was made too late: another host goes on, and withdrew this attempt before there was anything.
+    async fn withdraw(&self, id: &str, version: u64) -> Result<()> {
+        let record = self.care.book().record().await?;
+        if record.generations.iter().any(|generation| generation.id == id) {
+            return Ok(());
+        }
+        self.care.kind().abandon(id).await?;
+        self.care.store().set_state(self.care.secret(), version, VersionState::Disabled).await
     }
 
     async fn restage(&mut self, step: RotationStep, number: u64) -> Result<()> {
@@ -74,10 +94,11 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         if left.version.is_some() {
             return Err(self.changed());
         }
+        let (store, secret) = (self.care.store(), self.care.secret());
+        // Seen before the record says that it is ours: what a host adds that takes over from us is not among it.
+        let view = store.look(secret).await?;
         self.begin(step).await?;
         self.care.kind().abandon(&left.id).await?;
-        let (store, secret) = (self.care.store(), self.care.secret());
-        let view = store.look(secret).await?;
         // What was added since is most likely ours. It may be somebody else's, so it is not destroyed.
         for version in view.versions.iter().filter(|version| version.number > left.above) {
             if version.state == VersionState::Enabled && view.active != Some(version.number) {
@@ -157,12 +178,6 @@ impl<'a, K: SecretKind> Hand<'a, K> {
             }
             Some(_) => store.set_state(secret, version, state).await,
         }
-    }
-
-    /// The active value, if it can be read. A new one can be made without it.
-    async fn current(&self) -> Option<Secret> {
-        let version = self.record.active()?.version?;
-        self.care.store().read(self.care.secret(), version).await.ok()
     }
 
     async fn value(&self, generation: &Generation) -> Result<Secret> {

@@ -29,11 +29,12 @@ impl MadeSecret {
 /// is called twice. No error shows a value.
 #[async_trait]
 pub trait SecretKind: fmt::Debug + Send + Sync + 'static {
-    /// Makes a value under an id, which is unique to this attempt. `current` is the active one, if it can be read.
+    /// Makes a value under an id, which is unique to this attempt. `in_use` is the handle of the active one, if it has one:
+    /// the new one's must be another, for whatever is done to a handle is done to all who use it.
     ///
     /// # Errors
     /// What kept it from making one. It counts as begun: [`abandon`](Self::abandon) follows.
-    async fn make(&self, id: &str, current: Option<&Secret>) -> Result<MadeSecret>;
+    async fn make(&self, id: &str, in_use: Option<&str>) -> Result<MadeSecret>;
 
     /// Withdraws whatever was made under an id, whose value nobody has: nothing may be there.
     ///

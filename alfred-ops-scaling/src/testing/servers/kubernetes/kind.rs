@@ -25,11 +25,19 @@ const fn kind(
     Kind { group, version, plural, singular, name, short, scales, built_in }
 }
 
-pub(super) static KINDS: [Kind; 7] = [
+pub(super) static KINDS: &[Kind] = &[
     kind(("", "v1"), ("pods", "pod", "Pod", "po"), (false, true)),
     kind(("apps", "v1"), ("deployments", "deployment", "Deployment", "deploy"), (true, true)),
     kind(("apps", "v1"), ("replicasets", "replicaset", "ReplicaSet", "rs"), (true, true)),
     kind(("apps", "v1"), ("statefulsets", "statefulset", "StatefulSet", "sts"), (true, true)),
+    kind(("apps", "v1"), ("daemonsets", "daemonset", "DaemonSet", "ds"), (false, true)),
+    kind(
+        ("apps", "v1"),
+        ("controllerrevisions", "controllerrevision", "ControllerRevision", ""),
+        (false, true),
+    ),
+    kind(("batch", "v1"), ("cronjobs", "cronjob", "CronJob", "cj"), (false, true)),
+    kind(("batch", "v1"), ("jobs", "job", "Job", ""), (false, true)),
     kind(
         ("autoscaling", "v2"),
         ("horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler", "hpa"),

@@ -26,7 +26,7 @@ use crate::testing::servers::Fault;
 
 /// A Kubernetes API server in this process, as far as documented and needed here: Deployments, StatefulSets, ReplicaSets and a
 /// custom kind (`agentpools.alfred-ai.com/v1`) with their scale subresource, pods that a controller makes and deletes by cost,
-/// autoscalers that are only listed, the Metrics API; resource versions, conflicts, dry runs, the three kinds of patches,
+/// autoscalers and what makes pods otherwise (daemon sets, jobs, cron jobs) that are only kept and listed, the Metrics API; resource versions, conflicts, dry runs, the three kinds of patches,
 /// watches, discovery. It ends with its owner.
 ///
 /// `kubectl` and the official Python client are held against it in the tests of this crate.
@@ -97,6 +97,16 @@ impl KubernetesServer {
         }
         if state.controlled {
             controller::reconcile(&mut state);
+        }
+    }
+
+    /// Stores an object of any kind that the server knows, such as a `CronJob`, in place of one of that name.
+    pub fn put(&self, kind: &str, namespace: &str, name: &str, mut object: Value) {
+        if !object["metadata"].is_object() {
+            object["metadata"] = json!({});
+        }
+        if let Some(key) = key(kind, namespace, name) {
+            lock(&self.state).put(&key, object);
         }
     }
 

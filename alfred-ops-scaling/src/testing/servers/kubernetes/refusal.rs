@@ -92,9 +92,13 @@ impl Refusal {
     }
 
     pub(super) fn forbidden(kind: &Kind, verb: &str, resource: &str, namespace: &str) -> Self {
+        let place = match namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace \"{namespace}\""),
+        };
         let message = format!(
             "{} is forbidden: User \"system:serviceaccount:{namespace}:alfred\" cannot {verb} resource \"{resource}\" \
-             in API group \"{}\" in the namespace \"{namespace}\"",
+             in API group \"{}\" {place}",
             kind.qualified(),
             kind.group
         );
