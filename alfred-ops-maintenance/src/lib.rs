@@ -65,9 +65,9 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+mod rollout;
 #[cfg(feature = "secrets")]
 mod secrets;
-mod rollout;
 mod sessions;
 #[cfg(any(test, feature = "testing-servers"))]
 pub mod testing;
@@ -135,25 +135,26 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutForecast, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState,
+    RolloutStep, RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, forecast_rollout,
+    next_step,
+};
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
 #[cfg(feature = "secrets")]
 pub use secrets::{
     ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,
-    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy,
-    RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore, SecretVersion,
-    SecretView, VersionState, plan_rotation,
+    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationForecast, RotationPlan,
+    RotationPolicy, RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore,
+    SecretVersion, SecretView, VersionState, forecast_rotation, plan_rotation,
 };
 #[cfg(feature = "postgres-passwords")]
 pub use secrets::{DatabaseLogin, DatabaseLogins};
 #[cfg(feature = "jwt")]
 pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
-pub use rollout::{
-    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
-    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
-    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
-};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{
