@@ -12,9 +12,11 @@ use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
 use super::qdrant::QdrantCommand;
 use super::rules::RulesCommand;
+use super::secrets::SecretsCommand;
 use super::simulate::SimulateArguments;
 
-/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts, scaling policies.
+/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts, scaling
+/// policies, chores, secrets, releases and dependencies.
 ///
 /// A restore on the worst day:
 ///
@@ -67,6 +69,11 @@ pub(super) enum Command {
     Logs {
         #[command(subcommand)]
         command: LogsCommand,
+    },
+    /// Change API keys, signing keys and logins of databases in time, without a moment in which none is valid.
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
     },
     /// Check migrations of the schema before they run, and run them from as many hosts as there are.
     Migrations {

@@ -2,19 +2,24 @@
 
 mod arguments;
 mod backup;
+mod config_file;
 mod keys;
 mod logs;
 mod maint;
 mod migrations;
 mod place;
+mod program;
 mod qdrant;
 mod repair;
 mod report;
 mod restore;
 mod rules;
+mod secrets;
 mod server;
 mod simulate;
+mod state_url;
 mod text_file;
+mod time_span;
 mod verify;
 mod wal;
 
@@ -111,6 +116,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         Command::Rules { command } => rules::run(command, context).await,
         Command::Maint { command } => maint::run(command, context).await,
         Command::Logs { command } => logs::run(&place, command, context).await,
+        Command::Secrets { command } => secrets::run(command, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
         Command::Qdrant { command } => qdrant::run(command, context, console).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
