@@ -6,6 +6,7 @@ use alfred_ops_core::{Lsn, PostgresOptions};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use super::audit::AuditArguments;
 use super::logs::LogsCommand;
 use super::maint::MaintCommand;
 use super::migrations::MigrationsCommand;
@@ -75,6 +76,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SecretsCommand,
     },
+    /// Look whether something bad is known of the dependencies, and change nothing. A finding, or a scanner that cannot look,
+    /// ends with a status of 1.
+    Audit(AuditArguments),
     /// Check migrations of the schema before they run, and run them from as many hosts as there are.
     Migrations {
         #[command(subcommand)]

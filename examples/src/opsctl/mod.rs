@@ -1,6 +1,7 @@
 //! `opsctl`: operations by hand, for the day when the host service is gone.
 
 mod arguments;
+mod audit;
 mod backup;
 mod config_file;
 mod keys;
@@ -117,6 +118,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         Command::Maint { command } => maint::run(command, context).await,
         Command::Logs { command } => logs::run(&place, command, context).await,
         Command::Secrets { command } => secrets::run(command, context).await,
+        Command::Audit(arguments) => audit::run(arguments, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
         Command::Qdrant { command } => qdrant::run(command, context, console).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,
