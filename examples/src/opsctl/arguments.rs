@@ -12,6 +12,7 @@ use super::maint::MaintCommand;
 use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
 use super::qdrant::QdrantCommand;
+use super::rollout::RolloutCommand;
 use super::rules::RulesCommand;
 use super::secrets::SecretsCommand;
 use super::simulate::SimulateArguments;
@@ -75,6 +76,11 @@ pub(super) enum Command {
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
+    },
+    /// Roll releases out in steps that are judged, and that go back by themselves.
+    Rollout {
+        #[command(subcommand)]
+        command: RolloutCommand,
     },
     /// Look whether something bad is known of the dependencies, and change nothing. A finding, or a scanner that cannot look,
     /// ends with a status of 1.

@@ -14,6 +14,7 @@ mod qdrant;
 mod repair;
 mod report;
 mod restore;
+mod rollout;
 mod rules;
 mod secrets;
 mod server;
@@ -118,6 +119,7 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         Command::Maint { command } => maint::run(command, context).await,
         Command::Logs { command } => logs::run(&place, command, context).await,
         Command::Secrets { command } => secrets::run(command, context).await,
+        Command::Rollout { command } => rollout::run(command, context, console).await,
         Command::Audit(arguments) => audit::run(arguments, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
         Command::Qdrant { command } => qdrant::run(command, context, console).await,
