@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use alfred_ops_core::SystemClock;
 use axum::Router;
@@ -73,14 +74,18 @@ impl World {
         self.write("rollout.yaml", &config.replace("HOME", &self.home.path().display().to_string()));
     }
 
-    fn call(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_opsctl"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_opsctl"));
+        command
             .arg("rollout")
             .args(arguments)
             .env("ALFRED_OPS_ROLLOUT", self.path("rollout.yaml"))
-            .env("ALFRED_OPS_STATE", format!("sqlite://{}", self.path("state.db").display()))
-            .output()
-            .unwrap()
+            .env("ALFRED_OPS_STATE", format!("sqlite://{}", self.path("state.db").display()));
+        command
+    }
+
+    fn call(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// What it says, all of it, if it ends with this status.
@@ -218,6 +223,23 @@ fn gates_are_waited_for_and_people_have_their_way() {
     for wish in [&["pause", "--reason", "x"][..], &["resume"], &["abort", "--reason", "x"]] {
         assert!(world.says(1, wish).contains("no rollout under way"));
     }
+}
+
+#[test]
+fn a_run_that_is_stopped_goes_on_with_the_next() {
+    let world = World::new(&format!("{POLICY}{HEALTH}"));
+    let mut run =
+        world.command(&release("run")).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().contains("step 1 of 2")).unwrap().unwrap();
+    let stopped = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.contains("run it again to go on")), "{rest:?}");
+    assert!(world.says(0, &["status"]).contains("canary step"));
+    // The one under way needs no name.
+    assert!(world.says(0, &["run"]).contains("api: api-2 is promoted"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

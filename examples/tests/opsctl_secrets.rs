@@ -162,7 +162,7 @@ fn keys_are_made_renewed_and_revoked_and_never_shown() {
     let explained = world.says(0, &["explain", "models"]);
     assert!(explained.contains("a new one is wanted: it leaked"), "{explained}");
     let planned = world.says(0, &["plan", "models"]);
-    let steps = world.json(0, &["plan", "models"])["steps"].as_array().unwrap().clone();
+    let steps = world.json(0, &["plan", "models"])[0]["steps"].as_array().unwrap().clone();
     assert_eq!(steps.len(), 5, "{planned}");
     assert_eq!(steps[0]["reason"], "wanted: it leaked");
     let run = world.json(0, &["run"]);

@@ -114,7 +114,7 @@ fn change(view: &mut TargetView, state: &RolloutState, action: &RolloutAction) {
             view.revisions.insert(state.release.revision.clone(), made);
         }
         RolloutAction::Shift { split, .. } | RolloutAction::Return { split } => {
-            view.split = Some(split.clone())
+            view.split = Some(split.clone());
         }
         RolloutAction::Retire { revision } => {
             view.revisions.remove(revision);

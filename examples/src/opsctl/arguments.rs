@@ -282,7 +282,14 @@ mod tests {
     fn the_arguments_are_consistent_and_the_help_restores() {
         Arguments::command().debug_assert();
         let help = Arguments::command().render_long_help().to_string();
-        for word in ["opsctl backup list", "opsctl restore --into", "chown -R postgres"] {
+        for word in [
+            "opsctl backup list",
+            "opsctl restore --into",
+            "chown -R postgres",
+            "  secrets ",
+            "  rollout ",
+            "  audit ",
+        ] {
             assert!(help.contains(word), "{help}");
         }
     }

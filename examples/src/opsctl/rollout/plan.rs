@@ -17,7 +17,7 @@ use crate::opsctl::time_span::span;
 pub(super) async fn plan(desk: &Desk<'_>, release: Option<Release>) -> Result<Report> {
     let (name, now) = (&desk.config.name, desk.context.now());
     let running = desk.book().state().await?.filter(|state| !state.is_over());
-    let view = desk.target().await?.observe().await?;
+    let view = desk.target()?.observe().await?;
     let state = match (running, release) {
         (Some(running), Some(release)) if running.release != release => {
             let what = format!("{} is being rolled out", running.release.revision);

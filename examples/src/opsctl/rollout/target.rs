@@ -22,7 +22,7 @@ impl FromConfig for TargetConfig {
 }
 
 /// The target of the service that is called `name`. Nothing is asked of the platform yet.
-pub(super) async fn open(
+pub(super) fn open(
     name: &str,
     config: &TargetConfig,
     context: &JobContext,

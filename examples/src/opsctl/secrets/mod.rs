@@ -56,7 +56,7 @@ async fn plan(desk: &Desk<'_>, names: &[String]) -> Result<Report> {
             Err(error) => failure(secret, &error),
         });
     }
-    Ok(Report::join(reports))
+    Ok(of_all(reports))
 }
 
 async fn work(desk: &Desk<'_>, names: &[String]) -> Result<Report> {
@@ -79,7 +79,15 @@ async fn work(desk: &Desk<'_>, names: &[String]) -> Result<Report> {
             Err(error) => failure(secret, &error),
         });
     }
-    Ok(Report::join(reports))
+    Ok(of_all(reports))
+}
+
+/// One after the other; a list for a program, however many there are.
+fn of_all(reports: Vec<Report>) -> Report {
+    let failed = reports.iter().any(|report| report.failed);
+    let (texts, jsons): (Vec<String>, Vec<Value>) =
+        reports.into_iter().map(|report| (report.text, report.json)).unzip();
+    Report::new(texts.join("\n"), Value::Array(jsons)).failed_if(failed)
 }
 
 async fn history(desk: &Desk<'_>, name: &str) -> Result<Report> {
