@@ -41,11 +41,17 @@ const RELEASE: [&str; 4] = ["--revision", "api-2", "--image", "registry/api:2"];
 
 struct World {
     home: TempDir,
+    target: String,
 }
 
 impl World {
+    /// A service that is files.
     fn new(config: &str) -> Self {
-        let world = Self { home: TempDir::new().unwrap() };
+        Self::on("command: [HOME/target]", config)
+    }
+
+    fn on(target: &str, config: &str) -> Self {
+        let world = Self { home: TempDir::new().unwrap(), target: target.to_owned() };
         world.script("target", TARGET);
         world.script("health", "#!/bin/sh\nexit 0\n");
         world.write("version", "1");
@@ -70,7 +76,7 @@ impl World {
     }
 
     fn configure(&self, config: &str) {
-        let config = format!("name: api\ntarget: {{command: [HOME/target]}}\n{config}");
+        let config = format!("name: api\ntarget: {{{}}}\n{config}", self.target);
         self.write("rollout.yaml", &config.replace("HOME", &self.home.path().display().to_string()));
     }
 
