@@ -142,8 +142,9 @@ pub use retention::{
 pub use rollout::{
     Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
     Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
-    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+    RolloutEnd, RolloutForecast, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState,
+    RolloutStep, RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, forecast_rollout,
+    next_step,
 };
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
@@ -152,9 +153,9 @@ pub use secrets::JwksEndpoint;
 #[cfg(feature = "secrets")]
 pub use secrets::{
     ActiveSecret, ApiKeyIssuer, ApiKeys, EnvSecrets, FileSecrets, Generation, IssuedKey, MadeSecret,
-    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy,
-    RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore, SecretVersion,
-    SecretView, VersionState, plan_rotation,
+    MemorySecrets, PastGeneration, Phase, RotationBook, RotationFacts, RotationForecast, RotationPlan,
+    RotationPolicy, RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, SecretStore,
+    SecretVersion, SecretView, VersionState, forecast_rotation, plan_rotation,
 };
 #[cfg(feature = "postgres-passwords")]
 pub use secrets::{DatabaseLogin, DatabaseLogins};

@@ -117,6 +117,15 @@ impl<'a> Section<'a> {
         Section::read(path, value, self.problems)
     }
 
+    /// A section within this one that may be missing: the outer option tells of a problem, the inner of an absent section.
+    pub fn optional_section<T: FromConfig>(&mut self, name: &'static str) -> Option<Option<T>> {
+        if self.fields.get(name).is_some_and(|value| !value.is_null()) {
+            return self.section(name).map(Some);
+        }
+        self.asked.insert(name);
+        Some(None)
+    }
+
     /// A list of sections, empty if it is missing.
     pub fn sections<T: FromConfig>(&mut self, name: &'static str) -> Option<Vec<T>> {
         self.asked.insert(name);

@@ -128,3 +128,24 @@ fn broken_documents_name_the_place() {
         ConfigTree::from_yaml(GOOD).unwrap().with_environment("OPS", variables).read::<Host>().unwrap_err();
     assert!(error.to_string().contains("OPS__BACKUP__BUCKET__DEEPER"), "{error}");
 }
+
+#[derive(Debug)]
+struct MaybeBackup(Option<Backup>);
+
+impl FromConfig for MaybeBackup {
+    fn from_config(section: &mut Section<'_>) -> Option<Self> {
+        let backup = section.optional_section("backup");
+        let _targets: Option<Vec<Target>> = section.sections("targets");
+        Some(Self(backup?))
+    }
+}
+
+#[test]
+fn a_section_may_be_missing_and_a_bad_one_is_still_told() {
+    for absent in ["targets: []", "backup:"] {
+        assert!(ConfigTree::from_yaml(absent).unwrap().read::<MaybeBackup>().unwrap().0.is_none());
+    }
+    assert!(ConfigTree::from_yaml(GOOD).unwrap().read::<MaybeBackup>().unwrap().0.is_some());
+    let error = ConfigTree::from_yaml("backup: {bucket: 7}").unwrap().read::<MaybeBackup>().unwrap_err();
+    assert!(error.to_string().contains("backup.secret_key: it is missing"), "{error}");
+}

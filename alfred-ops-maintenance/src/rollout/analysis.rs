@@ -10,7 +10,7 @@ use alfred_ops_core::{ClockExt as _, Result, SharedClock};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Verdict;
+use super::{RolloutState, Verdict};
 
 /// Says how a candidate fares: by a query of metrics, a health check, or whatever the host knows.
 #[async_trait]
@@ -37,6 +37,31 @@ pub struct CanaryView {
     pub percent: u8,
     /// Since when it has this share: older samples say nothing about it.
     pub since: DateTime<Utc>,
+}
+
+impl CanaryView {
+    /// What is to be judged of a rollout that stands so.
+    #[must_use]
+    pub fn of(state: &RolloutState) -> Self {
+        Self {
+            stable: state.stable.clone(),
+            candidate: state.release.revision.clone(),
+            percent: state.split.percent(&state.release.revision),
+            since: state.since,
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<A: Analysis + ?Sized> Analysis for Arc<A> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn judge(&self, canary: &CanaryView) -> Result<Verdict> {
+        (**self).judge(canary).await
+    }
 }
 
 /// An analysis that asks the host.

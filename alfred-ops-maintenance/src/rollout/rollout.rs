@@ -267,12 +267,7 @@ impl<T: RolloutTarget> Rollout<T> {
     }
 
     async fn analyse(&self, state: &mut RolloutState, context: &JobContext) {
-        let canary = CanaryView {
-            stable: state.stable.clone(),
-            candidate: state.release.revision.clone(),
-            percent: state.split.percent(&state.release.revision),
-            since: state.since,
-        };
+        let canary = CanaryView::of(state);
         let verdict = judge_all(&self.analyses, &canary, &context.clock, self.policy.interval / 2).await;
         if let Some(gauges) = &self.gauges {
             gauges.said(&self.name, &verdict);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use alfred_ops_core::Result;
 use async_trait::async_trait;
@@ -41,6 +42,30 @@ pub trait RolloutTarget: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`create_candidate`](Self::create_candidate).
     async fn retire(&self, version: &str, revision: &str) -> Result<()>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: RolloutTarget + ?Sized> RolloutTarget for Arc<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn observe(&self) -> Result<TargetView> {
+        (**self).observe().await
+    }
+
+    async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {
+        (**self).create_candidate(version, stable, release).await
+    }
+
+    async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
+        (**self).set_traffic(version, split).await
+    }
+
+    async fn retire(&self, version: &str, revision: &str) -> Result<()> {
+        (**self).retire(version, revision).await
+    }
 }
 
 /// What a target shows.

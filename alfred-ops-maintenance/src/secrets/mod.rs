@@ -29,8 +29,9 @@ pub use memory_secrets::MemorySecrets;
 #[cfg(feature = "postgres-passwords")]
 pub use passwords::{DatabaseLogin, DatabaseLogins};
 pub use rotation::{
-    Generation, MadeSecret, PastGeneration, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy,
-    RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind, plan_rotation,
+    Generation, MadeSecret, PastGeneration, Phase, RotationBook, RotationFacts, RotationForecast,
+    RotationPlan, RotationPolicy, RotationReason, RotationRecord, RotationStep, SecretCare, SecretKind,
+    forecast_rotation, plan_rotation,
 };
 pub use store::SecretStore;
 pub use version::{SecretVersion, SecretView, VersionState};

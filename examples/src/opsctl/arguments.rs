@@ -6,15 +6,19 @@ use alfred_ops_core::{Lsn, PostgresOptions};
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
+use super::audit::AuditArguments;
 use super::logs::LogsCommand;
 use super::maint::MaintCommand;
 use super::migrations::MigrationsCommand;
 use super::place::{Place, SecondPlace};
 use super::qdrant::QdrantCommand;
+use super::rollout::RolloutCommand;
 use super::rules::RulesCommand;
+use super::secrets::SecretsCommand;
 use super::simulate::SimulateArguments;
 
-/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts, scaling policies.
+/// Operations by hand, without the host service: backups and restores of Postgres, rules of alerts, scaling
+/// policies, chores, secrets, releases and dependencies.
 ///
 /// A restore on the worst day:
 ///
@@ -68,6 +72,19 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LogsCommand,
     },
+    /// Change API keys, signing keys and logins of databases in time, without a moment in which none is valid.
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+    /// Roll releases out in steps that are judged, and that go back by themselves.
+    Rollout {
+        #[command(subcommand)]
+        command: RolloutCommand,
+    },
+    /// Look whether something bad is known of the dependencies, and change nothing. A finding, or a scanner that cannot look,
+    /// ends with a status of 1.
+    Audit(AuditArguments),
     /// Check migrations of the schema before they run, and run them from as many hosts as there are.
     Migrations {
         #[command(subcommand)]
@@ -265,7 +282,14 @@ mod tests {
     fn the_arguments_are_consistent_and_the_help_restores() {
         Arguments::command().debug_assert();
         let help = Arguments::command().render_long_help().to_string();
-        for word in ["opsctl backup list", "opsctl restore --into", "chown -R postgres"] {
+        for word in [
+            "opsctl backup list",
+            "opsctl restore --into",
+            "chown -R postgres",
+            "  secrets ",
+            "  rollout ",
+            "  audit ",
+        ] {
             assert!(help.contains(word), "{help}");
         }
     }

@@ -1,20 +1,27 @@
 //! `opsctl`: operations by hand, for the day when the host service is gone.
 
 mod arguments;
+mod audit;
 mod backup;
+mod config_file;
 mod keys;
 mod logs;
 mod maint;
 mod migrations;
 mod place;
+mod program;
 mod qdrant;
 mod repair;
 mod report;
 mod restore;
+mod rollout;
 mod rules;
+mod secrets;
 mod server;
 mod simulate;
+mod state_url;
 mod text_file;
+mod time_span;
 mod verify;
 mod wal;
 
@@ -111,6 +118,9 @@ async fn command(arguments: Arguments, context: &JobContext, console: &Console) 
         Command::Rules { command } => rules::run(command, context).await,
         Command::Maint { command } => maint::run(command, context).await,
         Command::Logs { command } => logs::run(&place, command, context).await,
+        Command::Secrets { command } => secrets::run(command, context).await,
+        Command::Rollout { command } => rollout::run(command, context, console).await,
+        Command::Audit(arguments) => audit::run(arguments, context).await,
         Command::Migrations { command } => migrations::run(command, context).await,
         Command::Qdrant { command } => qdrant::run(command, context, console).await,
         Command::Simulate(arguments) => simulate::run(arguments, context).await,

@@ -1,7 +1,8 @@
 //! What a command has to say.
 
 use alfred_ops_backup::BackupRecord;
-use chrono::SecondsFormat;
+use alfred_ops_maintenance::ChoreRecord;
+use chrono::{DateTime, SecondsFormat, Utc};
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::Value;
 
@@ -39,12 +40,29 @@ impl Report {
     }
 }
 
+/// A time, to the second.
+pub(super) fn second(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// One run of a chore in full.
+pub(super) fn chore_run(record: &ChoreRecord) -> String {
+    let mut text = format!("{} {record}", second(record.started_at));
+    for line in record.plan.lines() {
+        text.push_str(&format!("\n  planned  {line}"));
+    }
+    for note in &record.figures.notes {
+        text.push_str(&format!("\n  note     {note}"));
+    }
+    text
+}
+
 /// One backup in one line.
 pub(super) fn line(record: &BackupRecord) -> String {
     format!(
         "{}  {}  {:<11}  {:>10}  stored {:>10}  {}",
         record.id,
-        record.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        second(record.started_at),
         format!("{:?}", record.mode).to_lowercase(),
         HumanBytes(record.stats.raw_bytes).to_string(),
         HumanBytes(record.stats.stored_bytes).to_string(),
@@ -60,7 +78,7 @@ pub(super) fn paragraph(record: &BackupRecord) -> String {
          new       {}\n  stored    {}",
         record.id,
         record.source,
-        record.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        second(record.started_at),
         HumanDuration(record.duration()),
         HumanBytes(stats.raw_bytes),
         stats.files,

@@ -1,6 +1,7 @@
 //! The contract of a kind of secret.
 
 use std::fmt;
+use std::sync::Arc;
 
 use alfred_ops_core::{Result, Secret};
 use async_trait::async_trait;
@@ -77,4 +78,40 @@ pub trait SecretKind: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// It may still be valid.
     async fn revoke(&self, handle: &str) -> Result<()>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<K: SecretKind + ?Sized> SecretKind for Arc<K> {
+    async fn make(&self, id: &str, current: Option<&Secret>) -> Result<MadeSecret> {
+        (**self).make(id, current).await
+    }
+
+    async fn abandon(&self, id: &str) -> Result<()> {
+        (**self).abandon(id).await
+    }
+
+    async fn identify(&self, value: &Secret) -> Result<String> {
+        (**self).identify(value).await
+    }
+
+    async fn publish(&self, handle: &str, value: &Secret) -> Result<()> {
+        (**self).publish(handle, value).await
+    }
+
+    async fn verify(&self, handle: &str, value: &Secret) -> Result<()> {
+        (**self).verify(handle, value).await
+    }
+
+    async fn users(&self, handle: &str) -> Result<u64> {
+        (**self).users(handle).await
+    }
+
+    async fn lock(&self, handle: &str) -> Result<()> {
+        (**self).lock(handle).await
+    }
+
+    async fn revoke(&self, handle: &str) -> Result<()> {
+        (**self).revoke(handle).await
+    }
 }

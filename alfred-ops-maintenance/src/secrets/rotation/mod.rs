@@ -2,6 +2,7 @@
 
 mod book;
 mod facts;
+mod forecast;
 mod generation;
 mod hand;
 mod kind;
@@ -13,6 +14,7 @@ mod step;
 
 pub use book::RotationBook;
 pub use facts::RotationFacts;
+pub use forecast::{RotationForecast, forecast_rotation};
 pub use generation::{Generation, PastGeneration, Phase};
 pub use kind::{MadeSecret, SecretKind};
 pub use plan::{RotationPlan, plan_rotation};

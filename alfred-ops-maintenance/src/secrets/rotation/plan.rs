@@ -60,7 +60,7 @@ pub fn plan_rotation(facts: &RotationFacts, policy: &RotationPolicy, now: DateTi
     plan
 }
 
-fn next(facts: &RotationFacts, policy: &RotationPolicy, now: DateTime<Utc>) -> Next {
+pub(super) fn next(facts: &RotationFacts, policy: &RotationPolicy, now: DateTime<Utc>) -> Next {
     let record = &facts.record;
     if record.generations.is_empty() {
         return match facts.view.active {
@@ -211,7 +211,7 @@ fn strangers(facts: &RotationFacts) -> Vec<u64> {
 }
 
 /// What the facts will be after a step.
-fn imagine(facts: &mut RotationFacts, step: RotationStep, now: DateTime<Utc>) {
+pub(super) fn imagine(facts: &mut RotationFacts, step: RotationStep, now: DateTime<Utc>) {
     match step {
         RotationStep::Adopt { version } => facts.record.adopt(version, String::new(), now),
         RotationStep::Stage { generation } | RotationStep::Restage { generation } => {

@@ -3,6 +3,8 @@
 use alfred_ops_core::PostgresOptions;
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::opsctl::state_url::StateUrl;
+
 #[derive(Debug, Subcommand)]
 pub(in crate::opsctl) enum MaintCommand {
     /// Say what is wrong with a database, why it matters and what helps. Changes nothing. A warning or worse ends with a
@@ -61,10 +63,10 @@ pub(in crate::opsctl) struct Which {
     /// The server, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
     #[arg(long, env = "ALFRED_OPS_SERVER")]
     pub(super) server: PostgresOptions,
-    /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
-    /// Without it, nobody else knows of this call.
+    /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE, whose password comes from PGPASSWORD,
+    /// or sqlite:///FILE. Without it, nobody else knows of this call.
     #[arg(long, env = "ALFRED_OPS_STATE")]
-    pub(super) state: Option<PostgresOptions>,
+    pub(super) state: Option<StateUrl>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

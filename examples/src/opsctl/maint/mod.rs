@@ -5,20 +5,19 @@ mod command;
 use std::sync::Arc;
 
 use alfred_ops_core::{
-    Error, ErrorKind, JobContext, MemoryStateStore, PostgresOptions, PostgresStateStore, Result, StateStore,
-    Status,
+    Error, ErrorKind, JobContext, MemoryStateStore, PostgresOptions, Result, StateStore, Status,
 };
 use alfred_ops_maintenance::{
     Caretaker, CaretakerBuilder, Chore, ChorePlan as _, ChoreRecord, ChoreRun, ChoreStanding, DatabaseDoctor,
     DatabaseSeverity, DoctorPolicy, IndexCare, IndexPolicy, Requeue, RequeuePolicy, Retention,
     RetentionPolicy, SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
 };
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use self::command::ChoreName;
 pub(super) use self::command::MaintCommand;
-use super::report::Report;
+use super::report::{Report, chore_run, second};
 use super::server::with_password;
 
 pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<Report> {
@@ -38,10 +37,12 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
             "look after chore",
             "it is not said where hosts keep their state",
         )
-        .with_remedy("give --state postgres://USER@HOST:PORT/DATABASE, or set ALFRED_OPS_STATE"));
+        .with_remedy(
+            "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
+        ));
     }
     let store: Arc<dyn StateStore> = match &which.state {
-        Some(state) => Arc::new(PostgresStateStore::connect(&with_password(state)).await?),
+        Some(state) => state.open(&context.clock).await?,
         None => Arc::new(MemoryStateStore::default()),
     };
     let server = with_password(&which.server);
@@ -117,7 +118,7 @@ async fn plan<C: Chore>(caretaker: &Caretaker<C>, context: &JobContext) -> Resul
 fn ran(run: &ChoreRun) -> Report {
     match run.record() {
         Some(record) => {
-            Report::new(paragraph(record), json!(record)).failed_if(!record.outcome.is_complete())
+            Report::new(chore_run(record), json!(record)).failed_if(!record.outcome.is_complete())
         }
         None => Report::new(run.to_string(), json!({ "not_now": run.to_string() })).failed_if(true),
     }
@@ -152,22 +153,7 @@ fn standing(name: &str, standing: &ChoreStanding) -> Report {
 }
 
 fn history(records: &[ChoreRecord]) -> Report {
-    let texts: Vec<String> = records.iter().map(paragraph).collect();
+    let texts: Vec<String> = records.iter().map(chore_run).collect();
     let text = if texts.is_empty() { "it never ran".to_owned() } else { texts.join("\n") };
     Report::new(text, json!(records))
-}
-
-fn paragraph(record: &ChoreRecord) -> String {
-    let mut text = format!("{} {record}", second(record.started_at));
-    for line in record.plan.lines() {
-        text.push_str(&format!("\n  planned  {line}"));
-    }
-    for note in &record.figures.notes {
-        text.push_str(&format!("\n  note     {note}"));
-    }
-    text
-}
-
-fn second(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
