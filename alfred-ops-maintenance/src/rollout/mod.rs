@@ -6,6 +6,8 @@ mod builder;
 mod decision;
 mod gauges;
 mod intent;
+#[cfg(feature = "kubernetes-rollout")]
+mod kubernetes;
 mod memory_target;
 mod metric_analysis;
 mod phase;
@@ -17,6 +19,7 @@ mod state;
 mod step;
 mod target;
 mod traffic_split;
+mod under_way;
 mod verdict;
 
 #[cfg(test)]
@@ -29,6 +32,8 @@ pub use book::{PastRollout, RolloutBook};
 pub use builder::RolloutBuilder;
 pub use decision::next_step;
 pub use intent::{RolloutAction, RolloutIntent};
+#[cfg(feature = "kubernetes-rollout")]
+pub use kubernetes::KubernetesRollout;
 pub use memory_target::MemoryRolloutTarget;
 pub use metric_analysis::{MetricAnalysis, MetricCondition};
 pub use phase::{RolloutEnd, RolloutPhase};
@@ -39,4 +44,5 @@ pub use state::{RolloutPause, RolloutState, Tally};
 pub use step::{RolloutDecision, RolloutStep};
 pub use target::{Readiness, RevisionView, RolloutTarget, TargetView};
 pub use traffic_split::TrafficSplit;
+pub use under_way::UnderWay;
 pub use verdict::Verdict;
