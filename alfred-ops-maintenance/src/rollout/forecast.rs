@@ -58,7 +58,7 @@ pub fn forecast_rollout(
                 state.learn_verdict(&Verdict::Pass, now);
             }
             RolloutStep::Change(action) => {
-                state.intend(RolloutIntent::new(action.clone(), view.version.clone()));
+                state.intend(RolloutIntent::new(action.clone(), view.version.clone(), now));
                 change(&mut view, &state, action);
             }
             RolloutStep::Record => {
@@ -182,7 +182,7 @@ mod tests {
             RolloutAction::Create,
             RolloutAction::Shift { step: 0, split: crate::TrafficSplit::canary("api-1", "api-2", 5) },
         ] {
-            state.intend(RolloutIntent::new(action.clone(), "1".to_owned()));
+            state.intend(RolloutIntent::new(action.clone(), "1".to_owned(), START));
             change(&mut view, &state, &action);
             state.took(START);
         }

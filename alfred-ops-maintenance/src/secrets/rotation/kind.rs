@@ -83,8 +83,8 @@ pub trait SecretKind: fmt::Debug + Send + Sync + 'static {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<K: SecretKind + ?Sized> SecretKind for Arc<K> {
-    async fn make(&self, id: &str, current: Option<&Secret>) -> Result<MadeSecret> {
-        (**self).make(id, current).await
+    async fn make(&self, id: &str, in_use: Option<&str>) -> Result<MadeSecret> {
+        (**self).make(id, in_use).await
     }
 
     async fn abandon(&self, id: &str) -> Result<()> {
