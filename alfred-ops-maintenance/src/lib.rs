@@ -41,6 +41,7 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
+//! - `cloud-run-rollout`: `CloudRunRollout`, rollouts of services on Cloud Run.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
@@ -65,9 +66,9 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+mod rollout;
 #[cfg(feature = "secrets")]
 mod secrets;
-mod rollout;
 mod sessions;
 #[cfg(any(test, feature = "testing-servers"))]
 pub mod testing;
@@ -135,6 +136,14 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "cloud-run-rollout")]
+pub use rollout::CloudRunRollout;
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
+    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+};
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
 #[cfg(feature = "secrets")]
@@ -148,12 +157,6 @@ pub use secrets::{
 pub use secrets::{DatabaseLogin, DatabaseLogins};
 #[cfg(feature = "jwt")]
 pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
-pub use rollout::{
-    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
-    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
-    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
-};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{

@@ -3,6 +3,8 @@
 mod analysis;
 mod book;
 mod builder;
+#[cfg(feature = "cloud-run-rollout")]
+mod cloud_run;
 mod decision;
 mod gauges;
 mod intent;
@@ -27,6 +29,8 @@ mod tests;
 pub use analysis::{Analysis, CanaryView, ClosureAnalysis};
 pub use book::{PastRollout, RolloutBook};
 pub use builder::RolloutBuilder;
+#[cfg(feature = "cloud-run-rollout")]
+pub use cloud_run::CloudRunRollout;
 pub use decision::next_step;
 pub use intent::{RolloutAction, RolloutIntent};
 pub use memory_target::MemoryRolloutTarget;
