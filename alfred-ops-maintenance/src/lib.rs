@@ -42,13 +42,14 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
-//! - `kubernetes-rollout`: `KubernetesRollout`, which rolls out in Kubernetes.
+//! - `cloud-run-rollout`: `CloudRunRollout`, rollouts of services on Cloud Run.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
+//! - `guard`: `Guard`, which stands on backups.
 //! - `images`: `DockerEngine` and `Registry`.
+//! - `kubernetes-rollout`: `KubernetesRollout`, which rolls out in Kubernetes.
 //! - `kubernetes-use`: `KubernetesUse`, the images that a cluster uses.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
 //! - `logs`: `RotatingLog`, the host's own log file, and `LogCare` for those of other services.
-//! - `guard`: `Guard`, which stands on backups.
 //! - `migration-lint`: `MigrationLint`, which finds what is dangerous about migrations.
 //! - `postgres`: the chores on Postgres, which carry the plans out, and `MigrationRunner`.
 //! - `secrets`: stores of secrets and their rotation; `jwt`, `postgres-passwords`: two kinds that need more; `jwks-http`:
@@ -141,6 +142,8 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "cloud-run-rollout")]
+pub use rollout::CloudRunRollout;
 #[cfg(feature = "kubernetes-rollout")]
 pub use rollout::KubernetesRollout;
 pub use rollout::{
