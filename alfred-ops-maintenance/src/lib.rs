@@ -65,9 +65,9 @@ mod migration;
 mod postgres;
 mod requeue;
 mod retention;
+mod rollout;
 #[cfg(feature = "secrets")]
 mod secrets;
-mod rollout;
 mod sessions;
 #[cfg(any(test, feature = "testing-servers"))]
 pub mod testing;
@@ -105,7 +105,10 @@ pub use images::{
 pub use images::{DockerEngine, Registry, TagReport};
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
-pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
+pub use indexes::{
+    IndexFacts, IndexFault, IndexFinding, IndexHold, IndexPlan, IndexPolicy, IndexView, Rebuilds,
+    RebuiltSize, plan_indexes,
+};
 #[cfg(feature = "log-archive")]
 pub use logs::{
     ArchivedLogs, ArchivedPiece, FoundLine, LogArchiving, LogArchivingFacts, LogArchivingPlan,
@@ -135,6 +138,12 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+pub use rollout::{
+    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
+    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
+    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
+    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
+};
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
 #[cfg(feature = "secrets")]
@@ -148,12 +157,6 @@ pub use secrets::{
 pub use secrets::{DatabaseLogin, DatabaseLogins};
 #[cfg(feature = "jwt")]
 pub use secrets::{JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, SigningKeys, TokenRules, Verifier};
-pub use rollout::{
-    Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
-    Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutEnd, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep,
-    RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, next_step,
-};
 #[cfg(feature = "postgres")]
 pub use sessions::SessionCare;
 pub use sessions::{

@@ -43,7 +43,7 @@ pub(super) fn table_waste(table: &TableView) -> Option<f64> {
 }
 
 /// The share of an index that it would not need if it was built anew: measured, else estimated.
-pub(super) fn index_waste(index: &IndexSize) -> Option<f64> {
+pub(crate) fn index_waste(index: &IndexSize) -> Option<f64> {
     index.waste_share.or_else(|| index_bytes(index).map(|needed| waste_share(index.bytes, needed)))
 }
 
@@ -206,7 +206,7 @@ fn notice(fault: DatabaseFault, place: &str, figures: String, remedy: DatabaseRe
     DatabaseFinding::new(fault, DatabaseSeverity::Notice, place, figures, remedy)
 }
 
-fn part(bytes: u64, share: f64) -> u64 {
+pub(crate) fn part(bytes: u64, share: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
