@@ -112,7 +112,10 @@ pub use images::{
 pub use images::{DockerEngine, Registry, TagReport};
 #[cfg(feature = "postgres")]
 pub use indexes::IndexCare;
-pub use indexes::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, IndexView, plan_indexes};
+pub use indexes::{
+    IndexFacts, IndexFault, IndexFinding, IndexHold, IndexPlan, IndexPolicy, IndexView, Rebuilds,
+    RebuiltSize, plan_indexes,
+};
 #[cfg(feature = "log-archive")]
 pub use logs::{
     ArchivedLogs, ArchivedPiece, FoundLine, LogArchiving, LogArchivingFacts, LogArchivingPlan,

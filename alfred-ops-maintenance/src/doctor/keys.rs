@@ -38,6 +38,8 @@ fn indexes(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<Databas
                 DatabaseSeverity::Notice,
                 beside(other) + " begins with the same keys",
             ),
+            // Those are judged here by sizes and keys of this look.
+            IndexFault::Bloated { .. } | IndexFault::Missing { .. } => continue,
             IndexFault::Unused => {
                 // Deletions in the referenced table use it, however rare they are.
                 let serves = facts.foreign_keys.iter().any(|key| key.indexes.contains(&place));
@@ -70,7 +72,13 @@ fn foreign_key(key: &ForeignKeyView, policy: &DoctorPolicy) -> Option<DatabaseFi
     );
     let severity = if key.deletes > 0 { DatabaseSeverity::Warning } else { DatabaseSeverity::Notice };
     let place = format!("{} on {}", super::sql_name(&key.name), key.table);
-    let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {} ({columns})", key.table));
+    let run = if key.is_partitioned {
+        let advice =
+            "CREATE INDEX ON ONLY the table, CREATE INDEX CONCURRENTLY on each partition, and attach those";
+        DatabaseRemedy::Do(format!("{advice}: {} ({columns})", key.table))
+    } else {
+        DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {} ({columns})", key.table))
+    };
     Some(DatabaseFinding::new(DatabaseFault::UnindexedForeignKey, severity, place, figures, run))
 }
 

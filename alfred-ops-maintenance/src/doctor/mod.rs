@@ -26,8 +26,14 @@ pub use diagnosis::{Diagnosis, diagnose};
 pub use facts::{
     ArchiverView, ConnectionLimit, DatabaseFacts, Gap, Oddity, PreparedView, SettingView, SlotView,
 };
+#[cfg(feature = "postgres")]
+pub(crate) use look::look_at_indexes;
 pub use policy::DoctorPolicy;
 pub use relation_views::{ColumnView, ForeignKeyView, IndexSize, SequenceView, StatementView, TableView};
+#[cfg(feature = "postgres")]
+pub(crate) use relations::part;
+
+pub(crate) use size_estimate::share;
 
 use crate::TableName;
 use crate::postgres::quoted;

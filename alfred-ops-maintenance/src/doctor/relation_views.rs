@@ -80,6 +80,8 @@ pub struct ColumnView {
 pub struct IndexSize {
     /// Its name, as SQL has it.
     pub name: String,
+    /// Its number in the catalog.
+    pub oid: u32,
     /// Its size.
     pub bytes: u64,
     /// Rows that it holds.
@@ -141,6 +143,12 @@ pub struct ForeignKeyView {
     /// Indexes of the table that refers which find its rows by the key: valid, led by the columns, holding all rows that
     /// refer.
     pub indexes: Vec<String>,
+    /// Whether such an index is there and not valid: somebody builds it, or its build failed.
+    pub is_begun: bool,
+    /// Whether the table that refers is partitioned: no index is built on it while others write.
+    pub is_partitioned: bool,
+    /// Whether the role may build an index there.
+    pub may_build: bool,
     /// What an index on the columns would take, in bytes, where that can be told.
     pub index_bytes: Option<u64>,
 }

@@ -191,7 +191,7 @@ fn notice(fault: DatabaseFault, place: &str, figures: String, remedy: DatabaseRe
     DatabaseFinding::new(fault, DatabaseSeverity::Notice, place, figures, remedy)
 }
 
-fn part(bytes: u64, share: f64) -> u64 {
+pub(crate) fn part(bytes: u64, share: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -131,7 +131,7 @@ pub(super) fn waste_share(bytes: u64, needed: u64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-pub(super) fn share(part: u64, whole: u64) -> f64 {
+pub(crate) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::TableName;
+use crate::{ForeignKeyView, Gap, TableName};
 
 /// What a look at the indexes finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub struct IndexFacts {
     pub indexes: Vec<IndexView>,
     /// For how long scans have been counted.
     pub counted_for: Duration,
+    /// Builds of others in this database that are under way.
+    pub builds: u64,
+    /// Foreign keys, where somebody looked.
+    pub foreign_keys: Vec<ForeignKeyView>,
+    /// What was not seen.
+    pub gaps: Vec<Gap>,
 }
 
 /// What is known of an index.
@@ -45,6 +51,28 @@ pub struct IndexView {
     pub scans: u64,
     /// Its size.
     pub bytes: u64,
+    /// Its number in the catalog.
+    pub oid: u32,
+    /// What it would take if it was built anew: of larger B-trees, where somebody looked.
+    pub rebuilt: Option<RebuiltSize>,
+}
+
+/// What an index would take if it was built anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RebuiltSize {
+    /// So many bytes.
+    pub bytes: u64,
+    /// Whether its pages were read, or only the planner's statistics.
+    pub is_measured: bool,
+}
+
+impl RebuiltSize {
+    /// A size.
+    #[must_use]
+    pub const fn new(bytes: u64, is_measured: bool) -> Self {
+        Self { bytes, is_measured }
+    }
 }
 
 impl IndexView {
@@ -64,6 +92,8 @@ impl IndexView {
             is_owner: true,
             scans: 1,
             bytes: 0,
+            oid: 0,
+            rebuilt: None,
         }
     }
 }

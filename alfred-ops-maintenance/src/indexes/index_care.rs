@@ -1,26 +1,24 @@
 //! The chore.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use alfred_ops_core::{JobContext, PostgresOptions, Result, StateStore};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
 
-use super::look::look;
-use super::{IndexFacts, IndexPlan, IndexPolicy, plan_indexes};
-use crate::postgres::{Session, code_of, label};
-use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
+use super::build::Build;
+use super::{IndexFacts, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
+use crate::doctor::{look_at_indexes, part};
+use crate::postgres::label;
+use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
-/// A build or a drop waits so long for transactions that may still use the index; it keeps nobody from anything meanwhile.
-const WAIT: Duration = Duration::from_secs(60);
-
-/// Finds indexes that cost and do not serve; removes what failed builds left, and on demand what others do as well.
+/// Finds indexes that cost and do not serve; removes what failed builds left, rebuilds bloated B-trees one at a time, and
+/// on demand drops what others do as well and builds what foreign keys lack.
 ///
-/// Nothing it does keeps others from reading or writing. The role has to own what it changes. Partitioned indexes are left
-/// alone.
+/// Nothing it does keeps others from reading or writing, and it builds nothing while another session does. A build that
+/// fails, is stopped or loses its connection leaves nothing behind that the next run does not find; what is done stays
+/// done. The role has to own what it changes. Partitioned indexes are left alone. How much room the server's disk has no
+/// query tells: [`IndexPolicy::build_bytes_max`] bounds what one build needs, and the budget's work what a run builds.
 #[derive(Debug, Clone)]
 pub struct IndexCare {
     server: PostgresOptions,
@@ -48,6 +46,17 @@ impl IndexCare {
     pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
         Caretaker::builder(self, store).cadence(Cadence::weekly())
     }
+
+    /// The doctor's eyes, with our figures.
+    fn looks(&self) -> DoctorPolicy {
+        DoctorPolicy {
+            bytes_min: self.policy.table_bytes_min,
+            bloat_share: self.policy.bloat_share,
+            bloat_bytes_min: self.policy.bloat_bytes_min,
+            measure_bytes_max: self.policy.measure_bytes_max,
+            ..DoctorPolicy::default()
+        }
+    }
 }
 
 #[async_trait]
@@ -64,8 +73,15 @@ impl Chore for IndexCare {
     }
 
     async fn inspect(&self, _: &JobContext) -> Result<IndexFacts> {
-        let mut session = Session::open(&self.server, "indexes", LOOK_TIMEOUT, LOOK_TIMEOUT, &[]).await?;
-        look(&mut session).await.map_err(|source| session.failed("look at indexes", source))
+        let policy = self.looks();
+        let seen = look_at_indexes(&self.server, &policy).await?;
+        let mut facts = seen.indexes;
+        for index in &mut facts.indexes {
+            let size = seen.index_sizes.iter().find(|size| size.oid == index.oid && size.oid != 0);
+            index.rebuilt = size.and_then(rebuilt);
+        }
+        (facts.foreign_keys, facts.gaps) = (seen.foreign_keys, seen.gaps);
+        Ok(facts)
     }
 
     fn plan(&self, facts: &IndexFacts, _: DateTime<Utc>) -> IndexPlan {
@@ -73,30 +89,23 @@ impl Chore for IndexCare {
     }
 
     async fn apply(&self, plan: &IndexPlan, turn: &mut Turn<'_>) -> Result<()> {
-        let mut session = Session::open(&self.server, "indexes", turn.budget().time, WAIT, &[]).await?;
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        let mut build = Build::begin(&self.server, self.policy.lock_wait, turn).await?;
         for step in &plan.steps {
-            let Some(statement) = step.statement() else { continue };
             if !turn.may_go_on().await {
                 return Ok(());
             }
-            let done =
-                sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&mut session.connection).await;
-            match done {
-                Ok(_) => turn.did(step.bytes, Duration::ZERO),
-                Err(source) if code_of(&source).as_deref() == Some("42704") => {
-                    turn.note(format!("{} vanished", step.index));
-                }
-                // The next look finds what is left of it.
-                Err(source) if matches!(code_of(&source).as_deref(), Some("55P03" | "57014" | "23505")) => {
-                    turn.note(format!(
-                        "{} is as it was: {}",
-                        step.index,
-                        session.failed("mend", source).full()
-                    ));
-                }
-                Err(source) => return Err(session.failed("mend index", source)),
-            }
+            build.mend(step, turn).await?;
         }
         Ok(())
     }
+}
+
+/// What the doctor found about its size, as he judges it.
+fn rebuilt(size: &IndexSize) -> Option<RebuiltSize> {
+    let waste = size.waste()?;
+    let wasted = part(size.bytes, waste);
+    Some(RebuiltSize::new(size.bytes.saturating_sub(wasted), size.waste_share.is_some()))
 }

@@ -1,10 +1,13 @@
 //! Which indexes cost and do not serve. Pure.
 
+use std::cmp::Reverse;
 use std::fmt;
 
-use super::{IndexFacts, IndexPolicy, IndexView};
+use super::missing::{self, missing};
+use super::{IndexFacts, IndexFault, IndexFinding, IndexHold, IndexPolicy, IndexView, Rebuilds};
+use crate::doctor::share;
 use crate::postgres::quoted;
-use crate::{ChorePlan, TableName};
+use crate::{ChorePlan, Gap, TableName};
 
 /// What is done, and what is only told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,73 +19,83 @@ pub struct IndexPlan {
     pub told: Vec<IndexFinding>,
     /// What the role lacks.
     pub obstacles: Vec<String>,
-}
-
-/// An index that costs and does not serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct IndexFinding {
-    /// The index.
-    pub index: TableName,
-    /// What is wrong with it.
-    pub fault: IndexFault,
-    /// What its end would free.
-    pub bytes: u64,
-}
-
-/// What is wrong with an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IndexFault {
-    /// What a failed REINDEX CONCURRENTLY left.
-    Leftover,
-    /// A failed build: it is kept up to date and never used.
-    Invalid,
-    /// Another is the same.
-    Duplicate {
-        /// That one, which stays.
-        of: TableName,
-    },
-    /// Another begins with the same keys.
-    Redundant {
-        /// That one.
-        beside: TableName,
-    },
-    /// Nobody has scanned it.
-    Unused,
+    /// What was not seen.
+    pub gaps: Vec<Gap>,
 }
 
 /// Decides what is done about indexes. Pure.
 #[must_use]
 pub fn plan_indexes(facts: &IndexFacts, policy: &IndexPolicy) -> IndexPlan {
-    let mut plan = IndexPlan::default();
-    let mut gone: Vec<&TableName> = Vec::new();
+    let mut found: Vec<(IndexFinding, bool)> = Vec::new();
+    let (mut gone, mut bloated): (Vec<&TableName>, Vec<(IndexFinding, bool)>) = (Vec::new(), Vec::new());
     for index in &facts.indexes {
-        let Some(fault) = fault(index, facts, policy, &gone) else { continue };
-        let finding = IndexFinding { index: index.name.clone(), fault, bytes: index.bytes };
-        let (drops, acts) = match finding.fault {
-            IndexFault::Leftover => (true, true),
-            IndexFault::Invalid => (false, true),
-            IndexFault::Duplicate { .. } | IndexFault::Redundant { .. } => (true, policy.drops),
-            IndexFault::Unused => (false, false),
+        let Some(fault) = fault(index, facts, policy, &gone) else {
+            bloated.extend(bloat(index, policy).map(|finding| (finding, index.is_owner)));
+            continue;
+        };
+        let (drops, hold) = match fault {
+            IndexFault::Leftover => (true, None),
+            IndexFault::Duplicate { .. } | IndexFault::Redundant { .. } => {
+                (true, (!policy.drops).then_some(IndexHold::NotAskedFor))
+            }
+            IndexFault::Unused => (false, Some(IndexHold::Undecided)),
+            _ => (false, None),
         };
         if drops {
             // What goes is no reason for another to go.
             gone.push(&index.name);
         }
-        if !acts {
+        let finding = IndexFinding { index: index.name.clone(), fault, bytes: index.bytes, hold };
+        found.push((finding, index.is_owner));
+    }
+    // What wastes most first; what is new at last, when the disk has got something back.
+    bloated.sort_by_key(|(finding, _)| Reverse(finding.bytes.saturating_sub(finding.builds_bytes())));
+    found.append(&mut bloated);
+    found.extend(missing(facts, policy));
+
+    let mut plan = IndexPlan { gaps: facts.gaps.clone(), ..IndexPlan::default() };
+    for (mut finding, may) in found {
+        if finding.hold.is_none() && facts.builds > 0 && finding.touches_builds() {
+            finding.hold = Some(IndexHold::OthersBuild);
+        }
+        if finding.hold.is_some() {
             plan.told.push(finding);
-        } else if index.is_owner {
+        } else if may {
             plan.steps.push(finding);
         } else {
-            plan.obstacles.push(format!(
-                "{} may be changed by its owner only; GRANT the owner's role TO {}",
-                index.name,
-                quoted(&facts.role)
-            ));
+            plan.obstacles.push(obstacle(&finding, &facts.role));
         }
     }
     plan
+}
+
+fn obstacle(finding: &IndexFinding, role: &str) -> String {
+    if matches!(finding.fault, IndexFault::Missing { .. }) {
+        return missing::obstacle(finding, role);
+    }
+    format!("{} may be changed by its owner only; GRANT the owner's role TO {}", finding.index, quoted(role))
+}
+
+/// A B-tree that a new one would save so much of.
+fn bloat(index: &IndexView, policy: &IndexPolicy) -> Option<IndexFinding> {
+    if index.is_being_built || !index.is_valid {
+        return None;
+    }
+    let rebuilt = index.rebuilt?;
+    let wasted = index.bytes.saturating_sub(rebuilt.bytes);
+    if wasted < policy.bloat_bytes_min.max(1) || share(wasted, index.bytes) < policy.bloat_share {
+        return None;
+    }
+    let hold = match policy.rebuilds {
+        Rebuilds::Never => Some(IndexHold::NotAskedFor),
+        Rebuilds::Measured if !rebuilt.is_measured => Some(IndexHold::NotMeasured),
+        _ if rebuilt.bytes > policy.build_bytes_max => {
+            Some(IndexHold::TooLarge { bytes_max: policy.build_bytes_max })
+        }
+        _ => None,
+    };
+    let fault = IndexFault::Bloated { needed: rebuilt.bytes, is_measured: rebuilt.is_measured };
+    Some(IndexFinding { index: index.name.clone(), fault, bytes: index.bytes, hold })
 }
 
 fn fault(
@@ -140,24 +153,9 @@ fn position(facts: &IndexFacts, index: &IndexView) -> usize {
 }
 
 /// REINDEX CONCURRENTLY calls its halves so, with a number where the name is taken.
-fn is_leftover(name: &str) -> bool {
+pub(super) fn is_leftover(name: &str) -> bool {
     let name = name.trim_end_matches(|last: char| last.is_ascii_digit());
     name.ends_with("_ccnew") || name.ends_with("_ccold")
-}
-
-impl IndexFinding {
-    /// The statement that mends it; none for what is only told.
-    #[must_use]
-    pub fn statement(&self) -> Option<String> {
-        let index = &self.index;
-        match self.fault {
-            IndexFault::Invalid => Some(format!("REINDEX INDEX CONCURRENTLY {index}")),
-            IndexFault::Unused => None,
-            IndexFault::Leftover | IndexFault::Duplicate { .. } | IndexFault::Redundant { .. } => {
-                Some(format!("DROP INDEX CONCURRENTLY {index}"))
-            }
-        }
-    }
 }
 
 impl ChorePlan for IndexPlan {
@@ -181,22 +179,12 @@ impl fmt::Display for IndexPlan {
         }
         for told in &self.told {
             write!(f, "\nsee {} ({} bytes): {}", told.index, told.bytes, told.fault)?;
-        }
-        self.obstacles.iter().try_for_each(|obstacle| write!(f, "\nobstacle: {obstacle}"))
-    }
-}
-
-impl fmt::Display for IndexFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Leftover => f.write_str("a failed REINDEX left it"),
-            Self::Invalid => f.write_str("its build failed; it is written and never read"),
-            Self::Duplicate { of } => write!(f, "{of} is the same"),
-            Self::Redundant { beside } => write!(f, "{beside} begins with the same keys"),
-            Self::Unused => {
-                f.write_str("nobody here has scanned it; look at the standbys before it is dropped")
+            if let Some(hold) = told.hold.filter(|hold| *hold != IndexHold::Undecided) {
+                write!(f, "; {hold}")?;
             }
         }
+        self.gaps.iter().try_for_each(|gap| write!(f, "\nnot seen: {}; {}", gap.what, gap.remedy))?;
+        self.obstacles.iter().try_for_each(|obstacle| write!(f, "\nobstacle: {obstacle}"))
     }
 }
 
@@ -208,6 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{ForeignKeyView, RebuiltSize};
 
     fn index(name: &str, keys: &[&str]) -> IndexView {
         let keys = keys.iter().map(|&key| key.to_owned()).collect();
@@ -216,7 +205,7 @@ mod tests {
 
     fn check(indexes: Vec<IndexView>, policy: IndexPolicy, text: &str) {
         let counted_for = Duration::from_secs(40 * 24 * 3600);
-        let facts = IndexFacts { role: "ops".to_owned(), indexes, counted_for };
+        let facts = IndexFacts { role: "ops".to_owned(), indexes, counted_for, ..IndexFacts::default() };
         assert_eq!(plan_indexes(&facts, &policy).to_string(), text);
     }
 
@@ -265,13 +254,108 @@ mod tests {
         check(
             vec![index("one", &["a"]), index("two", &["a"])],
             IndexPolicy::default(),
-            "nothing to do to indexes\nsee \"public\".\"two\" (0 bytes): \"public\".\"one\" is the same",
+            "nothing to do to indexes\nsee \"public\".\"two\" (0 bytes): \"public\".\"one\" is the same; the policy does not \
+             ask for it",
         );
         check(
             vec![with(index("half", &["d"]), |index| (index.is_valid, index.is_owner) = (false, false))],
             drops,
             "nothing to do to indexes\nobstacle: \"public\".\"half\" may be changed by its owner only; GRANT the owner's \
              role TO \"ops\"",
+        );
+    }
+
+    fn bloated(name: &str, mib: u64, needed: u64, is_measured: bool) -> IndexView {
+        let mut index = index(name, &[name]);
+        index.bytes = mib << 20;
+        index.rebuilt = Some(RebuiltSize::new(needed << 20, is_measured));
+        index
+    }
+
+    #[test]
+    fn bloated_ones_are_rebuilt_worst_first_and_within_bounds() {
+        let seen = || {
+            let mut busy = bloated("busy", 900, 1, true);
+            busy.is_being_built = true;
+            vec![
+                bloated("half", 200, 99, true),
+                bloated("most", 400, 100, true),
+                bloated("guess", 400, 100, false),
+                bloated("slim", 200, 101, true),
+                bloated("small", 60, 1, true),
+                bloated("huge", 40_000, 9_000, true),
+                busy,
+            ]
+        };
+        let plan = |policy: IndexPolicy, builds| {
+            let facts = IndexFacts { indexes: seen(), builds, ..IndexFacts::default() };
+            let plan = plan_indexes(&facts, &policy);
+            let name = |finding: &IndexFinding| finding.index.table().to_owned();
+            let steps: Vec<String> = plan.steps.iter().map(name).collect();
+            let told: Vec<_> = plan.told.iter().map(|told| (name(told), told.hold.unwrap())).collect();
+            (steps.join(" "), told)
+        };
+        let too_large = ("huge".to_owned(), IndexHold::TooLarge { bytes_max: 8 << 30 });
+        let policy = IndexPolicy::default();
+        let (steps, told) = plan(policy, 0);
+        assert_eq!(steps, "most half");
+        assert_eq!(told, [too_large.clone(), ("guess".to_owned(), IndexHold::NotMeasured)]);
+        assert_eq!(
+            plan(policy.with_rebuilds(Rebuilds::Estimated), 0),
+            ("most guess half".to_owned(), vec![too_large])
+        );
+        assert_eq!(plan(policy.with_rebuilds(Rebuilds::Never), 0).0, "");
+        let (steps, told) = plan(policy, 1);
+        assert_eq!(steps, "", "another session builds");
+        assert!(told.contains(&("most".to_owned(), IndexHold::OthersBuild)), "{told:?}");
+    }
+
+    #[test]
+    fn foreign_keys_get_what_they_lack_on_demand() {
+        let key = |name: &str, column: &str| ForeignKeyView {
+            name: name.to_owned(),
+            table: "public.t".to_owned(),
+            schema: "public".to_owned(),
+            columns: vec![column.to_owned()],
+            bytes: 10 << 20,
+            index_bytes: Some(3 << 20),
+            may_build: true,
+            ..ForeignKeyView::default()
+        };
+        let long = format!("{}_fkey", "ä".repeat(29));
+        let foreign_keys = vec![
+            key("t_a_fkey", "a"),
+            key("again", "a"),
+            ForeignKeyView { indexes: vec!["public.i".to_owned()], ..key("has", "h") },
+            ForeignKeyView { is_begun: true, ..key("begun", "g") },
+            ForeignKeyView { bytes: 1, ..key("tiny", "y") },
+            ForeignKeyView { is_partitioned: true, ..key("parts", "p") },
+            ForeignKeyView { index_bytes: None, ..key("unknown", "u") },
+            ForeignKeyView { may_build: false, ..key("foreign", "f") },
+            key(&long, "Ä"),
+        ];
+        let facts = IndexFacts {
+            role: "ops".to_owned(),
+            indexes: vec![index("t_a_fk_idx", &["z"])],
+            foreign_keys,
+            ..IndexFacts::default()
+        };
+        let text = plan_indexes(&facts, &IndexPolicy::default().with_creates()).to_string();
+        let wanted = format!(
+            "CREATE INDEX CONCURRENTLY \"t_a_fk_idx1\" ON public.t (\"a\"): the foreign key t_a_fkey of public.t has no index\n\
+             CREATE INDEX CONCURRENTLY \"{}_fk_idx\" ON public.t (\"Ä\"): the foreign key {long} of public.t has no index\n\
+             see \"public\".\"parts_fk_idx\" (3145728 bytes): the foreign key parts of public.t has no index; its table is \
+             partitioned; build it partition by partition\n\
+             see \"public\".\"unknown_fk_idx\" (0 bytes): the foreign key unknown of public.t has no index; nobody can tell how \
+             large it would be; ANALYZE the table\n\
+             obstacle: \"public\".\"foreign_fk_idx\" is built by the owner of public.t only; GRANT the owner's role TO \"ops\", and \
+             GRANT CREATE ON SCHEMA \"public\" TO \"ops\"",
+            "ä".repeat(28)
+        );
+        assert_eq!(text, wanted);
+        let plan = plan_indexes(&facts, &IndexPolicy::default());
+        assert!(
+            plan.steps.is_empty() && plan.told.iter().any(|told| told.hold == Some(IndexHold::NotAskedFor))
         );
     }
 

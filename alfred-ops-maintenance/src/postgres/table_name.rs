@@ -41,7 +41,6 @@ impl TableName {
     }
 
     /// A name that the catalog gave.
-    #[cfg(feature = "postgres")]
     pub(crate) fn of_catalog(schema: String, table: String) -> Self {
         Self { schema, table }
     }

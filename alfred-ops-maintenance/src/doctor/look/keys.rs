@@ -10,18 +10,22 @@ use crate::doctor::{ColumnView, ForeignKeyView, SequenceView};
 
 /// An index finds the rows that refer if it begins with the columns in any order and leaves out at most rows that refer to
 /// nothing.
-pub(super) const FOREIGN_KEYS: &str = "SELECT x.conname::text AS name, x.conrelid::regclass::text AS table, n.nspname::text AS schema, \
+const INDEXES_OF_KEY: &str = "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+    JOIN pg_am m ON m.oid = c.relam WHERE i.indrelid = x.conrelid AND m.amname IN ('btree', 'hash') \
+    AND (SELECT array_agg(k ORDER BY k) FROM unnest((i.indkey::int2[])[0:cardinality(x.conkey) - 1]) AS k) \
+    = (SELECT array_agg(k ORDER BY k) FROM unnest(x.conkey) AS k) \
+    AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) IN (SELECT format('(%I IS NOT NULL)', a.attname) \
+    FROM pg_attribute a WHERE a.attrelid = x.conrelid AND a.attnum = ANY (x.conkey)))";
+
+const FOREIGN_KEYS: &str = "SELECT x.conname::text AS name, x.conrelid::regclass::text AS table, n.nspname::text AS schema, \
     ARRAY(SELECT a.attname::text FROM unnest(x.conkey) WITH ORDINALITY AS k (num, place) \
     JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.num ORDER BY k.place) AS columns, \
     CASE WHEN r.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(p.relid)), 0)::int8 FROM pg_partition_tree(r.oid) p) \
     ELSE pg_relation_size(r.oid) END AS bytes, x.confrelid::regclass::text AS referenced, \
     s.n_tup_del AS deletes, s.n_tup_upd AS updates, \
-    ARRAY(SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-    JOIN pg_am m ON m.oid = c.relam WHERE i.indrelid = x.conrelid AND i.indisvalid AND m.amname IN ('btree', 'hash') \
-    AND (SELECT array_agg(k ORDER BY k) FROM unnest((i.indkey::int2[])[0:cardinality(x.conkey) - 1]) AS k) \
-    = (SELECT array_agg(k ORDER BY k) FROM unnest(x.conkey) AS k) \
-    AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) IN (SELECT format('(%I IS NOT NULL)', a.attname) \
-    FROM pg_attribute a WHERE a.attrelid = x.conrelid AND a.attnum = ANY (x.conkey)))) AS indexes \
+    ARRAY(SELECT i.indexrelid::regclass::text {indexes} AND i.indisvalid) AS indexes, \
+    EXISTS (SELECT {indexes} AND NOT i.indisvalid) AS begun, r.relkind = 'p' AS partitioned, \
+    pg_has_role(r.relowner, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS may_build \
     FROM pg_constraint x JOIN pg_class r ON r.oid = x.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace \
     LEFT JOIN pg_stat_all_tables s ON s.relid = x.confrelid WHERE x.contype = 'f' AND x.conparentid = 0 \
     ORDER BY 5 DESC, x.oid LIMIT 10000";
@@ -44,7 +48,14 @@ const SEQUENCES: &str = "SELECT q.seqrelid::regclass::text AS name, q.seqmin AS 
     WHERE c.relpersistence <> 't' ORDER BY q.seqrelid LIMIT 10000";
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
-    let mut keys = look.read("foreign keys", FOREIGN_KEYS, foreign_key).await?;
+    foreign_keys(look).await?;
+    look.facts.sequences = look.read("sequences", SEQUENCES, sequence).await?;
+    Ok(())
+}
+
+pub(super) async fn foreign_keys(look: &mut Look<'_>) -> Result<()> {
+    let query = FOREIGN_KEYS.replace("{indexes}", INDEXES_OF_KEY);
+    let mut keys = look.read("foreign keys", &query, foreign_key).await?;
     for key in keys.iter_mut().filter(|key| key.indexes.is_empty()) {
         let table = look.facts.tables.iter().find(|table| table.name == key.table);
         let columns = key.columns.iter().map(|name| {
@@ -55,7 +66,6 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
         key.index_bytes = rows.zip(columns).and_then(|(rows, columns)| btree_bytes(rows, &columns, 90, true));
     }
     look.facts.foreign_keys = keys;
-    look.facts.sequences = look.read("sequences", SEQUENCES, sequence).await?;
     Ok(())
 }
 
@@ -70,6 +80,9 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKeyView, sqlx::Error> {
         deletes: count(row, "deletes")?,
         updates: count(row, "updates")?,
         indexes: row.try_get("indexes")?,
+        is_begun: row.try_get("begun")?,
+        is_partitioned: row.try_get("partitioned")?,
+        may_build: row.try_get("may_build")?,
         index_bytes: None,
     })
 }

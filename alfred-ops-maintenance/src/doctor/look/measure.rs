@@ -20,6 +20,18 @@ const INDEX: &str = "SELECT greatest(0, 1 - (1 + internal_pages + leaf_pages * l
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "pgstattuple").await? else { return Ok(()) };
+    let left = measure_tables(look, &schema).await?;
+    measure_indexes(look, &schema, left).await
+}
+
+/// The indexes alone.
+pub(super) async fn indexes(look: &mut Look<'_>) -> Result<()> {
+    let Some(schema) = schema(look, "pgstattuple").await? else { return Ok(()) };
+    measure_indexes(look, &schema, look.policy.measure_bytes_max).await
+}
+
+/// So many bytes may still be read after that.
+async fn measure_tables(look: &mut Look<'_>, schema: &str) -> Result<u64> {
     let policy = look.policy;
     let mut tables = Vec::new();
     for (place, table) in look.facts.tables.iter().enumerate() {
@@ -32,11 +44,16 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     for (place, name, bytes) in tables.into_iter().take(MEASURED_MAX) {
         let Some(rest) = left.checked_sub(bytes) else { continue };
         left = rest;
-        let share = share(look, TABLE, &schema, &name, 100).await?;
+        let share = share(look, TABLE, schema, &name, 100).await?;
         if let Some(table) = look.facts.tables.get_mut(place) {
             table.free_share = share;
         }
     }
+    Ok(left)
+}
+
+async fn measure_indexes(look: &mut Look<'_>, schema: &str, mut left: u64) -> Result<()> {
+    let policy = look.policy;
     let mut indexes = Vec::new();
     for (place, index) in look.facts.index_sizes.iter().enumerate() {
         let seems = index.waste().is_none_or(|share| share >= policy.bloat_share / 2.0);
@@ -47,7 +64,7 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     for (place, name, bytes, fill) in indexes.into_iter().take(MEASURED_MAX) {
         let Some(rest) = left.checked_sub(bytes) else { continue };
         left = rest;
-        let share = share(look, INDEX, &schema, &name, fill).await?;
+        let share = share(look, INDEX, schema, &name, fill).await?;
         if let Some(index) = look.facts.index_sizes.get_mut(place) {
             index.waste_share = share;
         }

@@ -30,10 +30,7 @@ pub(super) struct Look<'a> {
 }
 
 pub(super) async fn look(server: &PostgresOptions, policy: &DoctorPolicy) -> Result<DatabaseFacts> {
-    // With this path the server qualifies the names of all objects but its own. A look writes nothing.
-    let settings = [("search_path", "pg_catalog"), ("default_transaction_read_only", "on"), ("jit", "off")];
-    let session = Session::open(server, "database", LOOK_TIMEOUT, LOCK_TIMEOUT, &settings).await?;
-    let mut look = Look { session, policy, facts: DatabaseFacts::default() };
+    let mut look = Look::open(server, policy).await?;
     server::look(&mut look).await?;
     relations::look(&mut look).await?;
     keys::look(&mut look).await?;
@@ -43,6 +40,32 @@ pub(super) async fn look(server: &PostgresOptions, policy: &DoctorPolicy) -> Res
     oddities::look(&mut look).await?;
     measure::look(&mut look).await?;
     Ok(look.facts)
+}
+
+/// The part of it that care of indexes needs.
+pub(crate) async fn look_at_indexes(
+    server: &PostgresOptions,
+    policy: &DoctorPolicy,
+) -> Result<DatabaseFacts> {
+    let mut look = Look::open(server, policy).await?;
+    let indexes = crate::indexes::look(&mut look.session).await;
+    let indexes = indexes.map_err(|source| look.session.failed("look at indexes", source))?;
+    look.facts.role.clone_from(&indexes.role);
+    look.facts.indexes = indexes;
+    relations::look(&mut look).await?;
+    keys::foreign_keys(&mut look).await?;
+    measure::indexes(&mut look).await?;
+    Ok(look.facts)
+}
+
+impl<'a> Look<'a> {
+    async fn open(server: &PostgresOptions, policy: &'a DoctorPolicy) -> Result<Self> {
+        // With this path the server qualifies the names of all objects but its own. A look writes nothing.
+        let settings =
+            [("search_path", "pg_catalog"), ("default_transaction_read_only", "on"), ("jit", "off")];
+        let session = Session::open(server, "database", LOOK_TIMEOUT, LOCK_TIMEOUT, &settings).await?;
+        Ok(Self { session, policy, facts: DatabaseFacts::default() })
+    }
 }
 
 impl Look<'_> {

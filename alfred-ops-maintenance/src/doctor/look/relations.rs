@@ -58,7 +58,7 @@ const INDEXES: &str = "SELECT c.oid::int8 AS id, c.oid::regclass::text AS name, 
     WHERE p.amprocfamily = o.opcfamily AND p.amproclefttype = o.opcintype AND p.amprocrighttype = o.opcintype AND p.amprocnum = 4)) \
     AND NOT EXISTS (SELECT FROM pg_collation l WHERE l.oid = ANY (i.indcollation) AND NOT l.collisdeterministic) AS deduplicated \
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-    JOIN pg_am m ON m.oid = c.relam WHERE m.amname = 'btree' AND c.relkind = 'i' AND i.indisvalid AND c.relpersistence <> 't' \
+    JOIN pg_am m ON m.oid = c.relam WHERE m.amname = 'btree' AND c.relkind = 'i' AND i.indisvalid AND NOT i.indisexclusion AND c.relpersistence <> 't' \
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND pg_relation_size(c.oid) >= {bytes} \
     ORDER BY 3 DESC, c.oid LIMIT 1000";
 
@@ -135,6 +135,7 @@ fn table(row: &PgRow) -> Result<TableView, sqlx::Error> {
 fn index(row: &PgRow) -> Result<IndexSize, sqlx::Error> {
     Ok(IndexSize {
         name: row.try_get("name")?,
+        oid: u32::try_from(row.try_get::<i64, _>("id")?).unwrap_or(0),
         bytes: count(row, "bytes")?,
         rows: estimate(row, "rows")?,
         fill_factor: percent(row)?,
