@@ -41,6 +41,7 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
+//! - `cloud-run-use`: `CloudRunUse`, the images that Cloud Run uses.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
 //! - `kubernetes-use`: `KubernetesUse`, the images that a cluster uses.
@@ -98,6 +99,8 @@ pub use guard::{
     GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
     plan_return,
 };
+#[cfg(feature = "cloud-run-use")]
+pub use images::CloudRunUse;
 #[cfg(feature = "kubernetes-use")]
 pub use images::KubernetesUse;
 pub use images::{

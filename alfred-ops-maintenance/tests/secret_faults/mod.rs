@@ -18,7 +18,6 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use tokio::sync::watch;
 
-
 /// Counts calls, twice each, and dies or stalls at one of them: before it has any effect, or after.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
