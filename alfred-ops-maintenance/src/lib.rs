@@ -43,6 +43,7 @@
 //! # Features
 //! - `audit`: the audit of dependencies.
 //! - `cloud-run-rollout`: `CloudRunRollout`, rollouts of services on Cloud Run.
+//! - `cloud-run-use`: `CloudRunUse`, the images that Cloud Run uses.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `guard`: `Guard`, which stands on backups.
 //! - `images`: `DockerEngine` and `Registry`.
@@ -101,6 +102,8 @@ pub use guard::{
     GuardReport, LocalPostgres, RestorePoint, ReturnFacts, ReturnStep, SideServer, Watch, WayBack,
     plan_return,
 };
+#[cfg(feature = "cloud-run-use")]
+pub use images::CloudRunUse;
 #[cfg(feature = "kubernetes-use")]
 pub use images::KubernetesUse;
 pub use images::{

@@ -28,6 +28,33 @@ const USE_FRESH: Duration = Duration::from_secs(10);
 /// A look notes in the state store which images it has seen, for their age counts from there: the first run removes nothing. A
 /// run asks all who use images again every ten seconds, and the store asks itself right before each removal. A killed run leaves
 /// nothing half-done that the next does not finish.
+///
+/// A registry knows nobody who uses its images. Here Cloud Run and a cluster tell:
+///
+/// ```no_run
+/// # #[cfg(all(feature = "images", feature = "cloud-run-use", feature = "kubernetes-use"))]
+/// # async fn care(state: std::sync::Arc<dyn alfred_ops_core::StateStore>) -> alfred_ops_core::Result<()> {
+/// use std::sync::Arc;
+///
+/// use alfred_ops_core::http::HttpOptions;
+/// use alfred_ops_core::{JobContext, SystemClock};
+/// use alfred_ops_maintenance::{CloudRunUse, ImageCare, ImagePolicy, KubernetesUse, Registry};
+/// use alfred_ops_scaling::{CloudRunInventory, CloudRunOptions, KubernetesCluster};
+///
+/// let clock = SystemClock::shared();
+/// let registry = Registry::new("registry", "https://registry.example", &HttpOptions::default(), Arc::clone(&clock))?;
+/// let cluster = Arc::new(KubernetesCluster::of_this_pod(clock)?);
+/// let region = CloudRunInventory::connect(CloudRunOptions::region("social-intel", "europe-west1")?).await?;
+/// let care = ImageCare::new(registry, ImagePolicy::default(), state)
+///     .with_use(KubernetesUse::new("cluster", cluster))
+///     .with_use(CloudRunUse::new("cloud-run", [region])?);
+/// let caretaker = care.caretaker().build()?;
+/// let context = JobContext::system();
+/// println!("{}", caretaker.plan(&context).await?);
+/// caretaker.run(&context).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ImageCare<S> {
     store: S,

@@ -1,5 +1,7 @@
 //! Images of containers: which are removed from an engine or a registry, and which never.
 
+#[cfg(feature = "cloud-run-use")]
+mod cloud_run_use;
 #[cfg(feature = "images")]
 mod docker;
 mod facts;
@@ -23,6 +25,8 @@ mod stable_version;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "cloud-run-use")]
+pub use cloud_run_use::CloudRunUse;
 #[cfg(feature = "images")]
 pub use docker::DockerEngine;
 pub use facts::{ImageFacts, ImageLayer, ImageTag, ImageView, UsedImage};

@@ -10,7 +10,9 @@ mod kubernetes;
 mod memory;
 
 #[cfg(feature = "cloud-run")]
-pub use cloud_run::{CloudRunApi, CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
+pub use cloud_run::{
+    CloudRunApi, CloudRunInventory, CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler,
+};
 pub use composite::CompositeScaler;
 pub use dry_run::{DryRunScaler, DryRunStep};
 #[cfg(any(test, feature = "testing"))]

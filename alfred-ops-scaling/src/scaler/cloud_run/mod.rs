@@ -3,11 +3,13 @@
 mod api;
 mod client;
 mod failure;
+mod inventory;
 mod options;
 mod scaler;
 mod worker_pool_scaler;
 
 pub use api::CloudRunApi;
+pub use inventory::CloudRunInventory;
 pub use options::CloudRunOptions;
 pub use scaler::CloudRunScaler;
 pub use worker_pool_scaler::CloudRunWorkerPoolScaler;

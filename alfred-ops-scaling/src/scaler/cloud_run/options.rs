@@ -13,7 +13,7 @@ const OPERATION_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloudRunOptions {
-    /// The full name: `projects/P/locations/L/services/S`, or `…/workerPools/W`.
+    /// The full name: `projects/P/locations/L/services/S`, or `…/workerPools/W`; of a region without the last part.
     pub name: String,
     /// The API's URL, where it is not Google's. Such a server is asked without credentials.
     pub endpoint: Option<String>,
@@ -40,6 +40,16 @@ impl CloudRunOptions {
     /// As of [`new`](Self::new).
     pub fn worker_pool(project: &str, location: &str, pool: &str) -> Result<Self> {
         Self::of(project, location, "workerPools", pool)
+    }
+
+    /// All of a project's region, for a [`CloudRunInventory`](super::CloudRunInventory).
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn region(project: &str, location: &str) -> Result<Self> {
+        let mut options = Self::of(project, location, "services", "-")?;
+        options.name = format!("projects/{project}/locations/{location}");
+        Ok(options)
     }
 
     fn of(project: &str, location: &str, kind: &str, name: &str) -> Result<Self> {
@@ -71,6 +81,16 @@ impl CloudRunOptions {
             .with_remedy(
                 "make services with CloudRunOptions::new and worker pools with CloudRunOptions::worker_pool",
             ))
+    }
+
+    /// Refuses the name of less than a region.
+    pub(super) fn check_is_region(&self) -> Result<()> {
+        if self.name.matches('/').count() == 3 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidInput, "connect to Cloud Run", "the name is not that of a region")
+            .with_target(&self.name)
+            .with_remedy("make it with CloudRunOptions::region"))
     }
 
     /// Another server, such as `http://127.0.0.1:9000`, asked without credentials.
