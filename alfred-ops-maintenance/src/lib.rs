@@ -32,7 +32,8 @@
 //! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Risky changes that are taken back if they fail: `Guard`.
-//! - Releases that go out in steps and go back by themselves: [`Rollout`], [`RolloutPolicy`], [`RolloutTarget`], [`next_step`].
+//! - Releases that go out in steps and go back by themselves: [`Rollout`], [`RolloutPolicy`], [`RolloutTarget`], [`next_step`];
+//!   in Kubernetes: `KubernetesRollout`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
 //! - Whether old and new applications can work with a new schema: `Compatibility`.
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
@@ -41,6 +42,7 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
+//! - `kubernetes-rollout`: `KubernetesRollout`, which rolls out in Kubernetes.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
 //! - `log-archive`: `ArchivedLogs` and `LogArchiving`, old log files in a blob store.
@@ -135,12 +137,14 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "kubernetes-rollout")]
+pub use rollout::KubernetesRollout;
 pub use rollout::{
     Analysis, CanaryView, ClosureAnalysis, MemoryRolloutTarget, MetricAnalysis, MetricCondition, PastRollout,
     Readiness, Release, RevisionView, Rollout, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
     RolloutEnd, RolloutForecast, RolloutIntent, RolloutPause, RolloutPhase, RolloutPolicy, RolloutState,
-    RolloutStep, RolloutTarget, Tally, TargetView, TrafficSplit, Verdict, WhenSilent, forecast_rollout,
-    next_step,
+    RolloutStep, RolloutTarget, Tally, TargetView, TrafficSplit, UnderWay, Verdict, WhenSilent,
+    forecast_rollout, next_step,
 };
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;

@@ -40,7 +40,7 @@
 //! - `cloud-run`: `CloudRunScaler`. It uses the process's TLS provider, and installs aws-lc-rs if the host has
 //!   installed none.
 //! - `google-cloud-monitoring`: `PubSubBacklog`.
-//! - `kubernetes`: `KubernetesScaler`, `PodCosts`, `KubernetesSignals`.
+//! - `kubernetes`: `KubernetesScaler`, `PodCosts`, `KubernetesSignals`; `KubernetesObjects` for what stands on them.
 //! - `postgres`: `PostgresTasks`, `ElasticPool`, `ReplicaRouter`, `PostgresPartitions`, through sqlx.
 //! - `prometheus`: `PrometheusSource`.
 //! - `qdrant`: `QdrantCluster`. Plans need no feature.
@@ -80,7 +80,7 @@ pub use kernel::{
     step,
 };
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{KubernetesCluster, PodCostReport, PodCosts};
+pub use kubernetes::{KubernetesCluster, KubernetesObjects, PodCostReport, PodCosts};
 #[cfg(feature = "postgres")]
 pub use partitions::PostgresPartitions;
 pub use partitions::{

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use super::state::later;
 use super::{
     Readiness, RolloutAction, RolloutDecision, RolloutEnd, RolloutPhase, RolloutPolicy, RolloutState,
-    RolloutStep, Tally, TargetView, TrafficSplit, WhenSilent,
+    RolloutStep, Tally, TargetView, TrafficSplit, UnderWay, WhenSilent,
 };
 
 /// Between two looks at something that starts, at most.
-const LOOK_MAX: Duration = Duration::from_secs(10);
+pub(super) const LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// What the rollout does next, given its record, what its target shows, its policy and the time. Pure.
 ///
@@ -53,7 +53,7 @@ pub fn next_step(
     }
 }
 
-fn decide(step: RolloutStep, reason: impl Into<String>) -> RolloutDecision {
+pub(super) fn decide(step: RolloutStep, reason: impl Into<String>) -> RolloutDecision {
     RolloutDecision { step, reason: reason.into() }
 }
 
@@ -64,7 +64,7 @@ fn end(end: RolloutEnd, reason: impl Into<String>) -> RolloutDecision {
 /// What somebody else has changed.
 fn foreign(state: &RolloutState, view: &TargetView) -> Option<String> {
     let Some(split) = &view.split else {
-        return Some("the traffic no longer goes to named revisions".to_owned());
+        return Some("the traffic is no longer split among revisions as configured".to_owned());
     };
     let known = *split == state.split
         || state
@@ -101,19 +101,19 @@ fn foreign(state: &RolloutState, view: &TargetView) -> Option<String> {
 }
 
 /// All that a decision is made of.
-struct Look<'a> {
-    state: &'a RolloutState,
-    view: &'a TargetView,
-    policy: &'a RolloutPolicy,
-    now: DateTime<Utc>,
+pub(super) struct Look<'a> {
+    pub(super) state: &'a RolloutState,
+    pub(super) view: &'a TargetView,
+    pub(super) policy: &'a RolloutPolicy,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Look<'_> {
-    fn wait(&self, until: DateTime<Utc>, reason: impl Into<String>) -> RolloutDecision {
+    pub(super) fn wait(&self, until: DateTime<Utc>, reason: impl Into<String>) -> RolloutDecision {
         decide(RolloutStep::Wait { until: until.max(self.now) }, reason)
     }
 
-    fn soon(&self) -> DateTime<Utc> {
+    pub(super) fn soon(&self) -> DateTime<Utc> {
         later(self.now, LOOK_MAX.min(self.policy.interval))
     }
 
@@ -146,11 +146,14 @@ impl Look<'_> {
 
     /// The candidate is not there in time. A pause stops this clock.
     fn late(&self) -> Option<RolloutDecision> {
-        let late =
-            self.state.paused.is_none() && self.now >= later(self.state.since, self.policy.start_within);
+        let late = self.state.paused.is_none()
+            && !matches!(self.view.under_way, Some(UnderWay::Ends(_)))
+            && self.now >= later(self.state.since, self.policy.start_within);
         late.then(|| {
             let why = self.view.unready(&self.state.release.revision);
-            let why = why.or_else(|| self.view.unready(&self.state.stable)).unwrap_or_default();
+            let why = why.or_else(|| self.view.unready(&self.state.stable));
+            let why =
+                why.or_else(|| self.view.under_way.as_ref().map(ToString::to_string)).unwrap_or_default();
             decide(RolloutStep::RollBack, format!("not ready within {:?}: {why}", self.policy.start_within))
         })
     }
@@ -160,7 +163,10 @@ impl Look<'_> {
         if let Some(reason) = self.fault(candidate) {
             return decide(RolloutStep::RollBack, reason);
         }
-        if let Some(decision) = self.late().or_else(|| self.wish(true)) {
+        if let Some(decision) = self.failing().or_else(|| self.late()).or_else(|| self.wish(true)) {
+            return decision;
+        }
+        if let Some(decision) = self.first_split() {
             return decision;
         }
         match self.view.unready(candidate).or_else(|| self.view.unready(&self.state.stable)) {
@@ -191,22 +197,17 @@ impl Look<'_> {
         if let Some(reason) = self.view.unready(candidate) {
             return decide(RolloutStep::RollBack, reason);
         }
-        let trial_ends = tally.first_bad.map(|bad| later(bad, policy.interval * 2));
-        if tally.failures >= policy.failures
-            || tally.failures_in_a_row >= policy.failures_in_a_row
-            || trial_ends.is_some_and(|ends| ends <= self.now)
-        {
-            let Tally { failures, failures_in_a_row, last, .. } = tally;
-            let reason = format!("{failures} failures, {failures_in_a_row} in a row; last: {last}");
-            return decide(RolloutStep::RollBack, reason);
-        }
-        if let Some(decision) = self.wish(true) {
+        if let Some(decision) = self.failing().or_else(|| self.stuck()).or_else(|| self.wish(true)) {
             return decision;
         }
-        if self.view.split.as_ref() != Some(&self.split(step)) {
+        let unfinished = self.unfinished();
+        if let Some(decision) = unfinished.as_ref().and_then(|(due, _)| self.press(*due)) {
+            return decision;
+        }
+        if unfinished.is_none() && self.view.split.as_ref() != Some(&self.split(step)) {
             return self.shift(step, "the policy or a late change calls for it".to_owned());
         }
-        if tally.passes >= policy.passes && tally.first_bad.is_none() {
+        if unfinished.is_none() && tally.passes >= policy.passes && tally.first_bad.is_none() {
             let reason = format!("{} passes at {}", tally.passes, self.split(step));
             let is_last = step.saturating_add(1) >= policy.steps.len();
             return if is_last { decide(RolloutStep::Promote, reason) } else { self.shift(step + 1, reason) };
@@ -219,12 +220,35 @@ impl Look<'_> {
                 WhenSilent::Pause => decide(RolloutStep::Pause, reason),
             };
         }
-        let due = later(tally.analysed_at.unwrap_or(self.state.since), policy.interval);
-        let reason = self.progress(step);
+        let (due, trial_ends) = (self.analysis_due(), self.trial_ends());
+        let again = unfinished.as_ref().map_or(due, |(again, _)| *again);
+        let reason = unfinished.map_or_else(|| self.progress(step), |(_, reason)| reason);
         if due <= self.now {
             return decide(RolloutStep::Analyse, reason);
         }
-        self.wait(due.min(trial_ends.unwrap_or(due)).min(silent_at).min(self.soon()), reason)
+        self.wait(due.min(again).min(trial_ends.unwrap_or(due)).min(silent_at).min(self.soon()), reason)
+    }
+
+    /// A failure that no pass has followed is enough by then.
+    fn trial_ends(&self) -> Option<DateTime<Utc>> {
+        self.state.tally.first_bad.map(|bad| later(bad, self.policy.interval * 2))
+    }
+
+    pub(super) fn analysis_due(&self) -> DateTime<Utc> {
+        later(self.state.tally.analysed_at.unwrap_or(self.state.since), self.policy.interval)
+    }
+
+    /// It does badly enough.
+    pub(super) fn failing(&self) -> Option<RolloutDecision> {
+        let (tally, policy) = (&self.state.tally, self.policy);
+        let failing = tally.failures >= policy.failures
+            || tally.failures_in_a_row >= policy.failures_in_a_row
+            || self.trial_ends().is_some_and(|ends| ends <= self.now);
+        failing.then(|| {
+            let Tally { failures, failures_in_a_row, last, .. } = tally;
+            let reason = format!("{failures} failures, {failures_in_a_row} in a row; last: {last}");
+            decide(RolloutStep::RollBack, reason)
+        })
     }
 
     fn progress(&self, step: usize) -> String {
@@ -268,14 +292,23 @@ impl Look<'_> {
 
     fn rolling_back(&self, reason: &str) -> RolloutDecision {
         let (state, back) = (self.state, TrafficSplit::all(&self.state.stable));
-        if self.view.split.as_ref() == Some(&back) {
+        if self.view.split.as_ref() == Some(&back) && self.view.under_way.is_none() {
             let rolled_back = |left: String| RolloutEnd::RolledBack {
                 reason: if left.is_empty() { reason.to_owned() } else { format!("{reason}; {left}") },
             };
             return self.tidy(&state.release.revision, rolled_back, reason);
         }
+        let returning =
+            state.intent.as_ref().filter(|intent| matches!(intent.action, RolloutAction::Return { .. }));
+        let unfinished = self.unfinished().filter(|_| returning.is_some());
+        if let Some(decision) = unfinished.as_ref().and_then(|(due, _)| self.press(*due)) {
+            return decision;
+        }
         let Some(unready) = self.view.unready(&state.stable) else {
-            return decide(RolloutStep::Change(RolloutAction::Return { split: back }), reason);
+            return match unfinished {
+                Some((due, rest)) => self.wait(due.min(self.soon()), format!("{reason}; {rest}")),
+                None => decide(RolloutStep::Change(RolloutAction::Return { split: back }), reason),
+            };
         };
         if self.now >= later(state.since, self.policy.start_within) {
             let reason = format!("{reason}; there is no way back: {unready}");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{RolloutState, TargetView, TrafficSplit};
@@ -52,11 +53,15 @@ pub struct RolloutIntent {
     /// The splits that the target may have if it has not happened: the recorded one, and those of earlier changes of which
     /// nobody knows whether they happened.
     pub before: Vec<TrafficSplit>,
+    /// When it was first made.
+    pub begun_at: DateTime<Utc>,
+    /// When it was last made: what takes time is made again and again until it is there.
+    pub made_at: DateTime<Utc>,
 }
 
 impl RolloutIntent {
-    pub(super) const fn new(action: RolloutAction, version: String) -> Self {
-        Self { action, version, before: Vec::new() }
+    pub(super) const fn new(action: RolloutAction, version: String, now: DateTime<Utc>) -> Self {
+        Self { action, version, before: Vec::new(), begun_at: now, made_at: now }
     }
 
     /// The split after it, if it changes the split.
@@ -75,7 +80,7 @@ impl RolloutIntent {
                 .get(&state.release.revision)
                 .is_some_and(|candidate| candidate.image == state.release.image),
             RolloutAction::Shift { split, .. } | RolloutAction::Return { split } => {
-                view.split.as_ref() == Some(split)
+                view.split.as_ref() == Some(split) && view.under_way.is_none()
             }
             RolloutAction::Retire { revision } => !view.revisions.contains_key(revision),
         }

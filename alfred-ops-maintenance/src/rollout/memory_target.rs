@@ -39,6 +39,7 @@ impl MemoryRolloutTarget {
             version: inner.generation.to_string(),
             revisions: inner.revisions.clone(),
             split: Some(inner.split.clone()),
+            under_way: None,
         }
     }
 

@@ -7,6 +7,8 @@ mod decision;
 mod forecast;
 mod gauges;
 mod intent;
+#[cfg(feature = "kubernetes-rollout")]
+mod kubernetes;
 mod memory_target;
 mod metric_analysis;
 mod phase;
@@ -18,6 +20,7 @@ mod state;
 mod step;
 mod target;
 mod traffic_split;
+mod under_way;
 mod verdict;
 
 #[cfg(test)]
@@ -31,6 +34,8 @@ pub use builder::RolloutBuilder;
 pub use decision::next_step;
 pub use forecast::{RolloutForecast, forecast_rollout};
 pub use intent::{RolloutAction, RolloutIntent};
+#[cfg(feature = "kubernetes-rollout")]
+pub use kubernetes::KubernetesRollout;
 pub use memory_target::MemoryRolloutTarget;
 pub use metric_analysis::{MetricAnalysis, MetricCondition};
 pub use phase::{RolloutEnd, RolloutPhase};
@@ -41,4 +46,5 @@ pub use state::{RolloutPause, RolloutState, Tally};
 pub use step::{RolloutDecision, RolloutStep};
 pub use target::{Readiness, RevisionView, RolloutTarget, TargetView};
 pub use traffic_split::TrafficSplit;
+pub use under_way::UnderWay;
 pub use verdict::Verdict;

@@ -15,7 +15,8 @@ use super::gauges::Gauges;
 use super::state::shortened;
 use super::{
     Analysis, CanaryView, PastRollout, Release, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
-    RolloutIntent, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget, next_step,
+    RolloutIntent, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget, TargetView,
+    next_step,
 };
 use crate::Gate;
 use crate::chore::first_closed;
@@ -203,7 +204,7 @@ impl<T: RolloutTarget> Rollout<T> {
             }
             RolloutStep::Analyse => self.analyse(&mut state, desk.context).await,
             RolloutStep::Change(action) => {
-                return self.change(desk, state, action, view.version).await;
+                return self.change(desk, state, action, view).await;
             }
             RolloutStep::Record => state.took(now),
             RolloutStep::Promote => {
@@ -241,12 +242,14 @@ impl<T: RolloutTarget> Rollout<T> {
         mut desk: Desk<'_>,
         mut state: RolloutState,
         action: &RolloutAction,
-        version: String,
+        view: TargetView,
     ) -> Result<Turn> {
+        let version = view.version;
         let is_known =
             state.intent.as_ref().is_some_and(|intent| intent.action == *action && intent.version == version);
-        if !is_known {
-            state.intend(RolloutIntent::new(action.clone(), version.clone()));
+        if !is_known || view.under_way.is_some() {
+            let now = desk.context.now();
+            state.intend(RolloutIntent::new(action.clone(), version.clone(), now));
             desk.record.rollout = Some(state.clone());
             desk.save().await?;
         }

@@ -23,7 +23,8 @@ pub struct RolloutState {
     pub stable_image: String,
     /// Where it stands.
     pub phase: RolloutPhase,
-    /// Since when it stands there; within a canary step, since the candidate has its share.
+    /// Since when it stands there; within a canary step, since the candidate has its share, and on the way back, since the stable
+    /// revision has everything.
     pub since: DateTime<Utc>,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -140,6 +141,9 @@ impl RolloutState {
     pub(super) fn intend(&mut self, mut intent: RolloutIntent) {
         intent.before.push(self.split.clone());
         if let Some(former) = self.intent.take() {
+            if former.action == intent.action {
+                intent.begun_at = former.begun_at;
+            }
             intent.before.extend(former.after().cloned());
             intent.before.extend(former.before);
         }
@@ -162,7 +166,7 @@ impl RolloutState {
                     self.enter(RolloutPhase::Canary { step }, now);
                 }
             }
-            RolloutAction::Return { split } => self.split = split,
+            RolloutAction::Return { split } => (self.split, self.since) = (split, now),
             RolloutAction::Create | RolloutAction::Retire { .. } => {}
         }
     }

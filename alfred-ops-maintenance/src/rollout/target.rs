@@ -7,7 +7,7 @@ use std::sync::Arc;
 use alfred_ops_core::Result;
 use async_trait::async_trait;
 
-use super::{Release, TrafficSplit};
+use super::{Release, TrafficSplit, UnderWay};
 
 /// One service of a platform that runs revisions side by side.
 ///
@@ -31,7 +31,8 @@ pub trait RolloutTarget: fmt::Debug + Send + Sync + 'static {
     /// [`Conflict`](alfred_ops_core::ErrorKind::Conflict) if the service is not at `version`, else the platform's.
     async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()>;
 
-    /// Splits the traffic.
+    /// Splits the traffic, or begins to: what takes time shows in [`TargetView::under_way`], and goes on when it is called again
+    /// with the same split.
     ///
     /// # Errors
     /// As [`create_candidate`](Self::create_candidate).
@@ -75,8 +76,11 @@ pub struct TargetView {
     pub version: String,
     /// The revisions that exist.
     pub revisions: BTreeMap<String, RevisionView>,
-    /// Who gets the traffic, as configured. None if it is not a split of named revisions.
+    /// Who gets the traffic, as configured. None if it is not a split of named revisions. While another split is under way, the
+    /// one that it began from.
     pub split: Option<TrafficSplit>,
+    /// What is left to do of a split that was begun; none on a platform that splits at once.
+    pub under_way: Option<UnderWay>,
 }
 
 impl TargetView {

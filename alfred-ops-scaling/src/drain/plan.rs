@@ -60,7 +60,10 @@ fn chosen(
     target: u32,
     instances: &[String],
 ) -> (u32, Option<Closing>, Vec<String>) {
-    let wanted = usize::try_from(current - target).unwrap_or(usize::MAX);
+    // More than the present number are there while those of the last step are on their way out: they count as well, or the
+    // platform would stop somebody in their place.
+    let present = u32::try_from(instances.len()).unwrap_or(u32::MAX).max(current);
+    let wanted = usize::try_from(present - target).unwrap_or(usize::MAX);
     let is_leased = |name: &String| leased.iter().any(|(worker, _)| *worker == name);
     let victims: Vec<String> =
         instances.iter().filter(|name| !is_leased(name)).take(wanted).cloned().collect();
@@ -69,6 +72,7 @@ fn chosen(
     soonest.sort_by_key(|(_, until)| *until);
     let next = soonest.iter().take(wanted - victims.len()).map(|(worker, _)| (*worker).to_owned());
     let closing: BTreeSet<String> = victims.iter().cloned().chain(next).collect();
-    let allowed = current - u32::try_from(victims.len()).unwrap_or(current).min(current);
+    let allowed = present - u32::try_from(victims.len()).unwrap_or(present).min(present);
+    let allowed = allowed.min(current);
     (allowed, Some(Closing::Named(closing)), victims)
 }

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use super::VictimChoice;
 use crate::PodCosts;
 
-/// What pods cost that may not go; those that may cost nothing.
+/// What pods cost that may not go, and those that may: less than one that comes after the choice and costs nothing.
 const KEPT: i32 = 1000;
+const GOING: i32 = -1000;
 
 /// Chooses pods of a Deployment or ReplicaSet by their deletion cost.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl VictimChoice for PodVictims {
 
     async fn choose(&self, victims: &[String]) -> Result<()> {
         let cost = |name: String| {
-            let cost = if victims.contains(&name) { 0 } else { KEPT };
+            let cost = if victims.contains(&name) { GOING } else { KEPT };
             (name, cost)
         };
         let costs: BTreeMap<String, i32> = self.costs.names().await?.into_iter().map(cost).collect();

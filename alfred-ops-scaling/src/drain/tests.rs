@@ -36,6 +36,9 @@ fn how_far_a_number_falls_depends_on_who_is_stopped() {
     assert_eq!(allowed(&[("a-3", 9)], Reach::HighestOrdinals), 4);
     assert_eq!(allowed(&[("nobody", 9)], Reach::HighestOrdinals), 5);
     assert_eq!(allowed(&[("a-4", 9), ("a-0", 9)], Reach::Chosen(&names)), 2);
+    // One of the five is on its way out already.
+    let late = plan(&book(&[("a-0", 9), ("a-1", 9), ("a-2", 9)]), 4, 2, Reach::Chosen(&names));
+    assert_eq!((late.allowed, late.victims.len()), (3, 2));
     let busy = [("a-0", 5), ("a-1", 9), ("a-2", 7), ("a-4", 8)];
     let planned = plan(&book(&busy), 5, 2, Reach::Chosen(&names));
     assert_eq!((planned.allowed, planned.victims), (4, vec!["a-3".to_owned()]));

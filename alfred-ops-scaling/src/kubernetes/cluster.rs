@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use alfred_ops_core::http::{Answer, Endpoint, KubernetesApiServer, Payload, Question, Requester};
 use alfred_ops_core::{ClockExt as _, Error, ErrorKind, Result, Retry, SharedClock};
-use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::failure::{LATE, refused};
@@ -25,6 +25,15 @@ const PAGES_MAX: usize = 40;
 /// Who changed a field, as the server keeps it.
 const FIELD_MANAGER: (&str, &str) = ("fieldManager", "alfred-ops");
 const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON: &str = "application/json";
+
+/// A request that changes something.
+#[derive(Debug, Clone, Copy)]
+struct Change<'a> {
+    method: &'a Method,
+    content_type: &'static str,
+    body: &'a Value,
+}
 
 /// A Kubernetes cluster, asked over HTTPS by what scales and measures in it. Share one: all requests share its connections.
 ///
@@ -120,7 +129,26 @@ impl KubernetesCluster {
         if dry_run {
             endpoint = endpoint.with_query("dryRun", "All");
         }
-        self.exchange(request, &endpoint, Some(patch), OBJECT_BYTES_MAX).await
+        let change = Change { method: &Method::PATCH, content_type: MERGE_PATCH, body: patch };
+        self.exchange(request, &endpoint, Some(change), OBJECT_BYTES_MAX).await
+    }
+
+    /// Makes an object and reads the outcome. The request names no object: its body does.
+    pub(crate) async fn create<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        object: &Value,
+    ) -> Result<T> {
+        let endpoint = self.endpoint(request).with_query(FIELD_MANAGER.0, FIELD_MANAGER.1);
+        let change = Change { method: &Method::POST, content_type: JSON, body: object };
+        self.exchange(request, &endpoint, Some(change), OBJECT_BYTES_MAX).await
+    }
+
+    /// Deletes an object as these `DeleteOptions` say.
+    pub(crate) async fn delete(&self, request: &Request<'_>, options: &Value) -> Result<()> {
+        let change = Change { method: &Method::DELETE, content_type: JSON, body: options };
+        let endpoint = self.endpoint(request);
+        self.exchange::<IgnoredAny>(request, &endpoint, Some(change), OBJECT_BYTES_MAX).await.map(drop)
     }
 
     fn endpoint(&self, request: &Request<'_>) -> Endpoint {
@@ -131,28 +159,28 @@ impl KubernetesCluster {
         &self,
         request: &Request<'_>,
         endpoint: &Endpoint,
-        patch: Option<&Value>,
+        change: Option<Change<'_>>,
         bytes_max: usize,
     ) -> Result<T> {
         let operation = request.operation;
-        let asked = self.send(operation, endpoint, patch, bytes_max);
+        let asked = self.send(operation, endpoint, change, bytes_max);
         let answer = self.clock.timeout(self.request_limit, operation, asked).await;
         let answer = answer.map_err(|error| error.with_target(endpoint.shown())).flatten();
         let answer = answer.map_err(|error| match error.retry() {
-            Retry::Unknown if patch.is_some() => error.with_remedy(LATE),
+            Retry::Unknown if change.is_some() => error.with_remedy(LATE),
             // A question changes nothing, whether or not it has arrived.
             Retry::Unknown => error.with_retry(Retry::After(None)),
             _ => error,
         })?;
-        if !matches!(answer.status, StatusCode::OK | StatusCode::CREATED) {
-            return Err(refused(request, endpoint.shown(), &answer, patch.is_some()));
+        if !matches!(answer.status, StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED) {
+            return Err(refused(request, endpoint.shown(), &answer, change.is_some()));
         }
         serde_json::from_slice(&answer.body).map_err(|source| {
             let error = Error::new(ErrorKind::Unsupported, operation, "the answer was not understood")
                 .with_target(endpoint.shown())
                 .with_remedy("check that the URL is that of a Kubernetes API server")
                 .with_source(source);
-            if patch.is_some() { error.with_retry(Retry::Unknown) } else { error }
+            if change.is_some() { error.with_retry(Retry::Unknown) } else { error }
         })
     }
 
@@ -160,11 +188,10 @@ impl KubernetesCluster {
         &self,
         operation: &'static str,
         endpoint: &Endpoint,
-        patch: Option<&Value>,
+        change: Option<Change<'_>>,
         bytes_max: usize,
     ) -> Result<Answer> {
-        const JSON: (HeaderName, &str) = (ACCEPT, "application/json");
-        let headers = [(JSON.0, JSON.1.to_owned())];
+        let headers = [(ACCEPT, JSON.to_owned())];
         let question = Question {
             operation,
             endpoint,
@@ -173,9 +200,9 @@ impl KubernetesCluster {
             limit_name: None,
             compressed: true,
         };
-        let Some(patch) = patch else { return self.requester.send(&question, &Method::GET, None).await };
-        let bytes = patch.to_string();
-        let payload = Payload { content_type: MERGE_PATCH, bytes: bytes.as_bytes() };
-        self.requester.send(&question, &Method::PATCH, Some(&payload)).await
+        let Some(change) = change else { return self.requester.send(&question, &Method::GET, None).await };
+        let bytes = change.body.to_string();
+        let payload = Payload { content_type: change.content_type, bytes: bytes.as_bytes() };
+        self.requester.send(&question, change.method, Some(&payload)).await
     }
 }

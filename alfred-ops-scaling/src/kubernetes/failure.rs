@@ -17,7 +17,10 @@ pub(super) const LATE: &str = "read the object before a repeat: the request may 
 pub(super) fn refused(request: &Request<'_>, target: &str, answer: &Answer, changes: bool) -> Error {
     let status = serde_json::from_slice::<Status>(&answer.body).unwrap_or_default();
     let said = clipped(&status.message);
-    let kind = kind(answer.status, changes);
+    let kind = match status.reason.as_str() {
+        "AlreadyExists" => ErrorKind::AlreadyExists,
+        _ => kind(answer.status, changes),
+    };
     let error = failed_answer(kind, request.operation, target, (answer.status, &answer.headers), &said);
     match (kind, answer.status) {
         (ErrorKind::Timeout, _) => error.with_remedy(LATE),

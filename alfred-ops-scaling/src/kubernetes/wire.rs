@@ -25,6 +25,8 @@ pub(super) struct PageMetadata {
 pub(super) struct Status {
     pub(super) kind: String,
     pub(super) message: String,
+    /// One word, finer than the status.
+    pub(super) reason: String,
     pub(super) details: Option<StatusDetails>,
 }
 

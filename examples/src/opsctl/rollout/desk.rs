@@ -50,7 +50,7 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn target(&self) -> Result<Arc<dyn RolloutTarget>> {
-        target::open(&self.config.name, &self.config.target, self.context)
+        target::open(&self.config.name, &self.config.target, &self.state, self.context)
     }
 
     /// All analyses, of `release` as its programs are told.

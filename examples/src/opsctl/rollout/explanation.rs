@@ -172,6 +172,7 @@ fn seen(view: &TargetView, state: &RolloutState) -> Vec<String> {
         Some(split) => format!("  target    gives {split}"),
         None => "  target    gives traffic to no named revisions".to_owned(),
     });
+    lines.extend(view.under_way.iter().map(|rest| format!("  target    is not there yet: {rest}")));
     lines
 }
 

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::deployment;
 use super::kind::{KINDS, Kind};
 use super::scale::replicas;
 use super::state::{Key, State};
 
 const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
-/// Brings the pods of all that has replicas to the numbers asked for, in one step.
+/// Brings the pods of all that has replicas to the numbers asked for, in one step, and collects those whose owner is gone.
 pub(super) fn reconcile(state: &mut State) {
     for kind in KINDS.iter().filter(|kind| kind.scales) {
         for key in state.keys(kind) {
@@ -17,11 +18,31 @@ pub(super) fn reconcile(state: &mut State) {
             }
         }
     }
+    collect(state);
+}
+
+fn collect(state: &mut State) {
+    let owners = KINDS.iter().filter(|kind| kind.scales).flat_map(|kind| state.keys(kind));
+    let owners: Vec<Value> =
+        owners.filter_map(|key| state.get(&key)).map(|owner| owner["metadata"]["uid"].clone()).collect();
+    let pods = Kind::pods().map(|kind| state.keys(kind)).unwrap_or_default();
+    for key in pods {
+        let owner = state.get(&key).map(|pod| pod["metadata"]["ownerReferences"][0]["uid"].clone());
+        if owner.is_some_and(|owner| owner.is_string() && !owners.contains(&owner)) {
+            state.remove_pod(&key);
+        }
+    }
 }
 
 fn settle(state: &mut State, key: &Key, owner: &Value) {
     let wanted = usize::try_from(replicas(owner)).unwrap_or(usize::MAX);
     let mut pods = owned(state, owner);
+    for pod in pods.iter_mut().filter(|pod| pod["status"]["phase"] == "Pending") {
+        pod["status"] = running(state, pod);
+        if let Some(key) = key_of(pod) {
+            state.put(&key, pod.clone());
+        }
+    }
     if pods.len() > wanted {
         pods.sort_by_key(|pod| leaves_first(key.kind, pod));
         for pod in pods.drain(..pods.len() - wanted) {
@@ -32,7 +53,12 @@ fn settle(state: &mut State, key: &Key, owner: &Value) {
     }
     for _ in pods.len()..wanted {
         let ordinal = if key.kind.name == "StatefulSet" { pods.len() as u64 } else { state.next_pod() };
-        let pod = new_pod(key, owner, ordinal);
+        let mut pod = new_pod(key, owner, ordinal);
+        pod["status"] = if state.slow {
+            json!({ "phase": "Pending", "conditions": [{ "type": "Ready", "status": "False" }] })
+        } else {
+            running(state, &pod)
+        };
         if let Some(key) = key_of(&pod) {
             state.put(&key, pod.clone());
         }
@@ -45,6 +71,9 @@ fn settle(state: &mut State, key: &Key, owner: &Value) {
         "observedGeneration": owner["metadata"]["generation"], "replicas": count, "updatedReplicas": count,
         "readyReplicas": ready, "availableReplicas": ready, "unavailableReplicas": count - ready,
     });
+    if key.kind.name == "Deployment" {
+        settled["status"]["conditions"] = deployment::conditions(state, owner, (wanted, count, ready));
+    }
     if settled != *owner {
         state.put(key, settled);
     }
@@ -73,6 +102,14 @@ fn leaves_first(kind: &Kind, pod: &Value) -> (bool, i64, std::cmp::Reverse<u64>)
     (is_ready(pod), i64::from(cost.unwrap_or(0)), youth)
 }
 
+/// What becomes of a pod that has started.
+fn running(state: &State, pod: &Value) -> Value {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let mut images = containers.filter_map(|container| container["image"].as_str());
+    let ready = if images.any(|image| state.broken.contains(image)) { "False" } else { "True" };
+    json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": ready }] })
+}
+
 fn is_ready(pod: &Value) -> bool {
     pod["status"]["conditions"][0]["status"] == "True"
 }
@@ -94,6 +131,5 @@ fn new_pod(owner_key: &Key, owner: &Value, ordinal: u64) -> Value {
             }],
         },
         "spec": owner["spec"]["template"]["spec"],
-        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
     })
 }

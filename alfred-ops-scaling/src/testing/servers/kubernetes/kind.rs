@@ -25,8 +25,10 @@ const fn kind(
     Kind { group, version, plural, singular, name, short, scales, built_in }
 }
 
-pub(super) static KINDS: [Kind; 7] = [
+pub(super) static KINDS: [Kind; 9] = [
     kind(("", "v1"), ("pods", "pod", "Pod", "po"), (false, true)),
+    kind(("", "v1"), ("services", "service", "Service", "svc"), (false, true)),
+    kind(("", "v1"), ("configmaps", "configmap", "ConfigMap", "cm"), (false, true)),
     kind(("apps", "v1"), ("deployments", "deployment", "Deployment", "deploy"), (true, true)),
     kind(("apps", "v1"), ("replicasets", "replicaset", "ReplicaSet", "rs"), (true, true)),
     kind(("apps", "v1"), ("statefulsets", "statefulset", "StatefulSet", "sts"), (true, true)),

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::deployment::Progress;
 use super::kind::Kind;
 use super::path::Place;
 use super::refusal::Refusal;
@@ -27,7 +28,7 @@ use crate::testing::servers::Fault;
 /// A Kubernetes API server in this process, as far as documented and needed here: Deployments, StatefulSets, ReplicaSets and a
 /// custom kind (`agentpools.alfred-ai.com/v1`) with their scale subresource, pods that a controller makes and deletes by cost,
 /// autoscalers that are only listed, the Metrics API; resource versions, conflicts, dry runs, the three kinds of patches,
-/// watches, discovery. It ends with its owner.
+/// watches, discovery; Services and ConfigMaps that do nothing; the conditions of Deployments. It ends with its owner.
 ///
 /// `kubectl` and the official Python client are held against it in the tests of this crate.
 #[derive(Debug)]
@@ -114,6 +115,51 @@ impl KubernetesServer {
         }
     }
 
+    /// Adds a Service that sends its traffic to pods with this label.
+    pub fn add_service(&self, namespace: &str, name: &str, (label, value): (&str, &str)) {
+        let object =
+            json!({ "metadata": {}, "spec": { "selector": { label: value }, "ports": [{ "port": 80 }] } });
+        if let Some(key) = key("Service", namespace, name) {
+            lock(&self.state).put(&key, object);
+        }
+    }
+
+    /// Has somebody else delete an object, and pods follow if they follow each change.
+    pub fn remove(&self, kind: &str, namespace: &str, name: &str) {
+        let mut state = lock(&self.state);
+        if let Some(key) = key(kind, namespace, name) {
+            state.remove_pod(&key);
+            if state.controlled {
+                controller::reconcile(&mut state);
+            }
+        }
+    }
+
+    /// Has pods that run this image never become ready, from the next that are made.
+    pub fn break_image(&self, image: &str) {
+        lock(&self.state).broken.insert(image.to_owned());
+    }
+
+    /// Has pods become ready only with the controllers' next step after that which made them.
+    pub fn start_slowly(&self) {
+        lock(&self.state).slow = true;
+    }
+
+    /// Lets the progress deadline of every Deployment pass whose last change of the template is not complete.
+    pub fn exceed_progress_deadlines(&self) {
+        let mut state = lock(&self.state);
+        state.progress.values_mut().for_each(Progress::exceed);
+        controller::reconcile(&mut state);
+    }
+
+    /// The names of all objects of a kind in a namespace.
+    #[must_use]
+    pub fn names(&self, kind: &str, namespace: &str) -> Vec<String> {
+        let state = lock(&self.state);
+        let keys = Kind::named(kind).map(|kind| state.keys(kind)).unwrap_or_default();
+        keys.into_iter().filter(|key| key.namespace == namespace).map(|key| key.name).collect()
+    }
+
     /// Has pods follow each change at once, after its answer.
     pub fn run_controller(&self) {
         let mut state = lock(&self.state);
@@ -177,6 +223,11 @@ impl KubernetesServer {
         lock(&self.state).denied.insert((verb.to_owned(), resource.to_owned()));
     }
 
+    /// Allows again what was forbidden.
+    pub fn permit(&self, verb: &str, resource: &str) {
+        lock(&self.state).denied.remove(&(verb.to_owned(), resource.to_owned()));
+    }
+
     /// Has an admission give nothing more replicas than this, as webhooks do.
     pub fn clamp_replicas(&self, max: u32) {
         lock(&self.state).replicas_max = Some(max);
@@ -222,6 +273,12 @@ impl KubernetesServer {
         let state = lock(&self.state);
         let pods = Kind::pods().map(|kind| state.keys(kind)).unwrap_or_default();
         pods.into_iter().filter(|key| key.namespace == namespace).map(|key| key.name).collect()
+    }
+
+    /// How many requests for objects have come, served or not.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        lock(&self.state).requests
     }
 
     /// How many requests have written something.
@@ -283,6 +340,7 @@ async fn respond(site: &Site, asked: &Asked<'_>) -> Response {
     let place = asked.place;
     let (fault, denied) = {
         let mut state = lock(&site.state);
+        state.requests += 1;
         let denied = state.denied.contains(&(asked.verb.to_owned(), place.resource()));
         (state.faults.pop_front().unwrap_or(Fault::Pass), denied)
     };

@@ -1,6 +1,7 @@
 //! A Kubernetes API server.
 
 mod controller;
+mod deployment;
 mod discovery;
 mod kind;
 mod kubernetes_server;

@@ -7,6 +7,7 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::deployment::Progress;
 use super::kind::Kind;
 use super::scale::replicas;
 use crate::testing::servers::Fault;
@@ -48,9 +49,17 @@ pub(super) struct State {
     pub(super) replicas_max: Option<u32>,
     /// Each number of replicas that an object was given by a request.
     pub(super) history: BTreeMap<Key, Vec<u32>>,
+    /// Requests for objects.
+    pub(super) requests: u64,
     /// Changes made by requests.
     pub(super) writes: u64,
     pods_made: u64,
+    /// Images whose pods never become ready.
+    pub(super) broken: BTreeSet<String>,
+    /// Whether pods become ready only with the controllers' next step after that which made them.
+    pub(super) slow: bool,
+    /// How far the last change of a Deployment's template has come, by its uid.
+    pub(super) progress: BTreeMap<String, Progress>,
     pub(super) clock: SharedClock,
 }
 
@@ -67,8 +76,12 @@ impl Default for State {
             controlled: false,
             replicas_max: None,
             history: BTreeMap::new(),
+            requests: 0,
             writes: 0,
             pods_made: 0,
+            broken: BTreeSet::new(),
+            slow: false,
+            progress: BTreeMap::new(),
             clock: SystemClock::shared(),
         }
     }

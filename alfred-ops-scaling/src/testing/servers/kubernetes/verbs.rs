@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::controller::reconcile;
+use super::deployment;
 use super::path::Place;
 use super::refusal::Refusal;
 use super::state::{Key, State};
@@ -85,6 +86,12 @@ fn create(state: &mut State, asked: &Asked<'_>) -> Result<Value, Refusal> {
         return Err(Refusal::exists(key.kind, &key.name));
     }
     let mut object = asked.body.clone();
+    if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
+        return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
+    }
+    deployment::check(&key, &object, None)?;
+    // Only controllers write the status.
+    object.as_object_mut().map(|fields| fields.remove("status"));
     if key.kind.scales {
         let count = scale::check(key.kind, &key.name, &object["spec"]["replicas"])?;
         object["spec"]["replicas"] = json!(count.unwrap_or(1));
@@ -95,12 +102,27 @@ fn create(state: &mut State, asked: &Asked<'_>) -> Result<Value, Refusal> {
 fn delete(state: &mut State, asked: &Asked<'_>) -> Result<Value, Refusal> {
     let key = asked.key()?;
     let object = found(state, &key)?.clone();
+    let wanted = |field: &str| asked.body["preconditions"][field].as_str();
+    if wanted("uid").is_some_and(|uid| object["metadata"]["uid"] != uid) {
+        return Err(Refusal::other_uid(key.kind, &key.name));
+    }
+    if wanted("resourceVersion").is_some_and(|version| object["metadata"]["resourceVersion"] != version) {
+        return Err(Refusal::modified(key.kind, &key.name));
+    }
     if !is_dry(asked) {
         state.writes += 1;
         state.remove_pod(&key);
         control(state);
     }
-    Ok(object)
+    if key.kind.name == "Pod" {
+        return Ok(object);
+    }
+    let details = json!({
+        "name": key.name, "group": key.kind.group, "kind": key.kind.plural, "uid": object["metadata"]["uid"],
+    });
+    Ok(
+        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details }),
+    )
 }
 
 fn change(state: &mut State, asked: &Asked<'_>) -> Result<Value, Refusal> {
@@ -129,6 +151,7 @@ fn change(state: &mut State, asked: &Asked<'_>) -> Result<Value, Refusal> {
         object
     } else {
         let mut object = written;
+        deployment::check(&key, &object, Some(&stored))?;
         // Only controllers write the status.
         object["status"] = stored["status"].clone();
         if key.kind.scales {
