@@ -42,6 +42,7 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
+//! - `cloud-run-rollout`: `CloudRunRollout`, rollouts of services on Cloud Run.
 //! - `kubernetes-rollout`: `KubernetesRollout`, which rolls out in Kubernetes.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `images`: `DockerEngine` and `Registry`.
@@ -137,6 +138,8 @@ pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
 };
+#[cfg(feature = "cloud-run-rollout")]
+pub use rollout::CloudRunRollout;
 #[cfg(feature = "kubernetes-rollout")]
 pub use rollout::KubernetesRollout;
 pub use rollout::{

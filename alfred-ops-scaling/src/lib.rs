@@ -90,7 +90,7 @@ pub use partitions::{
 #[cfg(any(test, feature = "testing"))]
 pub use scaler::MockScaler;
 #[cfg(feature = "cloud-run")]
-pub use scaler::{CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
+pub use scaler::{CloudRunApi, CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
 pub use scaler::{
     CompositeScaler, Current, DryRunScaler, DryRunStep, Limits, MemoryScaler, Observed, Outcome,
     Precondition, Scaler,

@@ -3,6 +3,8 @@
 mod analysis;
 mod book;
 mod builder;
+#[cfg(feature = "cloud-run-rollout")]
+mod cloud_run;
 mod decision;
 mod forecast;
 mod gauges;
@@ -31,6 +33,8 @@ mod tests;
 pub use analysis::{Analysis, CanaryView, ClosureAnalysis};
 pub use book::{PastRollout, RolloutBook};
 pub use builder::RolloutBuilder;
+#[cfg(feature = "cloud-run-rollout")]
+pub use cloud_run::CloudRunRollout;
 pub use decision::next_step;
 pub use forecast::{RolloutForecast, forecast_rollout};
 pub use intent::{RolloutAction, RolloutIntent};

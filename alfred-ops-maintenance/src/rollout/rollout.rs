@@ -94,8 +94,8 @@ impl<T: RolloutTarget> Rollout<T> {
     /// revision that has all traffic becomes the current one. Asked again for the release that is under way, it does nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if another rollout is under way, [`ErrorKind::InvalidInput`] if the target cannot have one now;
-    /// the target's; the store's.
+    /// [`ErrorKind::Conflict`] if another rollout is under way, [`ErrorKind::InvalidInput`] if the target cannot have one now
+    /// or not this one; the target's; the store's.
     pub async fn begin(&self, context: &JobContext, release: Release) -> Result<()> {
         let book = self.book(context);
         let (mut record, before) = book.load().await?;
@@ -108,6 +108,7 @@ impl<T: RolloutTarget> Rollout<T> {
                 .with_target(&self.name)
                 .with_remedy("wait for it, or abort it"));
         }
+        self.target.check(&release)?;
         let view = self.target.observe().await?;
         let id = Id::new(context.now(), &*context.entropy).to_string();
         let state = RolloutState::begin(id, release, &view, context.now()).map_err(|fault| {

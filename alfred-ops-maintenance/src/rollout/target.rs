@@ -19,6 +19,17 @@ pub trait RolloutTarget: fmt::Debug + Send + Sync + 'static {
     /// The service's name, for people.
     fn name(&self) -> &str;
 
+    /// Refuses a release that the platform would refuse, before anything is done about it. Asks nobody.
+    ///
+    /// The default takes every release: then the platform's own refusal comes later, as an error of
+    /// [`create_candidate`](Self::create_candidate).
+    ///
+    /// # Errors
+    /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput), naming the field.
+    fn check(&self, _release: &Release) -> Result<()> {
+        Ok(())
+    }
+
     /// What is there. Changes nothing.
     ///
     /// # Errors
@@ -50,6 +61,10 @@ pub trait RolloutTarget: fmt::Debug + Send + Sync + 'static {
 impl<T: RolloutTarget + ?Sized> RolloutTarget for Arc<T> {
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn check(&self, release: &Release) -> Result<()> {
+        (**self).check(release)
     }
 
     async fn observe(&self) -> Result<TargetView> {

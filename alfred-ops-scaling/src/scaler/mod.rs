@@ -10,7 +10,7 @@ mod kubernetes;
 mod memory;
 
 #[cfg(feature = "cloud-run")]
-pub use cloud_run::{CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
+pub use cloud_run::{CloudRunApi, CloudRunOptions, CloudRunScaler, CloudRunWorkerPoolScaler};
 pub use composite::CompositeScaler;
 pub use dry_run::{DryRunScaler, DryRunStep};
 #[cfg(any(test, feature = "testing"))]

@@ -184,12 +184,114 @@ def check_wire(client):
     assert raw(f"{LOCATION}/operations/nothing") == "NOT_FOUND"
 
 
-def check_worker_pool(_):
-    client = run_v2.WorkerPoolsClient(
+def short(name):
+    return name.rsplit("/", 1)[1]
+
+
+def rest(kind):
+    return kind(
         credentials=AnonymousCredentials(),
         transport="rest",
         client_options=ClientOptions(api_endpoint=sys.argv[1]),
     )
+
+
+def check_revisions(client):
+    name, revisions = f"{LOCATION}/services/web", rest(run_v2.RevisionsClient)
+    made = create(client, "web", service())
+    first = short(made.latest_ready_revision)
+    assert made.latest_created_revision == made.latest_ready_revision == f"{name}/revisions/{first}", made
+    assert [(status.revision, status.percent) for status in made.traffic_statuses] == [(first, 100)], made
+
+    def named(suffix, image="gcr.io/alfred/web", **traffic):
+        change = service(name, image=image, **traffic)
+        change.template.revision = suffix
+        return change
+
+    for suffix in ("other-1", "web", "web-", "web-A", "web-" + "1" * 60):
+        refused(exceptions.BadRequest, lambda: update(client, named(suffix), ["template"]))
+    assert get(client, name) == made, "what was refused has changed nothing"
+    after = update(client, named("web-2"), ["template"])
+    assert short(after.latest_created_revision) == short(after.latest_ready_revision) == "web-2", after
+    assert after.template.revision == "web-2", after
+    again = update(client, named("web-2"), ["template"])
+    assert again.latest_created_revision == after.latest_created_revision, "nothing new, no revision"
+    message = refused(exceptions.Conflict, lambda: update(client, named("web-2", "other"), ["template"]))
+    assert "different configuration" in message, message
+    for number in range(3, 6):
+        update(client, named(f"web-{number}", f"gcr.io/alfred/web:{number}"), ["template"])
+
+    listed = list(revisions.list_revisions(parent=name, timeout=SECONDS))
+    newest_first = ["web-5", "web-4", "web-3", "web-2", first]
+    assert [short(revision.name) for revision in listed] == newest_first, listed
+    request = run_v2.ListRevisionsRequest(parent=name, page_size=2)
+    pages = list(revisions.list_revisions(request=request, timeout=SECONDS).pages)
+    assert [len(page.revisions) for page in pages] == [2, 2, 1], pages
+    found = revisions.get_revision(name=f"{name}/revisions/web-4", timeout=SECONDS)
+    assert found == listed[1] and found.service == "web", found
+    assert found.containers[0].image == "gcr.io/alfred/web:4", found
+    ready = [condition for condition in found.conditions if condition.type_ == "Ready"]
+    assert [condition.state for condition in ready] == [run_v2.Condition.State.CONDITION_SUCCEEDED], found
+
+    def delete(revision, **request):
+        request = run_v2.DeleteRevisionRequest(name=f"{name}/revisions/{revision}", **request)
+        return revisions.delete_revision(request=request, timeout=SECONDS).result(timeout=SECONDS)
+
+    refused(exceptions.NotFound, lambda: delete("web-9"))
+    refused(exceptions.Conflict, lambda: delete("web-4", etag="old"))
+    # A failed precondition is a bad request over HTTP.
+    message = refused(exceptions.BadRequest, lambda: delete("web-5"))
+    assert "able to receive traffic" in message, message
+    delete("web-4", validate_only=True)
+    assert delete("web-4", etag=found.etag).name == found.name
+    refused(exceptions.NotFound, lambda: revisions.get_revision(name=found.name, timeout=SECONDS))
+
+
+def check_traffic(client):
+    name, revisions = f"{LOCATION}/services/web", rest(run_v2.RevisionsClient)
+    to = run_v2.TrafficTargetAllocationType
+    latest, one = to.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST, to.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+
+    def split(*entries, etag=""):
+        change = run_v2.Service(name=name, etag=etag)
+        for kind, revision, percent, tag in entries:
+            change.traffic.append(run_v2.TrafficTarget(type_=kind, revision=revision, percent=percent, tag=tag))
+        return update(client, change, ["traffic"])
+
+    before = get(client, name)
+    after = split((one, "web-2", 90, ""), (one, "web-3", 10, "next"), (latest, "", 0, "newest"), etag=before.etag)
+    shares = [(status.revision, status.percent, status.tag) for status in after.traffic_statuses]
+    assert shares == [("web-2", 90, ""), ("web-3", 10, "next"), ("web-5", 0, "newest")], after
+    assert after.template == before.template and after.latest_created_revision == before.latest_created_revision
+    assert [entry.type_ for entry in after.traffic] == [one, one, latest], after
+    refused(exceptions.Conflict, lambda: split((one, "web-2", 100, ""), etag=before.etag))
+    for wrong in (
+        [(one, "web-2", 90, "")],
+        [(one, "web-2", 110, ""), (one, "web-3", -10, "")],
+        [(one, "web-4", 100, "")],
+        [(latest, "web-2", 100, "")],
+        [(to.TRAFFIC_TARGET_ALLOCATION_TYPE_UNSPECIFIED, "web-2", 100, "")],
+        [(one, "web-2", 50, "a"), (one, "web-3", 50, "a")],
+    ):
+        refused(exceptions.BadRequest, lambda: split(*wrong))
+    assert get(client, name) == after, "what was refused has changed nothing"
+    # Whoever has traffic, or could get some by a tag, stays.
+    for revision in ("web-2", "web-3", "web-5"):
+        call = {"name": f"{name}/revisions/{revision}", "timeout": SECONDS}
+        assert "able to receive" in refused(exceptions.BadRequest, lambda: revisions.delete_revision(**call))
+    # With named revisions a new one gets nothing; without a split it gets everything.
+    deployed = update(client, service(name, image="gcr.io/alfred/web:6"), ["template"])
+    assert [(share.revision, share.percent) for share in deployed.traffic_statuses][:1] == [("web-2", 90)], deployed
+    newest = {"name": deployed.latest_created_revision, "timeout": SECONDS}
+    split((one, "web-2", 100, ""))
+    assert "is the latest" in refused(exceptions.BadRequest, lambda: revisions.delete_revision(**newest))
+    everything = split()
+    newest = short(everything.latest_ready_revision)
+    assert [(share.revision, share.percent) for share in everything.traffic_statuses] == [(newest, 100)], everything
+
+
+def check_worker_pool(_):
+    client = rest(run_v2.WorkerPoolsClient)
     name = f"{LOCATION}/workerPools/pullers"
 
     def pool(name="", etag="", **scaling):
@@ -224,6 +326,7 @@ def check_worker_pool(_):
 def main():
     client = connect(sys.argv[1])
     checks = [check_create, check_list, check_scaling, check_template, check_allow_missing, check_wire, check_worker_pool]
+    checks += [check_revisions, check_traffic]
     for check in checks:
         check(client)
     print(f"{len(checks)} checks passed")

@@ -80,8 +80,12 @@ pub(super) fn problem(condition: Option<&Condition>) -> Option<String> {
 }
 
 /// Follows a change to its end.
-pub(super) async fn settled<R, M>(name: &str, mut change: impl Poller<R, M>) -> Result<R> {
-    let failed = |error| classify("scale", name, error);
+pub(super) async fn settled<R, M>(
+    operation: &'static str,
+    name: &str,
+    mut change: impl Poller<R, M>,
+) -> Result<R> {
+    let failed = |error| classify(operation, name, error);
     match change.poll().await {
         Some(PollingResult::Completed(done)) => done.map_err(failed),
         // The change has been accepted: whatever fails from here on, it may have been made.

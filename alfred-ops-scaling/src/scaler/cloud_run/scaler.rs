@@ -10,9 +10,9 @@ use google_cloud_run_v2::model::service_scaling::ScalingMode;
 use google_cloud_run_v2::model::{Service, ServiceScaling};
 use google_cloud_wkt::FieldMask;
 
-use super::CloudRunOptions;
-use super::client::{LIMITS, count, failed_build, prepared, problem, read_precondition, settled};
+use super::client::{LIMITS, count, problem, read_precondition, settled};
 use super::failure::classify;
+use super::{CloudRunApi, CloudRunOptions};
 use crate::scaler::{Current, Limits, Observed, Outcome, Precondition, Scaler};
 
 /// A service on Cloud Run, scaled through the Admin API v2.
@@ -38,10 +38,8 @@ impl CloudRunScaler {
     /// `InvalidInput` for the options of a worker pool; `PermissionDenied` if the client cannot be built, which means that
     /// there are no credentials.
     pub async fn connect(options: CloudRunOptions) -> Result<Self> {
-        options.check_is("services")?;
-        let client = prepared(Services::builder(), &options).build().await;
-        let client = client.map_err(|source| failed_build(&options.name, source))?;
-        Ok(Self { client, service: options.name })
+        let api = CloudRunApi::of_service(options)?;
+        Ok(Self { client: api.services().await?, service: api.name().to_owned() })
     }
 
     async fn read(&self) -> Result<Service> {
@@ -124,7 +122,7 @@ impl Scaler for CloudRunScaler {
     async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
         let (mode, etag) = read_precondition(&self.service, precondition)?;
         let change = self.change(target, mode == "manual", etag)?;
-        let done = settled(&self.service, change.poller()).await?;
+        let done = settled("scale", &self.service, change.poller()).await?;
         Ok(Outcome { configured: configured(&done), precondition: precondition_of(&done) })
     }
 }

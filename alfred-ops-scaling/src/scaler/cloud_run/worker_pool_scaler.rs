@@ -9,9 +9,9 @@ use google_cloud_run_v2::client::WorkerPools;
 use google_cloud_run_v2::model::{WorkerPool, WorkerPoolScaling};
 use google_cloud_wkt::FieldMask;
 
-use super::CloudRunOptions;
-use super::client::{LIMITS, count, failed_build, prepared, problem, read_precondition, settled};
+use super::client::{LIMITS, count, problem, read_precondition, settled};
 use super::failure::classify;
+use super::{CloudRunApi, CloudRunOptions};
 use crate::scaler::{Current, Limits, Observed, Outcome, Precondition, Scaler};
 
 /// The only mode of worker pools.
@@ -32,10 +32,8 @@ impl CloudRunWorkerPoolScaler {
     /// # Errors
     /// As of [`CloudRunScaler::connect`](super::CloudRunScaler::connect).
     pub async fn connect(options: CloudRunOptions) -> Result<Self> {
-        options.check_is("workerPools")?;
-        let client = prepared(WorkerPools::builder(), &options).build().await;
-        let client = client.map_err(|source| failed_build(&options.name, source))?;
-        Ok(Self { client, pool: options.name })
+        let api = CloudRunApi::of_worker_pool(options)?;
+        Ok(Self { client: api.worker_pools().await?, pool: api.name().to_owned() })
     }
 
     async fn read(&self) -> Result<WorkerPool> {
@@ -95,7 +93,7 @@ impl Scaler for CloudRunWorkerPoolScaler {
 
     async fn scale(&self, target: u32, precondition: &Precondition) -> Result<Outcome> {
         let (_, etag) = read_precondition(&self.pool, precondition)?;
-        let done = settled(&self.pool, self.change(target, etag)?.poller()).await?;
+        let done = settled("scale", &self.pool, self.change(target, etag)?.poller()).await?;
         Ok(Outcome { configured: configured(&done), precondition: precondition_of(&done) })
     }
 }

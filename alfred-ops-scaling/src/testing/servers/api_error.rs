@@ -28,8 +28,17 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, code: "INVALID_ARGUMENT", message: message.into() }
     }
 
+    pub(super) fn precondition(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "FAILED_PRECONDITION", message: message.into() }
+    }
+
     pub(super) fn exists(name: &str) -> Self {
         let message = format!("Resource '{name}' already exists.");
+        Self { status: StatusCode::CONFLICT, code: "ALREADY_EXISTS", message }
+    }
+
+    pub(super) fn taken(revision: &str) -> Self {
+        let message = format!("Revision named '{revision}' with different configuration already exists.");
         Self { status: StatusCode::CONFLICT, code: "ALREADY_EXISTS", message }
     }
 

@@ -1,5 +1,7 @@
 //! What the Admin API keeps.
 
+use serde_json::Value;
+
 /// Services and worker pools, which differ in names and fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloudRunKind {
@@ -41,6 +43,39 @@ impl CloudRunKind {
         match self {
             Self::Service => "type.googleapis.com/google.cloud.run.v2.Service",
             Self::WorkerPool => "type.googleapis.com/google.cloud.run.v2.WorkerPool",
+        }
+    }
+
+    /// The field that says who gets requests or instances.
+    pub(super) const fn split(self) -> &'static str {
+        match self {
+            Self::Service => "traffic",
+            Self::WorkerPool => "instanceSplits",
+        }
+    }
+
+    /// The field that says who really gets them.
+    pub(super) const fn split_statuses(self) -> &'static str {
+        match self {
+            Self::Service => "trafficStatuses",
+            Self::WorkerPool => "instanceSplitStatuses",
+        }
+    }
+
+    /// The type of an entry of the split.
+    pub(super) fn allocation(self, to: &str) -> String {
+        match self {
+            Self::Service => format!("TRAFFIC_TARGET_ALLOCATION_TYPE_{to}"),
+            Self::WorkerPool => format!("INSTANCE_SPLIT_ALLOCATION_TYPE_{to}"),
+        }
+    }
+
+    /// Whether an entry of the split is for the newest revision that is ready, or for a named one; none if for neither.
+    pub(super) fn is_latest(self, entry: &Value) -> Option<bool> {
+        match entry["type"].as_str() {
+            Some(to) if to == self.allocation("LATEST") => Some(true),
+            Some(to) if to == self.allocation("REVISION") => Some(false),
+            _ => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A Cloud Run Admin API v2 server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,8 +20,8 @@ use super::cloud_run_state::{Change, CloudRunState};
 use super::enums::to_numbers;
 use super::fault::Fault;
 
-/// A Cloud Run Admin API v2 server in this process: services and worker pools with scaling, templates, etags, generations
-/// and long-running operations, as far as documented and needed here. It ends with its owner.
+/// A Cloud Run Admin API v2 server in this process: services and worker pools with scaling, templates, revisions, splits of
+/// the traffic, etags, generations and long-running operations, as far as documented and needed here. It ends with its owner.
 ///
 /// Google's own Python client is held against it in the tests of this crate.
 #[derive(Debug)]
@@ -55,8 +55,9 @@ impl CloudRunServer {
         let tasks = TaskSet::new(&CancellationToken::new());
         let stop = tasks.cancel_token().clone();
         let site = Site { state: Arc::clone(&state), stop: stop.clone() };
-        let service =
-            Router::new().route("/v2/{*path}", get(read).patch(update).post(create)).with_state(site);
+        let service = Router::new()
+            .route("/v2/{*path}", get(read).patch(update).post(create).delete(remove))
+            .with_state(site);
         tasks.spawn(async move {
             let _ = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
         });
@@ -84,10 +85,55 @@ impl CloudRunServer {
         self.add(name, &json!({ "template": { "containers": [{ "image": "gcr.io/cloudrun/worker" }] } }));
     }
 
-    fn add(&self, name: &str, body: &Value) {
-        if let Ok(service) = CloudRunService::create(CloudRunKind::of(name), body) {
-            lock(&self.state).insert(name, service);
+    /// Adds what a client would create with this body (its full name), as far as the API takes it.
+    pub fn add(&self, name: &str, body: &Value) {
+        let id = name.rsplit('/').next().unwrap_or_default();
+        let mut state = lock(&self.state);
+        if let Ok(service) = CloudRunService::create(CloudRunKind::of(name), id, body, &state.startup) {
+            state.insert(name, service);
         }
+    }
+
+    /// Has somebody else change the masked fields of a service or worker pool, as far as the API takes it.
+    pub fn change(&self, name: &str, body: &Value, mask: &str) {
+        let change = Change { body, mask, validate_only: false, allow_missing: false };
+        let _ = lock(&self.state).update(name, &change);
+    }
+
+    /// Has revisions that are made from now on become ready after so many looks at the revisions.
+    pub fn start_after(&self, looks: u32) {
+        lock(&self.state).startup.looks = looks;
+    }
+
+    /// Has revisions of this image that are made from now on fail, for this reason.
+    pub fn break_image(&self, image: &str, reason: &str) {
+        lock(&self.state).startup.broken.push((image.to_owned(), reason.to_owned()));
+    }
+
+    /// A service or worker pool as the API shows it.
+    #[must_use]
+    pub fn document(&self, name: &str) -> Option<Value> {
+        lock(&self.state).get(name).ok()
+    }
+
+    /// A revision (its short name) as the API shows it.
+    #[must_use]
+    pub fn revision(&self, name: &str, revision: &str) -> Option<Value> {
+        lock(&self.state).revision(name, revision).ok()
+    }
+
+    /// The short names of the revisions that exist, the newest first.
+    #[must_use]
+    pub fn revision_names(&self, name: &str) -> Vec<String> {
+        let state = lock(&self.state);
+        let revisions = state.service(name).map(CloudRunService::revisions).unwrap_or_default();
+        revisions.into_iter().map(|(id, _)| id.to_owned()).collect()
+    }
+
+    /// Who really gets which percent of the requests, or of a worker pool's instances.
+    #[must_use]
+    pub fn shares(&self, name: &str) -> BTreeMap<String, i64> {
+        lock(&self.state).service(name).map(CloudRunService::shares).unwrap_or_default()
     }
 
     /// Has somebody else set the instances of a service or worker pool, as far as there is one.
@@ -123,7 +169,7 @@ impl CloudRunServer {
     /// How many revisions a service has had.
     #[must_use]
     pub fn revisions(&self, name: &str) -> Option<u64> {
-        lock(&self.state).service(name).map(CloudRunService::revisions)
+        lock(&self.state).service(name).map(CloudRunService::revisions_made)
     }
 
     /// Stops the server and waits for its end. Requests that hang are given up.
@@ -143,8 +189,14 @@ async fn read(State(site): State<Site>, Path(path): Path<String>, Query(query): 
         if path.contains("/operations/") {
             return state.poll(&path);
         }
-        let Some((location, kind)) = collection(&path) else { return state.get(&path) };
         let size = query.get("pageSize").and_then(|size| size.parse().ok());
+        if let Some(parent) = path.strip_suffix("/revisions") {
+            return state.list_revisions(parent, size, text(&query, "pageToken"));
+        }
+        if let Some((parent, id)) = path.split_once("/revisions/") {
+            return state.get_revision(parent, id);
+        }
+        let Some((location, kind)) = collection(&path) else { return state.get(&path) };
         Ok(state.list(location, kind, size, text(&query, "pageToken")))
     })
     .await
@@ -157,6 +209,14 @@ async fn update(
     Json(body): Json<Value>,
 ) -> Response {
     answer(&site, &query, |state| state.update(&path, &change(&query, &body))).await
+}
+
+async fn remove(State(site): State<Site>, Path(path): Path<String>, Query(query): Parameters) -> Response {
+    answer(&site, &query, |state| {
+        let (parent, id) = path.split_once("/revisions/").ok_or_else(|| ApiError::not_found(&path))?;
+        state.delete_revision(parent, id, text(&query, "etag"), text(&query, "validateOnly") == "true")
+    })
+    .await
 }
 
 async fn create(

@@ -1,9 +1,13 @@
 //! One service or worker pool as the Admin API keeps it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::api_error::ApiError;
 use super::cloud_run_kind::CloudRunKind;
+use super::cloud_run_revision::{CloudRunRevision, Startup, check_name, made_up_name};
+use super::cloud_run_split::{check_split, percent, resolved, unready};
 use super::enums::to_names;
 
 /// The most instances that the API accepts.
@@ -13,20 +17,42 @@ pub(super) struct CloudRunService {
     kind: CloudRunKind,
     /// What the client wrote: mutable fields only, enums by name.
     spec: Map<String, Value>,
+    id: String,
     generation: u64,
-    revisions: u64,
+    /// The revisions that exist.
+    revisions: BTreeMap<String, CloudRunRevision>,
+    /// How many there have been.
+    revisions_made: u64,
+    latest_created: String,
+    /// Who gets requests or instances: what was asked for last and could be done.
+    serving: Vec<Value>,
     history: Vec<u32>,
 }
 
 impl CloudRunService {
     /// A service with a template, as a client would create it.
-    pub(super) fn create(kind: CloudRunKind, body: &Value) -> Result<Self, ApiError> {
+    pub(super) fn create(
+        kind: CloudRunKind,
+        id: &str,
+        body: &Value,
+        startup: &Startup,
+    ) -> Result<Self, ApiError> {
         if body["template"]["containers"].as_array().is_none_or(Vec::is_empty) {
             let field = kind.field();
             return Err(ApiError::invalid(format!("{field}.template.containers: must have a container")));
         }
-        let mut service = Self { kind, spec: Map::new(), generation: 0, revisions: 0, history: Vec::new() };
-        service.update(body, "")?;
+        let mut service = Self {
+            kind,
+            spec: Map::new(),
+            id: id.to_owned(),
+            generation: 0,
+            revisions: BTreeMap::new(),
+            revisions_made: 0,
+            latest_created: String::new(),
+            serving: Vec::new(),
+            history: Vec::new(),
+        };
+        service.update(body, "", startup)?;
         service.history.clear();
         Ok(service)
     }
@@ -35,8 +61,91 @@ impl CloudRunService {
         format!("\"etag-{}\"", self.generation)
     }
 
-    pub(super) fn revisions(&self) -> u64 {
-        self.revisions
+    /// How many revisions there have been.
+    pub(super) fn revisions_made(&self) -> u64 {
+        self.revisions_made
+    }
+
+    /// The revisions that exist, the newest first.
+    pub(super) fn revisions(&self) -> Vec<(&str, &CloudRunRevision)> {
+        let mut revisions: Vec<_> =
+            self.revisions.iter().map(|(id, revision)| (id.as_str(), revision)).collect();
+        revisions.sort_by_key(|(_, revision)| std::cmp::Reverse(revision.number));
+        revisions
+    }
+
+    pub(super) fn revision(&self, id: &str) -> Option<&CloudRunRevision> {
+        self.revisions.get(id)
+    }
+
+    /// What starts comes a little closer to its start.
+    pub(super) fn look(&mut self) {
+        self.revisions.values_mut().for_each(CloudRunRevision::look);
+        self.serve();
+    }
+
+    /// Removes a revision, as far as it can be spared.
+    pub(super) fn delete_revision(&mut self, id: &str) -> Result<(), ApiError> {
+        let wanted = resolved(self.kind, &self.spec_split(), self.latest_ready());
+        if wanted.iter().chain(&self.serving).any(|entry| entry["revision"] == id) {
+            return Err(ApiError::precondition(format!("Revision '{id}' is able to receive traffic.")));
+        }
+        if id == self.latest_created {
+            return Err(ApiError::precondition(format!(
+                "Revision '{id}' is the latest revision of '{}'.",
+                self.id
+            )));
+        }
+        self.revisions.remove(id);
+        Ok(())
+    }
+
+    /// Who really gets requests or instances, and how much.
+    pub(super) fn shares(&self) -> BTreeMap<String, i64> {
+        let mut shares = BTreeMap::new();
+        for entry in self.serving.iter().filter(|entry| percent(entry) > 0) {
+            let revision = entry["revision"].as_str().unwrap_or_default();
+            *shares.entry(revision.to_owned()).or_default() += percent(entry);
+        }
+        shares
+    }
+
+    fn spec_split(&self) -> Value {
+        self.spec.get(self.kind.split()).cloned().unwrap_or_default()
+    }
+
+    fn latest_ready(&self) -> Option<&str> {
+        self.revisions().into_iter().find(|(_, revision)| revision.is_ready()).map(|(id, _)| id)
+    }
+
+    /// Does what was asked for, if it can be done.
+    fn serve(&mut self) {
+        let wanted = resolved(self.kind, &self.spec_split(), self.latest_ready());
+        if unready(&wanted, &self.revisions).is_none() {
+            self.serving = wanted;
+        }
+    }
+
+    /// Makes the template's revision, unless it is there.
+    fn make_revision(&mut self, startup: &Startup) -> Result<(), ApiError> {
+        let mut template = self.spec.get("template").cloned().unwrap_or_default();
+        let named = template.as_object_mut().and_then(|template| template.remove("revision"));
+        let number = self.revisions_made + 1;
+        let name = match named.as_ref().and_then(Value::as_str) {
+            Some(name) => {
+                check_name(&self.id, name)?;
+                name.to_owned()
+            }
+            None => made_up_name(&self.id, number),
+        };
+        match self.revisions.get(&name) {
+            Some(found) if found.is_made_of(&template) => return Ok(()),
+            Some(_) => return Err(ApiError::taken(&name)),
+            None => {}
+        }
+        self.revisions.insert(name.clone(), CloudRunRevision::new(number, template, startup));
+        (self.revisions_made, self.latest_created) = (number, name);
+        Ok(())
     }
 
     pub(super) fn history(&self) -> &[u32] {
@@ -66,9 +175,8 @@ impl CloudRunService {
 
     /// Takes the masked fields over from the body: one that the body lacks is cleared. An empty mask, or `*`,
     /// is all fields. A change of the template makes a revision, and nothing else does.
-    pub(super) fn update(&mut self, body: &Value, mask: &str) -> Result<(), ApiError> {
-        let mut body = body.clone();
-        to_names(&mut body)?;
+    pub(super) fn update(&mut self, body: &Value, mask: &str, startup: &Startup) -> Result<(), ApiError> {
+        let body = self.writable(body)?;
         for field in ["scaling", "template"] {
             if !body[field].is_null() && !body[field].is_object() {
                 return Err(ApiError::invalid(format!(
@@ -91,8 +199,13 @@ impl CloudRunService {
         check_scaling("template.scaling", &mut spec["template"]["scaling"])?;
         prune(&mut spec);
         let Value::Object(spec) = spec else { return Ok(()) };
-        self.revisions += u64::from(spec.get("template") != self.spec.get("template"));
+        let is_new = spec.get("template") != self.spec.get("template");
         self.spec = spec;
+        if is_new {
+            self.make_revision(startup)?;
+        }
+        check_split(self.kind, &self.spec_split(), &self.revisions)?;
+        self.serve();
         self.generation += 1;
         if paths.iter().any(|path| path.starts_with("scaling")) {
             self.history.push(self.instances());
@@ -100,11 +213,41 @@ impl CloudRunService {
         Ok(())
     }
 
+    /// What a client may write of what it sent.
+    fn writable(&self, body: &Value) -> Result<Value, ApiError> {
+        let sent = body.as_object().into_iter().flatten();
+        let known =
+            sent.filter(|(field, _)| *field == "scaling" || self.kind.mutable().contains(&field.as_str()));
+        let mut body = Value::Object(known.map(|(field, value)| (field.clone(), value.clone())).collect());
+        to_names(&mut body)?;
+        for entry in body[self.kind.split()].as_array_mut().into_iter().flatten() {
+            // Numbers do not say which enum they are of.
+            if let Some((_, to)) = entry["type"].as_str().and_then(|name| name.rsplit_once('_')) {
+                entry["type"] = json!(self.kind.allocation(to));
+            }
+        }
+        Ok(body)
+    }
+
+    /// Whether it is as was asked for, or why not.
+    fn condition(&self, reconciling: bool) -> Value {
+        let wanted = resolved(self.kind, &self.spec_split(), self.latest_ready());
+        let fault = self.revisions.get(&self.latest_created).and_then(CloudRunRevision::fault);
+        let unready = unready(&wanted, &self.revisions)
+            .filter(|revision| !self.revisions.get(*revision).is_some_and(CloudRunRevision::is_starting));
+        let unready =
+            unready.map(|revision| format!("Revision '{revision}' is not ready and cannot serve traffic."));
+        match fault.map(str::to_owned).or(unready) {
+            _ if reconciling => json!({ "type": "Ready", "state": "CONDITION_RECONCILING" }),
+            Some(fault) => json!({ "type": "Ready", "state": "CONDITION_FAILED", "message": fault }),
+            None => json!({ "type": "Ready", "state": "CONDITION_SUCCEEDED" }),
+        }
+    }
+
     /// The whole service as proto3 JSON, in which 64-bit numbers are text.
     pub(super) fn json(&self, name: &str, reconciling: bool) -> Value {
         let observed = if reconciling { self.generation - 1 } else { self.generation };
-        let state = if reconciling { "CONDITION_RECONCILING" } else { "CONDITION_SUCCEEDED" };
-        let revision = format!("{name}/revisions/revision-{}", self.revisions);
+        let full = |revision: &str| format!("{name}/revisions/{revision}");
         let mut document = json!({
             "name": name,
             "uid": "00000000-0000-4000-8000-000000000001",
@@ -112,10 +255,13 @@ impl CloudRunService {
             "generation": self.generation.to_string(),
             "observedGeneration": observed.to_string(),
             "reconciling": reconciling,
-            "terminalCondition": { "type": "Ready", "state": state },
-            "latestCreatedRevision": revision,
-            "latestReadyRevision": revision,
+            "terminalCondition": self.condition(reconciling),
+            "latestCreatedRevision": full(&self.latest_created),
         });
+        if let Some(latest) = self.latest_ready() {
+            document["latestReadyRevision"] = json!(full(latest));
+        }
+        document[self.kind.split_statuses()] = json!(self.serving);
         for (field, value) in &self.spec {
             document[field] = value.clone();
         }

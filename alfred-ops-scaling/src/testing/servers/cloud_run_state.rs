@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::cloud_run_kind::CloudRunKind;
+use super::cloud_run_revision::Startup;
 use super::cloud_run_service::CloudRunService;
 use super::fault::Fault;
 
@@ -14,6 +15,7 @@ const POLLS: u32 = 1;
 /// Services on one page where the request does not say.
 const PAGE: usize = 100;
 const NAME_LENGTH_MAX: usize = 49;
+const REVISION_URL: &str = "type.googleapis.com/google.cloud.run.v2.Revision";
 
 #[derive(Debug)]
 pub(super) struct CloudRunState {
@@ -21,6 +23,7 @@ pub(super) struct CloudRunState {
     operations: BTreeMap<String, Operation>,
     pub(super) faults: VecDeque<Fault>,
     pub(super) polls: u32,
+    pub(super) startup: Startup,
 }
 
 /// A change that is carried out while it is looked at.
@@ -28,6 +31,8 @@ pub(super) struct CloudRunState {
 struct Operation {
     service: String,
     polls_left: u32,
+    /// What was removed.
+    revision: Option<Value>,
 }
 
 /// A change as it came over HTTP.
@@ -41,7 +46,13 @@ pub(super) struct Change<'a> {
 
 impl Default for CloudRunState {
     fn default() -> Self {
-        Self { services: BTreeMap::new(), operations: BTreeMap::new(), faults: VecDeque::new(), polls: POLLS }
+        Self {
+            services: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            faults: VecDeque::new(),
+            polls: POLLS,
+            startup: Startup::default(),
+        }
     }
 }
 
@@ -95,7 +106,7 @@ impl CloudRunState {
         if self.services.contains_key(&name) {
             return Err(ApiError::exists(&name));
         }
-        let service = CloudRunService::create(kind, change.body)?;
+        let service = CloudRunService::create(kind, id, change.body, &self.startup)?;
         self.carry_out(&name, service, change.validate_only)
     }
 
@@ -113,7 +124,7 @@ impl CloudRunState {
             return Err(ApiError::aborted());
         }
         let mut changed = service.clone();
-        changed.update(change.body, change.mask)?;
+        changed.update(change.body, change.mask, &self.startup)?;
         self.carry_out(name, changed, change.validate_only)
     }
 
@@ -122,8 +133,86 @@ impl CloudRunState {
         let operation = self.operations.get_mut(name).ok_or_else(|| ApiError::not_found(name))?;
         operation.polls_left = operation.polls_left.saturating_sub(1);
         let (done, service) = (operation.polls_left == 0, operation.service.clone());
-        let kind = CloudRunKind::of(&service);
-        Ok(operation_json(kind, name, done, self.get(&service)?))
+        if let Some(revision) = operation.revision.clone() {
+            return Ok(operation_json(REVISION_URL, name, done, revision));
+        }
+        Ok(operation_json(CloudRunKind::of(&service).type_url(), name, done, self.get(&service)?))
+    }
+
+    /// One page of a service's revisions. Whoever looks at them finds what was under way a little further.
+    pub(super) fn list_revisions(
+        &mut self,
+        parent: &str,
+        size: Option<usize>,
+        token: &str,
+    ) -> Result<Value, ApiError> {
+        self.look(parent)?;
+        let service = self.services.get(parent).ok_or_else(|| ApiError::not_found(parent))?;
+        let size = size.filter(|size| *size > 0).unwrap_or(PAGE);
+        let from = token.parse().unwrap_or(u64::MAX);
+        let mut found = service.revisions().into_iter().filter(|(_, revision)| revision.number < from);
+        let page: Vec<_> = found.by_ref().take(size).collect();
+        let next =
+            if found.next().is_some() { page.last().map(|(_, revision)| revision.number) } else { None };
+        let kind = CloudRunKind::of(parent);
+        let revisions: Vec<Value> =
+            page.into_iter().map(|(id, revision)| revision.json(kind, parent, id)).collect();
+        let next = next.map(|number| number.to_string()).unwrap_or_default();
+        Ok(json!({ "revisions": revisions, "nextPageToken": next }))
+    }
+
+    pub(super) fn get_revision(&mut self, parent: &str, id: &str) -> Result<Value, ApiError> {
+        self.look(parent)?;
+        self.revision(parent, id)
+    }
+
+    /// One revision, by somebody who moves nothing.
+    pub(super) fn revision(&self, parent: &str, id: &str) -> Result<Value, ApiError> {
+        let found = self.services.get(parent).and_then(|service| service.revision(id));
+        let found = found.ok_or_else(|| ApiError::not_found(&format!("{parent}/revisions/{id}")))?;
+        Ok(found.json(CloudRunKind::of(parent), parent, id))
+    }
+
+    /// Removes a revision; the answer is the operation that carries it out.
+    pub(super) fn delete_revision(
+        &mut self,
+        parent: &str,
+        id: &str,
+        etag: &str,
+        validate_only: bool,
+    ) -> Result<Value, ApiError> {
+        let json = self.revision(parent, id)?;
+        if !etag.is_empty() && json["etag"] != etag {
+            return Err(ApiError::aborted());
+        }
+        let mut service = self.services.get(parent).cloned().ok_or_else(|| ApiError::not_found(parent))?;
+        service.delete_revision(id)?;
+        if validate_only {
+            return Ok(operation_json(
+                REVISION_URL,
+                &format!("{}/operations/validated", place(parent)),
+                true,
+                json,
+            ));
+        }
+        self.services.insert(parent.to_owned(), service);
+        Ok(self.start(parent, Some(json.clone()), REVISION_URL, json))
+    }
+
+    fn look(&mut self, parent: &str) -> Result<(), ApiError> {
+        self.services.get_mut(parent).ok_or_else(|| ApiError::not_found(parent))?.look();
+        for operation in self.operations.values_mut().filter(|operation| operation.service == parent) {
+            operation.polls_left = operation.polls_left.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Starts an operation of which `metadata` is known now.
+    fn start(&mut self, service: &str, revision: Option<Value>, type_url: &str, metadata: Value) -> Value {
+        let name = format!("{}/operations/operation-{}", place(service), self.operations.len() + 1);
+        let started = Operation { service: service.to_owned(), polls_left: self.polls, revision };
+        self.operations.insert(name.clone(), started);
+        operation_json(type_url, &name, self.polls == 0, metadata)
     }
 
     fn carry_out(
@@ -132,17 +221,14 @@ impl CloudRunState {
         service: CloudRunService,
         validate_only: bool,
     ) -> Result<Value, ApiError> {
-        let kind = CloudRunKind::of(name);
-        let place = name.split(&format!("/{}/", kind.collection())).next().unwrap_or_default();
+        let type_url = CloudRunKind::of(name).type_url();
         if validate_only {
-            let operation = format!("{place}/operations/validated");
-            return Ok(operation_json(kind, &operation, true, service.json(name, false)));
+            let operation = format!("{}/operations/validated", place(name));
+            return Ok(operation_json(type_url, &operation, true, service.json(name, false)));
         }
+        let shown = service.json(name, self.polls > 0 || self.is_reconciling(name));
         self.services.insert(name.to_owned(), service);
-        let operation = format!("{place}/operations/operation-{}", self.operations.len() + 1);
-        let started = Operation { service: name.to_owned(), polls_left: self.polls };
-        self.operations.insert(operation.clone(), started);
-        Ok(operation_json(kind, &operation, self.polls == 0, self.get(name)?))
+        Ok(self.start(name, None, type_url, shown))
     }
 
     fn is_reconciling(&self, name: &str) -> bool {
@@ -150,9 +236,14 @@ impl CloudRunState {
     }
 }
 
-fn operation_json(kind: CloudRunKind, name: &str, done: bool, mut service: Value) -> Value {
-    service["@type"] = json!(kind.type_url());
-    let mut operation = json!({ "name": name, "done": done, "metadata": service });
+/// The location of a service.
+fn place(name: &str) -> &str {
+    name.split(&format!("/{}/", CloudRunKind::of(name).collection())).next().unwrap_or_default()
+}
+
+fn operation_json(type_url: &str, name: &str, done: bool, mut subject: Value) -> Value {
+    subject["@type"] = json!(type_url);
+    let mut operation = json!({ "name": name, "done": done, "metadata": subject });
     if done {
         operation["response"] = operation["metadata"].clone();
     }

@@ -7,7 +7,7 @@ use super::api_error::ApiError;
 type Names = &'static [(&'static str, i64)];
 
 /// The enums of a service by the field that holds them.
-const ENUMS: [(&str, Names); 5] = [
+const ENUMS: [(&str, Names); 7] = [
     ("scalingMode", &[("AUTOMATIC", 1), ("MANUAL", 2)]),
     (
         "ingress",
@@ -20,7 +20,26 @@ const ENUMS: [(&str, Names); 5] = [
     ),
     ("launchStage", &[("ALPHA", 2), ("BETA", 3), ("GA", 4)]),
     ("executionEnvironment", &[("EXECUTION_ENVIRONMENT_GEN1", 1), ("EXECUTION_ENVIRONMENT_GEN2", 2)]),
-    ("state", &[("CONDITION_PENDING", 1), ("CONDITION_RECONCILING", 2), ("CONDITION_SUCCEEDED", 4)]),
+    (
+        "state",
+        &[
+            ("CONDITION_PENDING", 1),
+            ("CONDITION_RECONCILING", 2),
+            ("CONDITION_FAILED", 3),
+            ("CONDITION_SUCCEEDED", 4),
+        ],
+    ),
+    ("revisionReason", &[("HEALTH_CHECK_CONTAINER_ERROR", 6)]),
+    // Entries of a split. Conditions have a type too, which is text and stays.
+    (
+        "type",
+        &[
+            ("TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", 1),
+            ("TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", 2),
+            ("INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", 1),
+            ("INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION", 2),
+        ],
+    ),
 ];
 
 /// Replaces every enum's number by its name, which is how a service is kept.

@@ -2,8 +2,10 @@
 
 mod api_error;
 mod cloud_run_kind;
+mod cloud_run_revision;
 mod cloud_run_server;
 mod cloud_run_service;
+mod cloud_run_split;
 mod cloud_run_state;
 mod enums;
 mod fault;

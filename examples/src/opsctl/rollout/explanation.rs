@@ -73,7 +73,7 @@ fn is_bad(state: &RolloutState) -> bool {
 }
 
 async fn next(desk: &Desk<'_>, state: &RolloutState) -> Result<(TargetView, RolloutDecision)> {
-    let view = desk.target()?.observe().await?;
+    let view = desk.target().await?.observe().await?;
     let decision = next_step(state, &view, &desk.config.policy, desk.context.now());
     Ok((view, decision))
 }

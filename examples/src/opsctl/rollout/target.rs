@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use alfred_ops_core::http::{Credential, KubernetesApiServer};
 use alfred_ops_core::{FromConfig, JobContext, Result, Section, StateStore};
-use alfred_ops_maintenance::{KubernetesRollout, RolloutTarget};
-use alfred_ops_scaling::{DrainLeases, KubernetesCluster};
+use alfred_ops_maintenance::{CloudRunRollout, KubernetesRollout, RolloutTarget};
+use alfred_ops_scaling::{CloudRunOptions, DrainLeases, KubernetesCluster};
 
 use super::program_target::ProgramTarget;
 use crate::opsctl::program::Program;
@@ -14,9 +14,20 @@ use crate::opsctl::program::Program;
 /// Where a service runs, as a file says.
 #[derive(Debug)]
 pub(super) enum TargetConfig {
+    CloudRun(CloudRunConfig),
     Kubernetes(KubernetesConfig),
     /// What a program makes of it.
     Program(Vec<String>),
+}
+
+/// A service on Cloud Run, spoken to with application default credentials.
+#[derive(Debug)]
+pub(super) struct CloudRunConfig {
+    project: String,
+    location: String,
+    service: String,
+    /// Another server in tests.
+    endpoint: Option<String>,
 }
 
 #[derive(Debug)]
@@ -43,14 +54,27 @@ enum Revisions {
 
 impl FromConfig for TargetConfig {
     fn from_config(section: &mut Section<'_>) -> Option<Self> {
+        let cloud_run = section.optional_section("cloud_run")?.map(Self::CloudRun);
         let kubernetes = section.optional_section("kubernetes")?.map(Self::Kubernetes);
         let program = section.optional("command")?.map(Self::Program);
-        let mut named = [kubernetes, program].into_iter().flatten();
+        let mut named = [cloud_run, kubernetes, program].into_iter().flatten();
         match (named.next(), named.next()) {
             (Some(target), None) => Some(target),
-            (None, _) => section.refuse("kubernetes", "no target is named", "give kubernetes or command"),
-            (Some(_), Some(_)) => section.refuse("command", "there are several targets", "keep one of them"),
+            (None, _) => {
+                section.refuse("cloud_run", "no target is named", "give cloud_run, kubernetes or command")
+            }
+            (Some(_), Some(_)) => {
+                section.refuse("cloud_run", "there are several targets", "keep one of them")
+            }
         }
+    }
+}
+
+impl FromConfig for CloudRunConfig {
+    fn from_config(section: &mut Section<'_>) -> Option<Self> {
+        let (project, location) = (section.required("project"), section.required("location"));
+        let (service, endpoint) = (section.required("service"), section.optional("endpoint"));
+        Some(Self { project: project?, location: location?, service: service?, endpoint: endpoint? })
     }
 }
 
@@ -97,13 +121,23 @@ fn revisions(section: &mut Section<'_>) -> Option<Revisions> {
 }
 
 /// The target of the service that is called `name`. Nothing is asked of the platform yet.
-pub(super) fn open(
+pub(super) async fn open(
     name: &str,
     config: &TargetConfig,
     state: &Arc<dyn StateStore>,
     context: &JobContext,
 ) -> Result<Arc<dyn RolloutTarget>> {
     Ok(match config {
+        TargetConfig::CloudRun(config) => {
+            let options = CloudRunOptions::new(&config.project, &config.location, &config.service)?;
+            Arc::new(
+                CloudRunRollout::connect(match &config.endpoint {
+                    Some(endpoint) => options.with_endpoint(endpoint),
+                    None => options,
+                })
+                .await?,
+            )
+        }
         TargetConfig::Kubernetes(config) => Arc::new(kubernetes(config, state, context)?),
         TargetConfig::Program(command) => {
             let program = Program::new(command.clone(), Arc::clone(&context.clock))?;
@@ -153,6 +187,7 @@ mod tests {
     fn one_target_is_named_in_full() {
         let read = |text: &str| ConfigTree::from_yaml(text).unwrap().read::<TargetConfig>();
         for good in [
+            "cloud_run: {project: alfred, location: europe-west1, service: api}",
             "kubernetes: {namespace: agents, service: api}",
             "kubernetes: {namespace: agents, workers: shares, labels: [app=agents], leases: drain/agents}",
             "command: [/bin/target]",
@@ -160,8 +195,9 @@ mod tests {
             read(good).unwrap();
         }
         for (bad, words) in [
-            ("{}", "give kubernetes or command"),
+            ("{}", "give cloud_run, kubernetes or command"),
             ("command: [a]\nkubernetes: {namespace: agents, service: api}", "keep one of them"),
+            ("cloud_run: {project: alfred, service: api}", "cloud_run.location: it is missing"),
             ("kubernetes: {namespace: agents}", "give service, or workers with labels"),
             ("kubernetes: {namespace: agents, workers: shares, labels: [app]}", "write [app=agents]"),
         ] {
