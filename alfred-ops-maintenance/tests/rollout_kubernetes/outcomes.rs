@@ -140,6 +140,24 @@ async fn a_release_that_never_starts_goes_back_when_its_deadline_or_ours_passes(
 }
 
 #[tokio::test]
+async fn a_release_that_cannot_grow_goes_back() {
+    let house = House::new(8, |_| Verdict::Pass).await;
+    let rollout = house.begun().await;
+    house.until_candidate_has(&rollout, 1).await;
+    // Its Deployment was complete once, so that no deadline of Kubernetes' own passes.
+    house.server.break_image("alfred/bot:2");
+    for _ in 0..10 {
+        rollout.run(&house.context).await.unwrap();
+        house.pass();
+    }
+    house.server.exceed_progress_deadlines();
+    let RolloutEnd::RolledBack { reason } = house.finish(&rollout).await else { panic!("it is promoted") };
+    assert!(reason.contains("not there within 600s: 1 of 4 replicas of api-2 serve"), "{reason}");
+    assert_eq!(house.deployments(), only("api-1", 8));
+    house.server.stop().await;
+}
+
+#[tokio::test]
 async fn a_split_is_shown_when_all_of_it_serves_and_whoever_calls_again_goes_on() {
     let house = House::new(4, |_| Verdict::Pass).await;
     let target = house.target();

@@ -27,6 +27,12 @@ def refused(status, reason, call):
     raise AssertionError(f"{status} was not raised")
 
 
+def said(status):
+    """Some calls of the client leave a status as the server wrote it."""
+    status = status if isinstance(status, dict) else status.to_dict()
+    return status["kind"], status["status"], status["details"]["name"]
+
+
 def scale(apps, body, **options):
     return apps.patch_namespaced_deployment_scale("bot", NAMESPACE, body, _request_timeout=SECONDS, **options)
 
@@ -132,6 +138,51 @@ def check_watch(api):
     timer.join()
 
 
+def check_deployments(api):
+    apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
+    conditions = {one.type: one.status for one in apps.read_namespaced_deployment("bot", NAMESPACE).status.conditions}
+    assert conditions == {"Available": "True", "Progressing": "True"}, conditions
+    labels = {"app": "new", "revision": "2"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "alfred/bot:2"}]}}
+    body = {"metadata": {"name": "new"}, "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}}
+    made = apps.create_namespaced_deployment(NAMESPACE, body)
+    assert (made.metadata.generation, made.spec.replicas, made.metadata.namespace) == (1, 2, NAMESPACE), made
+    assert len(core.list_namespaced_pod(NAMESPACE, label_selector="app=new,revision=2").items) == 2
+    assert core.list_namespaced_pod(NAMESPACE, label_selector="app=new,!revision").items == []
+    refused(409, "AlreadyExists", lambda: apps.create_namespaced_deployment(NAMESPACE, body))
+    other = {**body, "metadata": {"name": "other"}, "spec": {**body["spec"], "selector": {"matchLabels": {"app": "x"}}}}
+    message = refused(422, "Invalid", lambda: apps.create_namespaced_deployment(NAMESPACE, other))
+    assert "spec.template.metadata.labels" in message, message
+    known = {**body, "metadata": {"name": "other", "resourceVersion": "1"}}
+    refused(500, "InternalError", lambda: apps.create_namespaced_deployment(NAMESPACE, known))
+    narrow = {"spec": {"selector": {"matchLabels": {"app": "y"}}}}
+    refused(422, "Invalid", lambda: apps.patch_namespaced_deployment("new", NAMESPACE, narrow))
+    now = apps.read_namespaced_deployment("new", NAMESPACE).metadata
+    condition = lambda **what: client.V1DeleteOptions(preconditions=client.V1Preconditions(**what))
+    delete = lambda options: apps.delete_namespaced_deployment("new", NAMESPACE, body=options)
+    refused(409, "Conflict", lambda: delete(condition(uid="another")))
+    refused(409, "Conflict", lambda: delete(condition(uid=now.uid, resource_version=made.metadata.resource_version)))
+    done = delete(condition(uid=now.uid, resource_version=now.resource_version))
+    assert said(done) == ("Status", "Success", "new"), done
+    assert core.list_namespaced_pod(NAMESPACE, label_selector="app=new").items == [], "it takes its pods along"
+    refused(404, "NotFound", lambda: delete(None))
+
+
+def check_services(api):
+    core = client.CoreV1Api(api)
+    service = core.read_namespaced_service("front", NAMESPACE)
+    assert (service.spec.selector, service.spec.ports[0].port) == ({"app": "bot"}, 80), service
+    version = service.metadata.resource_version
+    note = lambda text: {"metadata": {"resourceVersion": version, "annotations": {"note": text}}}
+    patched = core.patch_namespaced_service("front", NAMESPACE, note("1"))
+    assert patched.metadata.annotations == {"note": "1"} and patched.metadata.resource_version != version, patched
+    refused(409, "Conflict", lambda: core.patch_namespaced_service("front", NAMESPACE, note("2")))
+    made = core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "notes"}, "data": {"a": "b"}})
+    assert made.data == {"a": "b"} and made.metadata.resource_version, made
+    refused(409, "AlreadyExists", lambda: core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "notes"}}))
+    assert said(core.delete_namespaced_config_map("notes", NAMESPACE)) == ("Status", "Success", "notes")
+
+
 def check_discovery(api):
     groups = {group.name for group in client.ApisApi(api).get_api_versions().groups}
     assert groups == {"apps", "autoscaling", "metrics.k8s.io", "alfred-ai.com"}, groups
@@ -150,6 +201,8 @@ def main():
         check_custom,
         check_metrics,
         check_watch,
+        check_deployments,
+        check_services,
         check_discovery,
     ]
     for check in checks:
