@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use alfred_ops_core::SystemClock;
+use alfred_ops_scaling::testing::servers::{CloudRunServer, KubernetesServer};
 use axum::Router;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -293,4 +294,50 @@ fn mistakes_are_told() {
     world.script("target", "#!/bin/sh\necho '{}'\n");
     world.configure(&format!("{POLICY}{HEALTH}"));
     assert!(world.says(1, &release("plan")).contains("version is no text"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_in_kubernetes_is_followed_by_another() {
+    let server = KubernetesServer::start().await.unwrap();
+    server.run_controller();
+    server.add("Deployment", "agents", "api-1", 4);
+    server.add_service("agents", "api", ("app", "api-1"));
+    let target = format!("kubernetes: {{namespace: agents, service: api, api_server: '{}'}}", server.url());
+    let world = World::on(&target, &format!("{POLICY}{HEALTH}"));
+    let run = alfred_ops_core::blocking(move || {
+        let plan = world.says(0, &release("plan"));
+        assert!(plan.contains("give 50 % to api-1, 50 % to api-2: api-2 is ready"), "{plan}");
+        let run = world.says(0, &release("run"));
+        assert!(world.says(0, &["history"]).contains("promoted"));
+        run
+    });
+    assert!(run.await.unwrap().contains("api: api-2 is promoted"));
+    assert_eq!(server.names("Deployment", "agents"), ["api-2"]);
+    assert_eq!(server.replicas("Deployment", "agents", "api-2"), Some(4));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_on_cloud_run_gets_a_revision_that_takes_its_traffic() {
+    const SERVICE: &str = "projects/alfred/locations/europe-west1/services/api";
+    let image = |version: u32| format!("gcr.io/alfred/api@sha256:{version:064}");
+    let server = CloudRunServer::start().await.unwrap();
+    server.add(SERVICE, &serde_json::json!({ "template": { "containers": [{ "image": image(1) }] } }));
+    let target = format!(
+        "cloud_run: {{project: alfred, location: europe-west1, service: api, endpoint: '{}'}}",
+        server.endpoint()
+    );
+    let world = World::on(&target, &format!("{POLICY}{HEALTH}"));
+    let run = alfred_ops_core::blocking(move || {
+        let other = world.says(1, &["plan", "--revision", "web-2", "--image", &image(2)]);
+        assert!(other.contains("api-"), "{other}");
+        let release = ["--revision", "api-2", "--image", &image(2)];
+        let plan = world.says(0, &[&["plan"], &release[..]].concat());
+        assert!(plan.contains("(gcr.io/alfred/api@sha256:") && plan.contains("in 4 s: promoted"), "{plan}");
+        world.says(0, &[&["run"], &release[..]].concat())
+    });
+    let run = run.await.unwrap();
+    assert!(run.contains("api: api-2 is promoted"), "{run}");
+    assert_eq!(server.shares(SERVICE), [("api-2".to_owned(), 100)].into());
+    server.stop().await;
 }

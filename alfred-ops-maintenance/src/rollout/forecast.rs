@@ -48,8 +48,8 @@ pub fn forecast_rollout(
             }
             RolloutStep::Wait { until } => {
                 is_told = false;
-                become_ready(&mut view);
-                forecast.ends_at = wakes_at(&state, policy, *until);
+                forecast.ends_at = wakes_at(&state, &view, policy, *until);
+                settle(&mut view, &state);
             }
             RolloutStep::CheckStaging => state.learn_staging(None, now),
             RolloutStep::AskGates => state.learn_gates(None, now),
@@ -87,8 +87,13 @@ pub fn forecast_rollout(
 
 /// Between two analyses nothing changes that this view can know: it goes from one to the next, unless silence or a failure's
 /// trial ends before.
-fn wakes_at(state: &RolloutState, policy: &RolloutPolicy, until: DateTime<Utc>) -> DateTime<Utc> {
-    if !matches!(state.phase, RolloutPhase::Canary { .. }) {
+fn wakes_at(
+    state: &RolloutState,
+    view: &TargetView,
+    policy: &RolloutPolicy,
+    until: DateTime<Utc>,
+) -> DateTime<Utc> {
+    if view.under_way.is_some() || !matches!(state.phase, RolloutPhase::Canary { .. }) {
         return until;
     }
     let tally = &state.tally;
@@ -98,11 +103,17 @@ fn wakes_at(state: &RolloutState, policy: &RolloutPolicy, until: DateTime<Utc>) 
     if due < silent.min(trial_ends) { until.max(due) } else { until }
 }
 
-fn become_ready(view: &mut TargetView) {
+/// What starts is ready, and a split that was begun is there.
+fn settle(view: &mut TargetView, state: &RolloutState) {
     for revision in view.revisions.values_mut() {
         if revision.readiness == Readiness::Starting {
             revision.readiness = Readiness::Ready;
         }
+    }
+    if view.under_way.take().is_some()
+        && let Some(split) = state.intent.as_ref().and_then(RolloutIntent::after)
+    {
+        view.split = Some(split.clone());
     }
 }
 
@@ -114,7 +125,7 @@ fn change(view: &mut TargetView, state: &RolloutState, action: &RolloutAction) {
             view.revisions.insert(state.release.revision.clone(), made);
         }
         RolloutAction::Shift { split, .. } | RolloutAction::Return { split } => {
-            view.split = Some(split.clone());
+            (view.split, view.under_way) = (Some(split.clone()), None);
         }
         RolloutAction::Retire { revision } => {
             view.revisions.remove(revision);
@@ -203,6 +214,25 @@ mod tests {
             ],
         );
         assert_eq!(forecast.end.as_ref().map(RolloutEnd::name), Some("rolled_back"));
+    }
+
+    #[test]
+    fn a_split_that_is_under_way_is_taken_to_its_end() {
+        let (mut state, mut view) = begun();
+        state.learn_staging(None, START);
+        state.learn_gates(None, START);
+        state.intend(RolloutIntent::new(RolloutAction::Create, "1".to_owned(), START));
+        change(&mut view, &state, &RolloutAction::Create);
+        state.took(START);
+        let split = crate::TrafficSplit::canary("api-1", "api-2", 5);
+        state.intend(RolloutIntent::new(RolloutAction::Shift { step: 0, split }, "1".to_owned(), START));
+        for rest in [crate::UnderWay::Starts("a pod".to_owned()), crate::UnderWay::Ends("a task".to_owned())]
+        {
+            view.under_way = Some(rest);
+            let forecast = forecast_rollout(&state, &view, &RolloutPolicy::default(), START);
+            assert_eq!(forecast.end.as_ref().map(RolloutEnd::name), Some("promoted"), "{forecast:?}");
+            assert!(forecast.ends_at <= START + TimeDelta::seconds(1_220), "{forecast:?}");
+        }
     }
 
     #[test]

@@ -63,6 +63,10 @@ impl<T: RolloutTarget + ?Sized> RolloutTarget for Arc<T> {
         (**self).name()
     }
 
+    fn check(&self, release: &Release) -> Result<()> {
+        (**self).check(release)
+    }
+
     async fn observe(&self) -> Result<TargetView> {
         (**self).observe().await
     }

@@ -185,7 +185,12 @@ impl RolloutTarget for CloudRunRollout {
         {
             revisions.entry(template.revision.clone()).or_insert_with(|| view_of_template(template));
         }
-        Ok(TargetView { version: service.etag.clone(), revisions, split: split_of(&service) })
+        Ok(TargetView {
+            version: service.etag.clone(),
+            revisions,
+            split: split_of(&service),
+            under_way: None,
+        })
     }
 
     async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {

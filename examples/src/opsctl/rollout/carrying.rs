@@ -30,7 +30,7 @@ pub(super) async fn carry(
             .with_target(name)
             .with_remedy("give --revision and --image of a release"));
     };
-    let rollout = desk.rollout(Some(&asked))?;
+    let rollout = desk.rollout(Some(&asked)).await?;
     if let Some(release) = release {
         rollout.begin(context, release).await?;
     }

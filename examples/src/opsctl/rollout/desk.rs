@@ -49,8 +49,8 @@ impl<'a> Desk<'a> {
         RolloutBook::new(Arc::clone(&self.state), &self.config.name, Arc::clone(&self.context.clock))
     }
 
-    pub(super) fn target(&self) -> Result<Arc<dyn RolloutTarget>> {
-        target::open(&self.config.name, &self.config.target, self.context)
+    pub(super) async fn target(&self) -> Result<Arc<dyn RolloutTarget>> {
+        target::open(&self.config.name, &self.config.target, &self.state, self.context).await
     }
 
     /// All analyses, of `release` as its programs are told.
@@ -68,9 +68,9 @@ impl<'a> Desk<'a> {
     }
 
     /// The rollout with all that is asked of `release`.
-    pub(super) fn rollout(&self, release: Option<&Release>) -> Result<Rollout<Arc<dyn RolloutTarget>>> {
+    pub(super) async fn rollout(&self, release: Option<&Release>) -> Result<Rollout<Arc<dyn RolloutTarget>>> {
         let state = Arc::clone(&self.state);
-        let mut builder = Rollout::builder(&self.config.name, self.target()?, state);
+        let mut builder = Rollout::builder(&self.config.name, self.target().await?, state);
         for check in &self.config.staging {
             builder = builder.staging(ProgramCheck::new(check, release, self.context)?);
         }

@@ -73,7 +73,7 @@ fn is_bad(state: &RolloutState) -> bool {
 }
 
 async fn next(desk: &Desk<'_>, state: &RolloutState) -> Result<(TargetView, RolloutDecision)> {
-    let view = desk.target()?.observe().await?;
+    let view = desk.target().await?.observe().await?;
     let decision = next_step(state, &view, &desk.config.policy, desk.context.now());
     Ok((view, decision))
 }
@@ -172,6 +172,7 @@ fn seen(view: &TargetView, state: &RolloutState) -> Vec<String> {
         Some(split) => format!("  target    gives {split}"),
         None => "  target    gives traffic to no named revisions".to_owned(),
     });
+    lines.extend(view.under_way.iter().map(|rest| format!("  target    is not there yet: {rest}")));
     lines
 }
 

@@ -17,7 +17,8 @@ use crate::opsctl::time_span::span;
 pub(super) async fn plan(desk: &Desk<'_>, release: Option<Release>) -> Result<Report> {
     let (name, now) = (&desk.config.name, desk.context.now());
     let running = desk.book().state().await?.filter(|state| !state.is_over());
-    let view = desk.target()?.observe().await?;
+    let target = desk.target().await?;
+    let view = target.observe().await?;
     let state = match (running, release) {
         (Some(running), Some(release)) if running.release != release => {
             let what = format!("{} is being rolled out", running.release.revision);
@@ -26,13 +27,16 @@ pub(super) async fn plan(desk: &Desk<'_>, release: Option<Release>) -> Result<Re
                 .with_remedy("wait for it, or abort it"));
         }
         (Some(running), _) => running,
-        (None, Some(release)) => match RolloutState::begin("plan".to_owned(), release, &view, now) {
-            Ok(state) => state,
-            Err(obstacle) => {
-                let json = json!({ "rollout": name, "obstacle": obstacle });
-                return Ok(Report::new(format!("{name}: obstacle: {obstacle}"), json).failed_if(true));
+        (None, Some(release)) => {
+            target.check(&release)?;
+            match RolloutState::begin("plan".to_owned(), release, &view, now) {
+                Ok(state) => state,
+                Err(obstacle) => {
+                    let json = json!({ "rollout": name, "obstacle": obstacle });
+                    return Ok(Report::new(format!("{name}: obstacle: {obstacle}"), json).failed_if(true));
+                }
             }
-        },
+        }
         (None, None) => {
             return Err(Error::new(ErrorKind::InvalidInput, "plan rollout", "no rollout is under way")
                 .with_target(name)

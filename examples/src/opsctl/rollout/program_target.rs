@@ -71,7 +71,7 @@ impl ProgramTarget {
             Value::Null => None,
             traffic => Some(serde_json::from_value(traffic.clone()).map_err(|_| bad("traffic is no split"))?),
         };
-        Ok(TargetView { version: version.to_owned(), revisions, split })
+        Ok(TargetView { version: version.to_owned(), revisions, split, under_way: None })
     }
 }
 
