@@ -84,7 +84,7 @@ impl Build {
                     return Ok(());
                 }
                 End::Locked if attempt < ATTEMPTS && turn.may_go_on().await => {
-                    turn.rest(self.lock_wait).await
+                    turn.rest(self.lock_wait).await;
                 }
                 End::Locked => {
                     turn.note(format!("{} is as it was: somebody held its table all the time", step.index));
