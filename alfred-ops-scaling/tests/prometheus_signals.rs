@@ -289,6 +289,13 @@ async fn a_real_prometheus_answers() {
     assert_eq!(ask("up[5m]").await.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(ask("\"text\"").await.unwrap_err().kind(), ErrorKind::InvalidInput);
 
+    let two = "vector(1) or label_replace(vector(2), \"a\", \"b\", \"\", \"\")";
+    let several = server.source([PrometheusQuery::new("value", two).by_series()]).collect().await.unwrap();
+    let mut shown: Vec<String> =
+        several.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect();
+    shown.sort();
+    assert_eq!(shown, ["value 1", "value{a=\"b\"} 2"]);
+
     // What is evaluated now may be made of what is older.
     let now = clock.now();
     let aged = [

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 
 use super::{Analysis, CanaryView, Verdict};
 
-/// An analysis of one metric of a source: a query of Prometheus through scaling's `PrometheusSource`, Google's metrics, or the
-/// host's own registry.
+/// An analysis of one metric of a source: a query of Prometheus through scaling's `PrometheusSource`, such as
+/// `sum by (revision) (…)` that goes `by_series`, Google's metrics, or the host's own registry.
 ///
 /// Series belong to the revision that a label of theirs names. Without one for the candidate, with NaN alone, or with samples
 /// from before the candidate had its share, there are no data. Of several series of a revision the worst counts.

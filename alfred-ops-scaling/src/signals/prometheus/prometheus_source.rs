@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use reqwest::header::{ACCEPT, HeaderName};
 
-use super::reply::{Data, Point, Reply};
+use super::reply::{Data, Element, Point, Reply};
 use super::{PrometheusOptions, PrometheusQuery};
 
 const OPERATION: &str = "ask Prometheus";
@@ -17,6 +17,8 @@ const OPERATION: &str = "ask Prometheus";
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Of what a server says; it may repeat a long query.
 const CHARACTERS_MAX: usize = 300;
+/// Of one query that goes by series: all revisions that a platform keeps of a service.
+const SERIES_MAX: usize = 1_000;
 const CONCURRENCY_MAX: usize = 4;
 /// A scaler has a handful of signals.
 const QUERIES_MAX: usize = 32;
@@ -24,7 +26,7 @@ const QUERIES_MAX: usize = 32;
 /// Numbers out of Prometheus, Thanos, Mimir, VictoriaMetrics and whatever else answers `api/v1/query`: a source for
 /// [`MetricSignals`](crate::MetricSignals).
 ///
-/// Each query makes one sample of its name. No series is no sample, which is not zero. What is no finite number is passed on,
+/// Each query makes one sample of its name, or one by series. No series is no sample, which is not zero. What is no finite number is passed on,
 /// and the kernel does not believe it. If one query fails, so does the whole look, and the autoscaler holds.
 ///
 /// ```no_run
@@ -89,51 +91,55 @@ impl PrometheusSource {
         Ok(Self { requester: Requester::new(&options.http)?, endpoint, queries, options, clock })
     }
 
-    async fn sample(&self, query: &PrometheusQuery) -> Result<Option<Sample>> {
+    async fn samples(&self, query: &PrometheusQuery) -> Result<Vec<Sample>> {
         let about =
             |error: Error| error.with_target(format!("{} for {:?}", self.endpoint.shown(), query.name));
         let age = async {
             let Some(selector) = &query.aged_by else { return Ok(None) };
-            let read = self.value(&format!("min(timestamp({selector}))")).await?;
+            let read = self.values(&format!("min(timestamp({selector}))"), 1).await?;
             // The number is the time itself, in seconds.
-            Ok(Some(read.map(|(_, seconds, _)| seconds)))
+            Ok(Some(read.first().map(|(_, seconds, _)| *seconds)))
         };
-        let (read, age) = futures::try_join!(self.value(&query.query), age).map_err(about)?;
-        let Some((at, value, labels)) = read else { return Ok(None) };
-        let at = match age {
-            None => at,
+        let values_max = if query.several { SERIES_MAX } else { 1 };
+        let (read, age) = futures::try_join!(self.values(&query.query, values_max), age).map_err(about)?;
+        let age = match age {
+            _ if read.is_empty() => return Ok(Vec::new()),
+            None => None,
             // What the number is made of is gone: nothing says how old it is.
-            Some(None) => return Ok(None),
-            Some(Some(seconds)) => millis(seconds).map_err(|what| about(self.not_understood(&what)))?,
+            Some(None) => return Ok(Vec::new()),
+            Some(Some(seconds)) => Some(millis(seconds).map_err(|what| about(self.not_understood(&what)))?),
         };
-        let at = DateTime::<Utc>::from_timestamp_millis(at)
-            .ok_or_else(|| about(self.not_understood("a time is out of range")))?;
-        Ok(Some(Sample::new(labels.with(Labels::NAME, &query.name), value).at(at)))
+        let sample = |(at, value, labels): (i64, f64, Labels)| {
+            let at = DateTime::<Utc>::from_timestamp_millis(age.unwrap_or(at))
+                .ok_or_else(|| about(self.not_understood("a time is out of range")))?;
+            Ok(Sample::new(labels.with(Labels::NAME, &query.name), value).at(at))
+        };
+        read.into_iter().map(sample).collect()
     }
 
-    /// The one value of a query with its time, or none.
-    async fn value(&self, query: &str) -> Result<Option<(i64, f64, Labels)>> {
+    /// The values of a query with their times, at most so many.
+    async fn values(&self, query: &str, values_max: usize) -> Result<Vec<(i64, f64, Labels)>> {
         let point = |point: &Point| point.read().map_err(|what| self.not_understood(&what));
         match self.ask(query).await? {
-            Data::Scalar(value) => point(&value).map(|(at, value)| Some((at, value, Labels::empty()))),
-            Data::Vector(elements) => match elements.unwrap_or_default().as_slice() {
-                [] => Ok(None),
-                [element] => {
-                    let Some(value) = &element.value else {
-                        return Err(
-                            self.wrong("the answer is a histogram", "ask for a number, such as a quantile")
-                        );
-                    };
-                    point(value).map(|(at, value)| Some((at, value, element.metric.clone())))
-                }
-                several => {
-                    let count = several.len();
-                    Err(self.wrong(
-                        &format!("the answer has {count} values, not one"),
+            Data::Scalar(value) => point(&value).map(|(at, value)| vec![(at, value, Labels::empty())]),
+            Data::Vector(elements) => {
+                let elements = elements.unwrap_or_default();
+                if elements.len() > values_max {
+                    let most =
+                        if values_max == 1 { "one".to_owned() } else { format!("at most {values_max}") };
+                    return Err(self.wrong(
+                        &format!("the answer has {} values, not {most}", elements.len()),
                         "aggregate, such as by sum(…) or max(…)",
-                    ))
+                    ));
                 }
-            },
+                let read = |element: Element| match &element.value {
+                    Some(value) => point(value).map(|(at, value)| (at, value, element.metric)),
+                    None => {
+                        Err(self.wrong("the answer is a histogram", "ask for a number, such as a quantile"))
+                    }
+                };
+                elements.into_iter().map(read).collect()
+            }
             Data::String(_) | Data::Matrix(_) => {
                 Err(self.wrong("the answer is no number", "ask for an instant vector or a scalar"))
             }
@@ -230,11 +236,12 @@ impl MetricSource for PrometheusSource {
     async fn collect(&self) -> Result<Vec<Sample>> {
         let mut asked = Vec::with_capacity(self.queries.len());
         for query in &self.queries {
-            asked.push(self.sample(query));
+            asked.push(self.samples(query));
         }
         let all = async {
             let answers: Vec<_> = futures::stream::iter(asked).buffered(CONCURRENCY_MAX).collect().await;
-            answers.into_iter().filter_map(Result::transpose).collect()
+            let answers: Result<Vec<Vec<Sample>>> = answers.into_iter().collect();
+            answers.map(|samples| samples.into_iter().flatten().collect())
         };
         let collected = self.clock.timeout(self.options.timeout, OPERATION, all).await.flatten();
         // A question changes nothing, whether or not it has arrived.
