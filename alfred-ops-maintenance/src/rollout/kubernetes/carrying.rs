@@ -39,7 +39,7 @@ impl KubernetesRollout {
                     Ok(done) => moved |= done,
                     // Its controller wrote a note on it. The next look sees it.
                     Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
-                        moved = true
+                        moved = true;
                     }
                     Err(error) => return Err(error),
                 }
