@@ -1,7 +1,7 @@
 //! Tables and indexes: space, dead rows, statistics, and how they are read. Pure.
 
 use super::predicate::Predicates;
-use super::size_estimate::{btree_bytes, index_bytes, share, table_bytes, waste_share};
+use super::size_estimate::{btree_bytes, share, waste_share};
 use super::{
     ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
     DoctorPolicy, IndexSize, StatementView, TableView,
@@ -34,17 +34,17 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
 
 /// The share of a table that is neither rows, dead ones among them, nor left free on purpose: measured, else estimated.
 pub(super) fn table_waste(table: &TableView) -> Option<f64> {
-    let reserve = 1.0 - f64::from(table.fill_factor.clamp(10, 100)) / 100.0;
+    let fill = f64::from(table.fill_factor.clamp(10, 100)) / 100.0;
     if let Some(free) = table.free_share {
-        return Some((free - reserve).max(0.0));
+        // What is not free would fill the pages of a new table as far as it wants them filled.
+        return Some((1.0 - (1.0 - free) / fill).max(0.0));
     }
-    let all = TableView { rows: Some(table.rows?.saturating_add(table.dead)), ..table.clone() };
-    table_bytes(&all).map(|needed| waste_share(table.bytes, needed))
+    table.estimated_bytes().map(|needed| waste_share(table.bytes, needed))
 }
 
 /// The share of an index that it would not need if it was built anew: measured, else estimated.
 pub(crate) fn index_waste(index: &IndexSize) -> Option<f64> {
-    index.waste_share.or_else(|| index_bytes(index).map(|needed| waste_share(index.bytes, needed)))
+    index.waste_share.or_else(|| index.estimated_bytes().map(|needed| waste_share(index.bytes, needed)))
 }
 
 fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
@@ -221,4 +221,21 @@ fn shortened(text: &str) -> String {
     let text: Vec<&str> = text.split_whitespace().collect();
     let text = text.join(" ");
     if text.len() <= 200 { text } else { format!("{}…", &text[..text.floor_char_boundary(200)]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fill_factor_leaves_free_is_a_part_of_the_new_table_and_not_of_the_old() {
+        let check = |fill_factor, free, waste: f64| {
+            let table = TableView { fill_factor, free_share: Some(free), ..TableView::default() };
+            assert!((table_waste(&table).unwrap() - waste).abs() < 0.01, "{fill_factor} {free}");
+        };
+        check(100, 0.5, 0.5);
+        check(70, 0.3, 0.0);
+        check(70, 0.1, 0.0);
+        check(70, 0.86, 0.8);
+    }
 }
