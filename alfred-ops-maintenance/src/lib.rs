@@ -146,7 +146,8 @@ pub use requeue::{
 pub use retention::Retention;
 pub use retention::{
     ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
-    RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, plan_retention,
+    RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, VacuumPulse,
+    plan_retention,
 };
 #[cfg(feature = "cloud-run-rollout")]
 pub use rollout::CloudRunRollout;

@@ -106,6 +106,98 @@ async fn any_role_may_look_and_is_told_what_it_does_not_see() {
     assert!(!text.contains("GRANT pg_read"), "{text}");
 }
 
+/// The lines of a diagnosis that begin with one of these faults.
+async fn told(server: &PostgresServer, policy: DoctorPolicy, faults: &[DatabaseFault]) -> Vec<String> {
+    let diagnosis = DatabaseDoctor::new(server.options(), policy).examine().await.unwrap();
+    let findings = diagnosis.findings.iter().filter(|finding| faults.contains(&finding.fault));
+    findings.map(|finding| format!("{} {}: {}", finding.fault, finding.place, finding.figures)).collect()
+}
+
+#[tokio::test]
+async fn a_slot_whose_wal_is_about_to_go_is_told_before_it_is_lost() {
+    for version in VERSIONS {
+        let binaries = PostgresBinaries::of_version(version).unwrap();
+        let builder = PostgresServer::builder_of(binaries).setting("max_slot_wal_keep_size", "1MB");
+        let server = builder.setting("checkpoint_timeout", "1h").start().await.unwrap();
+        server
+            .psql("CREATE TABLE t (id int); SELECT pg_create_physical_replication_slot('ending', true)")
+            .unwrap();
+        for _ in 0..4 {
+            server.psql("INSERT INTO t VALUES (1); SELECT pg_switch_wal()").unwrap();
+        }
+        assert_eq!(
+            server.psql("SELECT wal_status FROM pg_replication_slots").unwrap(),
+            "unreserved",
+            "{version}"
+        );
+        let told = told(&server, policy(), &[DatabaseFault::IdleSlot, DatabaseFault::LostSlot]).await;
+        assert_eq!(told.len(), 1, "{version}: {told:?}");
+        assert!(
+            told[0].starts_with("idle-slot slot ending: ")
+                && told[0].ends_with("goes with the next checkpoint"),
+            "{told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_keeps_up_is_healthy_and_one_that_does_not_is_behind() {
+    let server = server(15).await;
+    let standby = server.start_standby(&[]).await.unwrap();
+    let faults = [DatabaseFault::ReplicaBehind, DatabaseFault::IdleSlot];
+    server.psql("SELECT pg_create_physical_replication_slot('read', true)").unwrap();
+    standby.psql("ALTER SYSTEM SET primary_slot_name = 'read'").unwrap();
+    standby.psql("SELECT pg_reload_conf()").unwrap();
+    while server.psql("SELECT active FROM pg_replication_slots").unwrap() != "t" {}
+    server
+        .psql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50000)")
+        .unwrap();
+    let caught_up = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+    while server.psql(caught_up).unwrap() != "1" {}
+    let mut strict = policy();
+    strict.wal_bytes_max = 1 << 20;
+    assert_eq!(told(&server, strict.clone(), &faults).await, Vec::<String>::new());
+    standby.psql("SELECT pg_wal_replay_pause()").unwrap();
+    while standby.psql("SELECT pg_get_wal_replay_pause_state()").unwrap() != "paused" {}
+    server.psql("INSERT INTO t SELECT generate_series(50001, 100000)").unwrap();
+    let told = told(&server, strict, &faults).await;
+    assert!(
+        told.len() == 1 && told[0].starts_with("replica-behind ") && told[0].ends_with("bytes behind"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn broken_pages_and_another_order_of_text_are_told() {
+    let binaries = PostgresBinaries::of_version(15).unwrap();
+    let mut server =
+        PostgresServer::builder_of(binaries).initdb_arg("--data-checksums").start().await.unwrap();
+    server
+        .psql(
+            "CREATE TABLE t (v text PRIMARY KEY); INSERT INTO t SELECT md5(g::text) FROM generate_series(1, 1000) g; \
+             CREATE COLLATION ours (provider = icu, locale = 'de'); CREATE INDEX by_ours ON t (v COLLATE ours); \
+             CREATE COLLATION unused (provider = icu, locale = 'fr'); CREATE COLLATION same (provider = icu, locale = 'it'); \
+             CREATE INDEX by_same ON t (v COLLATE same); CHECKPOINT; \
+             UPDATE pg_collation SET collversion = '1' WHERE collname IN ('ours', 'unused')",
+        )
+        .unwrap();
+    let faults = [DatabaseFault::ChecksumFailures, DatabaseFault::CollationChanged];
+    let collation = "collation-changed collation public.ours: 1 indexes sort by version 1, the system by ";
+    let found = told(&server, policy(), &faults).await;
+    assert!(found.len() == 1 && found[0].starts_with(collation), "{found:?}");
+
+    let path = server.data_dir().join(server.psql("SELECT pg_relation_filepath('t')").unwrap());
+    server.stop();
+    let mut pages = std::fs::read(&path).unwrap();
+    pages[8192 + 4000] ^= 1;
+    std::fs::write(&path, pages).unwrap();
+    server.restart().await.unwrap();
+    server.psql("SELECT count(v) FROM t WHERE v <> 'x' AND ctid IS NOT NULL").unwrap_err();
+    while server.psql("SELECT sum(checksum_failures) FROM pg_stat_database").unwrap() != "1" {}
+    let found = told(&server, policy(), &faults).await;
+    assert!(found.contains(&"checksum-failures database postgres: 1 pages failed".to_owned()), "{found:?}");
+}
+
 async fn server(version: u32) -> PostgresServer {
     PostgresServer::builder_of(PostgresBinaries::of_version(version).unwrap()).start().await.unwrap()
 }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::testing::servers::PostgresServer;
-use alfred_ops_core::{ErrorKind, JobContext, MemoryStateStore};
+use alfred_ops_core::{ErrorKind, JobContext, MemoryStateStore, TaskSet};
 use alfred_ops_maintenance::{
     Budget, Caretaker, ChoreOutcome, ChorePlan as _, ChoreRecord, Retention, RetentionPolicy, RetentionWork,
 };
 use postgres::{VERSIONS, server};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 const TABLE: &str = "CREATE TABLE processed_msgs (message_id text PRIMARY KEY, \
     processed_at timestamptz NOT NULL DEFAULT now())";
@@ -234,4 +236,46 @@ async fn a_table_that_vanishes_in_the_middle_is_an_answer() {
     let record = run(&caretaker).await;
     assert_eq!(record.figures.notes, ["the table vanished in the middle of the run"]);
     assert!(record.outcome.to_string().contains("there is no table"), "{record}");
+}
+
+/// Small batches, so that a run lasts for some looks.
+fn slow_caretaker(server: &PostgresServer, edit: fn(&mut RetentionPolicy)) -> Caretaker<Retention> {
+    let mut policy = RetentionPolicy::processed_msgs().with_batch_rows(100).unwrap();
+    edit(&mut policy);
+    let budget = Budget::default().with_lock(Duration::from_secs(5));
+    let store = Arc::new(MemoryStateStore::default());
+    Retention::new(server.options(), policy).caretaker(store).budget(budget).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_slot_that_nobody_reads_slows_a_run_down() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        fill(&server, "random()");
+        server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
+        server.psql("SELECT pg_create_physical_replication_slot('nobody', true)").unwrap();
+        let done = run(&slow_caretaker(&server, |policy| policy.throttle.slot_bytes_max = 1)).await;
+        let told = done.figures.notes.iter().any(|note| note.contains("slower: a replication slot keeps"));
+        assert!(told && done.outcome == ChoreOutcome::Finished, "{version}: {done:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vacuum_that_does_not_keep_up_slows_a_run_down() {
+    let server = server(15).await;
+    fill(&server, "random()");
+    server.psql(&format!("{INDEX}; ANALYZE processed_msgs")).unwrap();
+    let mut other = PgConnection::connect(server.options().to_url().expose()).await.unwrap();
+    let tasks = TaskSet::new(&CancellationToken::new());
+    let vacuum = tasks.spawn(async move {
+        other.execute("SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1").await.unwrap();
+        other.execute("VACUUM (DISABLE_PAGE_SKIPPING) processed_msgs").await.map(drop)
+    });
+    while server.psql("SELECT count(*) FROM pg_stat_progress_vacuum").unwrap() != "1" {}
+    let done = run(&slow_caretaker(&server, |policy| policy.throttle.dead_share_max = 0.0)).await;
+    let told = done.figures.notes.iter().any(|note| note.contains("and VACUUM does not keep up"));
+    assert!(told && done.outcome == ChoreOutcome::Finished, "{done:?}");
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_vacuum").unwrap();
+    // It was ended, or was done.
+    let _ = vacuum.await.unwrap();
 }

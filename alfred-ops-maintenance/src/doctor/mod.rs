@@ -31,7 +31,7 @@ pub(crate) use look::look_at_indexes;
 pub use policy::DoctorPolicy;
 pub use relation_views::{ColumnView, ForeignKeyView, IndexSize, SequenceView, StatementView, TableView};
 #[cfg(feature = "postgres")]
-pub(crate) use relations::part;
+pub(crate) use relations::{index_waste, part};
 
 pub(crate) use size_estimate::share;
 

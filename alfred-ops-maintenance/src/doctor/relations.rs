@@ -1,7 +1,7 @@
 //! Tables and indexes: space, dead rows, statistics, and how they are read. Pure.
 
 use super::predicate::Predicates;
-use super::size_estimate::{btree_bytes, share};
+use super::size_estimate::{btree_bytes, share, waste_share};
 use super::{
     ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
     DoctorPolicy, IndexSize, StatementView, TableView,
@@ -32,11 +32,26 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
     }
 }
 
+/// The share of a table that is neither rows, dead ones among them, nor left free on purpose: measured, else estimated.
+pub(super) fn table_waste(table: &TableView) -> Option<f64> {
+    let fill = f64::from(table.fill_factor.clamp(10, 100)) / 100.0;
+    if let Some(free) = table.free_share {
+        // What is not free would fill the pages of a new table as far as it wants them filled.
+        return Some((1.0 - (1.0 - free) / fill).max(0.0));
+    }
+    table.estimated_bytes().map(|needed| waste_share(table.bytes, needed))
+}
+
+/// The share of an index that it would not need if it was built anew: measured, else estimated.
+pub(crate) fn index_waste(index: &IndexSize) -> Option<f64> {
+    index.waste_share.or_else(|| index.estimated_bytes().map(|needed| waste_share(index.bytes, needed)))
+}
+
 fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
     if !matches!(table.kind, 'r' | 'm') {
         return None;
     }
-    let waste = table.waste()?;
+    let waste = table_waste(table)?;
     let wasted = part(table.bytes, waste);
     (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
         let how = if table.free_share.is_some() { "measured" } else { "estimated" };
@@ -51,7 +66,7 @@ fn bloated_table(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFin
 }
 
 fn bloated_index(index: &IndexSize, policy: &DoctorPolicy) -> Option<DatabaseFinding> {
-    let waste = index.waste()?;
+    let waste = index_waste(index)?;
     let wasted = part(index.bytes, waste);
     (waste >= policy.bloat_share && wasted >= policy.bloat_bytes_min.max(1)).then(|| {
         let how = if index.waste_share.is_some() { "measured" } else { "estimated" };
@@ -206,4 +221,21 @@ fn shortened(text: &str) -> String {
     let text: Vec<&str> = text.split_whitespace().collect();
     let text = text.join(" ");
     if text.len() <= 200 { text } else { format!("{}…", &text[..text.floor_char_boundary(200)]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fill_factor_leaves_free_is_a_part_of_the_new_table_and_not_of_the_old() {
+        let check = |fill_factor, free, waste: f64| {
+            let table = TableView { fill_factor, free_share: Some(free), ..TableView::default() };
+            assert!((table_waste(&table).unwrap() - waste).abs() < 0.01, "{fill_factor} {free}");
+        };
+        check(100, 0.5, 0.5);
+        check(70, 0.3, 0.0);
+        check(70, 0.1, 0.0);
+        check(70, 0.86, 0.8);
+    }
 }

@@ -122,3 +122,71 @@ fn oddity(oddity: &Oddity) -> DatabaseFinding {
     };
     DatabaseFinding::new(oddity.fault, severity, &oddity.place, &oddity.detail, remedy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose;
+
+    fn check(facts: &DatabaseFacts, text: &[&str]) {
+        let findings = diagnose(facts, &DoctorPolicy::default());
+        let found: Vec<String> = findings
+            .iter()
+            .map(|finding| {
+                format!("{:?} {} {}: {}", finding.severity, finding.fault, finding.place, finding.figures)
+            })
+            .collect();
+        assert_eq!(found, text);
+    }
+
+    fn slot(name: &str, wal_status: &str, is_active: bool, held_bytes: u64) -> SlotView {
+        SlotView { name: name.to_owned(), is_active, wal_status: wal_status.to_owned(), held_bytes }
+    }
+
+    #[test]
+    fn slots_are_told_by_who_reads_them_and_whether_their_wal_stays() {
+        let slots = vec![
+            slot("idle", "extended", false, 5 << 30),
+            slot("ending", "unreserved", true, 1 << 20),
+            slot("gone", "lost", false, 0),
+            // Read, young, and one that holds nothing.
+            slot("active", "extended", true, 50 << 30),
+            slot("young", "reserved", false, 1 << 30),
+            slot("empty", "", false, 0),
+        ];
+        check(
+            &DatabaseFacts { slots, ..DatabaseFacts::default() },
+            &[
+                "Critical idle-slot slot ending: 1048576 bytes of WAL are kept for it; its WAL goes with the next checkpoint",
+                "Warning idle-slot slot idle: 5368709120 bytes of WAL are kept for it",
+                "Warning lost-slot slot gone: the WAL it needs is gone",
+            ],
+        );
+    }
+
+    #[test]
+    fn ages_replicas_and_checksums_are_told_from_a_limit_on() {
+        let ages = vec![
+            ("old".to_owned(), 1_000_000_000, 999_999_999),
+            ("shared".to_owned(), 5, 1_000_000_000),
+            ("Dying".to_owned(), 5, 1_600_000_000),
+            ("young".to_owned(), 999_999_999, 0),
+        ];
+        let replicas = vec![
+            ("slow".to_owned(), Some(4 << 30)),
+            ("quick".to_owned(), Some((4 << 30) - 1)),
+            ("unseen".to_owned(), None),
+        ];
+        let checksum_failures = vec![("app".to_owned(), 3)];
+        check(
+            &DatabaseFacts { ages, replicas, checksum_failures, ..DatabaseFacts::default() },
+            &[
+                "Critical old-multixacts database \"Dying\": its oldest is 1600000000 old",
+                "Critical checksum-failures database app: 3 pages failed",
+                "Warning old-transactions database old: its oldest is 1000000000 old",
+                "Warning old-multixacts database shared: its oldest is 1000000000 old",
+                "Warning replica-behind slow: 4294967296 bytes behind",
+            ],
+        );
+    }
+}

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::build::Build;
 use super::{IndexFacts, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
-use crate::doctor::{look_at_indexes, part};
+use crate::doctor::{index_waste, look_at_indexes, part};
 use crate::postgres::label;
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
@@ -105,7 +105,7 @@ impl Chore for IndexCare {
 
 /// What the doctor found about its size, as he judges it.
 fn rebuilt(size: &IndexSize) -> Option<RebuiltSize> {
-    let waste = size.waste()?;
+    let waste = index_waste(size)?;
     let wasted = part(size.bytes, waste);
     Some(RebuiltSize::new(size.bytes.saturating_sub(wasted), size.waste_share.is_some()))
 }

@@ -23,4 +23,4 @@ pub use plan::{RetentionPlan, RetentionWork, plan_retention};
 pub use policy::RetentionPolicy;
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
-pub use throttle::{Pace, Pulse, Throttle, ThrottlePolicy, Trouble};
+pub use throttle::{Pace, Pulse, Throttle, ThrottlePolicy, Trouble, VacuumPulse};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::doctor::share;
+
 /// The share of the time that is spent deleting never falls below this: a run that does nothing helps nobody.
 const SHARE_MIN: f64 = 0.005;
 /// What a calm beat adds to the share, and what a troubled one leaves of it.
@@ -25,6 +27,10 @@ pub struct ThrottlePolicy {
     pub commit_floor: Duration,
     /// Replicas may be so many bytes behind.
     pub lag_bytes_max: u64,
+    /// Replication slots may keep so many bytes of WAL; above that they may not keep more and more.
+    pub slot_bytes_max: u64,
+    /// While a VACUUM works on the table, so large a share of its rows may be dead; above that they may not become more.
+    pub dead_share_max: f64,
     /// A batch aims at this length; a part of what the budget allows as the longest lock.
     pub batch_time: Duration,
     /// The largest share of the time that is spent deleting.
@@ -32,13 +38,15 @@ pub struct ThrottlePolicy {
 }
 
 impl Default for ThrottlePolicy {
-    /// Twice as slow as before and more than 5 ms; 64 MiB behind; batches of 5 ms, for at most a
+    /// Twice as slow as before and more than 5 ms; 64 MiB behind; 256 MiB of WAL for a slot; 40 % dead rows; batches of 5 ms, for at most a
     /// twelfth of the time: whoever shares the processors hardly notices, and it is fast enough.
     fn default() -> Self {
         Self {
             commit_ratio_max: 2.0,
             commit_floor: Duration::from_millis(5),
             lag_bytes_max: 64 << 20,
+            slot_bytes_max: 256 << 20,
+            dead_share_max: 0.4,
             batch_time: Duration::from_millis(5),
             share_max: 0.08,
         }
@@ -59,6 +67,24 @@ pub struct Pulse {
     pub lag_bytes: Option<u64>,
     /// Sessions that waited for a lock of this run.
     pub waiters: u64,
+    /// How much WAL is kept for the slot that is furthest behind.
+    pub slot_bytes: Option<u64>,
+    /// How VACUUM fares with the table.
+    pub vacuum: Option<VacuumPulse>,
+}
+
+/// How VACUUM fares with the table that rows are deleted from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VacuumPulse {
+    /// Rows that are not dead.
+    pub live: u64,
+    /// Rows that are dead and not removed.
+    pub dead: u64,
+    /// Whether a VACUUM works on it.
+    pub is_running: bool,
+    /// Whether one that keeps the server from running out of transactions works on it or waits to.
+    pub freezes: bool,
 }
 
 /// What to do next.
@@ -89,6 +115,18 @@ pub enum Trouble {
         /// So many bytes.
         bytes: u64,
     },
+    /// A replication slot keeps more and more WAL, which fills the server's disk if nobody reads it.
+    Slot {
+        /// So many bytes.
+        bytes: u64,
+    },
+    /// Rows die faster than the VACUUM that works on the table removes them.
+    DeadRows {
+        /// So many are dead.
+        dead: u64,
+    },
+    /// A VACUUM has to freeze the table before the server runs out of transactions.
+    Freeze,
     /// Somebody waited for a lock of this run.
     Waiters {
         /// So many.
@@ -108,6 +146,11 @@ impl fmt::Display for Trouble {
                 limit.as_secs_f64() * 1e3
             ),
             Self::Lag { bytes } => write!(f, "a replica is {bytes} bytes behind"),
+            Self::Slot { bytes } => {
+                write!(f, "a replication slot keeps {bytes} bytes of WAL, and ever more")
+            }
+            Self::DeadRows { dead } => write!(f, "{dead} rows are dead, and VACUUM does not keep up"),
+            Self::Freeze => f.write_str("a VACUUM has to freeze the table"),
             Self::Waiters { count } => write!(f, "{count} sessions waited for a lock of this run"),
             Self::GaveUp => f.write_str("a batch took too long and was given up"),
         }
@@ -125,6 +168,10 @@ pub struct Throttle {
     share: f64,
     commit_limit: Option<Duration>,
     commits: Vec<Duration>,
+    slot_bytes: Option<u64>,
+    dead: Option<u64>,
+    /// Whether the last look at replicas, slots and VACUUM was a troubled one.
+    is_behind: bool,
 }
 
 impl Throttle {
@@ -146,6 +193,9 @@ impl Throttle {
             share: (share_max(&policy) / 4.0).max(SHARE_MIN),
             commit_limit: commit.map(limit),
             commits: Vec::new(),
+            slot_bytes: None,
+            dead: None,
+            is_behind: false,
             policy,
         }
     }
@@ -167,8 +217,8 @@ impl Throttle {
         let trouble = self.trouble(pulse);
         if trouble.is_some() {
             self.share = (self.share * DECREASE).max(SHARE_MIN);
-        } else if pulse.commit.is_some() || self.commit_limit.is_none() {
-            // Faster only where it was seen that nobody minds.
+        } else if !self.is_behind && (pulse.commit.is_some() || self.commit_limit.is_none()) {
+            // Faster only where it was seen that nobody minds, the slowest of those that are looked at most rarely too.
             self.share = (self.share + SHARE_STEP).min(share_max(&self.policy));
         }
         if pulse.gave_up || pulse.batch > self.policy.batch_time.saturating_mul(2) {
@@ -182,20 +232,50 @@ impl Throttle {
         Pace { batch: self.batch, rest, trouble }
     }
 
-    fn trouble(&self, pulse: &Pulse) -> Option<Trouble> {
+    fn trouble(&mut self, pulse: &Pulse) -> Option<Trouble> {
+        let behind = self.behind(pulse);
+        if pulse.lag_bytes.is_some() || pulse.slot_bytes.is_some() || pulse.vacuum.is_some() {
+            self.is_behind = behind.is_some();
+        }
         if pulse.gave_up {
             return Some(Trouble::GaveUp);
         }
         if pulse.waiters > 0 {
             return Some(Trouble::Waiters { count: pulse.waiters });
         }
-        if let Some(bytes) = pulse.lag_bytes.filter(|bytes| *bytes > self.policy.lag_bytes_max) {
-            return Some(Trouble::Lag { bytes });
+        if behind.is_some() {
+            return behind;
         }
         // A verdict on commits is given when there is a new one, so that each counts once.
         pulse.commit?;
         let (median, limit) = (self.commit_median()?, self.commit_limit?);
         (median > limit).then_some(Trouble::Commits { median, limit })
+    }
+
+    /// Who does not keep up with what this run writes.
+    fn behind(&mut self, pulse: &Pulse) -> Option<Trouble> {
+        // A slot that keeps much and not more has a reader that catches up, or this run is not what it waits for.
+        let slot = pulse.slot_bytes.filter(|bytes| {
+            let grew = self.slot_bytes.is_some_and(|before| *bytes > before);
+            grew && *bytes > self.policy.slot_bytes_max
+        });
+        self.slot_bytes = pulse.slot_bytes.or(self.slot_bytes);
+        let dead = pulse.vacuum.filter(|vacuum| {
+            let grew = self.dead.is_some_and(|before| vacuum.dead > before);
+            let rows = vacuum.live.saturating_add(vacuum.dead);
+            vacuum.is_running && grew && share(vacuum.dead, rows) > self.policy.dead_share_max
+        });
+        self.dead = pulse.vacuum.map(|vacuum| vacuum.dead).or(self.dead);
+        if let Some(bytes) = pulse.lag_bytes.filter(|bytes| *bytes > self.policy.lag_bytes_max) {
+            return Some(Trouble::Lag { bytes });
+        }
+        if let Some(bytes) = slot {
+            return Some(Trouble::Slot { bytes });
+        }
+        if pulse.vacuum.is_some_and(|vacuum| vacuum.freezes) {
+            return Some(Trouble::Freeze);
+        }
+        dead.map(|vacuum| Trouble::DeadRows { dead: vacuum.dead })
     }
 
     fn commit_median(&self) -> Option<Duration> {
@@ -266,16 +346,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn slots_that_keep_ever_more_and_outrun_vacuums_slow_it_down_until_they_do_not() {
+        let slot = |mib: u64| Pulse { slot_bytes: Some(mib << 20), ..calm() };
+        let vacuum = |dead: u64, is_running: bool| {
+            let vacuum = VacuumPulse { live: 1_000, dead, is_running, freezes: false };
+            Pulse { vacuum: Some(vacuum), ..calm() }
+        };
+        let frozen = VacuumPulse { freezes: true, ..VacuumPulse::default() };
+        // What is seen, one look after the other, and which of these looks are troubled.
+        let check = |seen: &[Pulse], troubled: &[bool]| {
+            let mut throttle = throttle();
+            let was: Vec<bool> = seen.iter().map(|pulse| throttle.beat(pulse).trouble.is_some()).collect();
+            assert_eq!(was, troubled, "{seen:?}");
+        };
+        check(&[slot(300), slot(301), slot(301), slot(300), slot(310)], &[false, true, false, false, true]);
+        check(&[slot(10), slot(256), slot(257)], &[false, false, true]);
+        check(&[vacuum(600, true), vacuum(601, true), vacuum(666, true)], &[false, false, false]);
+        check(&[vacuum(600, true), vacuum(700, true), vacuum(700, true)], &[false, true, false]);
+        check(&[vacuum(600, false), vacuum(9_000, false)], &[false, false]);
+        check(&[Pulse { vacuum: Some(frozen), ..calm() }, calm()], &[true, false]);
+
+        // Between two looks nothing is known, so nothing becomes faster.
+        let mut throttle = throttle();
+        let unseen = Pulse { lag_bytes: None, ..calm() };
+        throttle.beat(&slot(300));
+        throttle.beat(&slot(301));
+        let share = throttle.share;
+        for _ in 0..9 {
+            throttle.beat(&unseen);
+        }
+        assert!((throttle.share - share).abs() < 1e-9);
+        throttle.beat(&slot(301));
+        assert!(throttle.share > share);
+        for (trouble, text) in [
+            (Trouble::Slot { bytes: 7 }, "a replication slot keeps 7 bytes of WAL, and ever more"),
+            (Trouble::DeadRows { dead: 7 }, "7 rows are dead, and VACUUM does not keep up"),
+            (Trouble::Freeze, "a VACUUM has to freeze the table"),
+        ] {
+            assert_eq!(trouble.to_string(), text);
+        }
+    }
+
     fn pulses() -> impl Strategy<Value = Pulse> {
         let millis = |max: u64| (0..max).prop_map(Duration::from_millis);
-        (millis(2_000), any::<bool>(), prop::option::of(millis(100)), prop::option::of(any::<u64>()), 0u64..3)
-            .prop_map(|(batch, gave_up, commit, lag_bytes, waiters)| Pulse {
+        let vacuum = (any::<u64>(), any::<u64>(), any::<bool>(), any::<bool>())
+            .prop_map(|(live, dead, is_running, freezes)| VacuumPulse { live, dead, is_running, freezes });
+        let bytes = || prop::option::of(any::<u64>());
+        let commit = prop::option::of(millis(100));
+        (millis(2_000), any::<bool>(), commit, bytes(), 0u64..3, bytes(), prop::option::of(vacuum)).prop_map(
+            |(batch, gave_up, commit, lag_bytes, waiters, slot_bytes, vacuum)| Pulse {
                 batch,
                 gave_up,
                 commit,
                 lag_bytes,
                 waiters,
-            })
+                slot_bytes,
+                vacuum,
+            },
+        )
     }
 
     proptest! {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use alfred_ops_core::{PostgresOptions, Result, SharedClock};
 use sqlx::Row as _;
 
-use super::Pulse;
 use super::look::{LOOK_LOCK_TIMEOUT, LOOK_TIMEOUT};
+use super::{Pulse, VacuumPulse};
 use crate::Turn;
-use crate::postgres::Session;
+use crate::postgres::{Session, code_of};
 
 /// How often the application's commits are measured, and how often replicas and waiting sessions are looked at.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
@@ -23,6 +23,12 @@ const COMMIT: &str = "SELECT pg_current_xact_id()::text";
 
 const LOOK: &str = "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::int8 AS lag, \
     coalesce(bool_or(state IS NULL), false) AS blind, \
+    (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::int8 FROM pg_replication_slots) AS slot, \
+    pg_stat_get_live_tuples($2::text::regclass) AS live, pg_stat_get_dead_tuples($2::text::regclass) AS dead, \
+    EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = $2::text::regclass) AS vacuums, \
+    EXISTS (SELECT FROM pg_stat_activity a JOIN pg_class c ON c.oid = $2::text::regclass \
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.query LIKE 'autovacuum: VACUUM %' \
+    AND a.query LIKE '%(to prevent wraparound)' AND strpos(a.query, ' ' || n.nspname || '.' || c.relname || ' ') > 0) AS freezes, \
     (SELECT count(*) FROM pg_stat_activity a WHERE a.wait_event_type = 'Lock' AND $1 = ANY (pg_blocking_pids(a.pid))) AS waiters \
     FROM pg_stat_replication";
 
@@ -43,6 +49,8 @@ pub(super) struct Vitals {
     clock: SharedClock,
     /// The backend whose locks others might wait for.
     worker: i32,
+    /// The table that rows are deleted from, as SQL has it.
+    table: String,
     commit_at: Duration,
     look_at: Duration,
     told_blind: bool,
@@ -60,7 +68,8 @@ impl Vitals {
         let settings = [("synchronous_commit", "on")];
         let session = Session::open(server, about, LOOK_TIMEOUT, LOOK_LOCK_TIMEOUT, &settings).await?;
         let (commit_at, look_at) = (Duration::ZERO, Duration::ZERO);
-        Ok(Self { session, host, clock, worker, commit_at, look_at, told_blind: false })
+        let table = about.to_owned();
+        Ok(Self { session, host, clock, worker, table, commit_at, look_at, told_blind: false })
     }
 
     /// How long commits take while the run does nothing.
@@ -83,16 +92,39 @@ impl Vitals {
         }
         if now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
-            let row = sqlx::query(LOOK).bind(self.worker).fetch_one(&mut self.session.connection).await;
-            let read = row.and_then(|row| {
-                pulse.lag_bytes =
-                    row.try_get::<Option<i64>, _>("lag")?.map(|lag| u64::try_from(lag).unwrap_or(0));
-                pulse.waiters = row.try_get::<i64, _>("waiters")?.unsigned_abs();
-                row.try_get("blind")
-            });
-            blind = read.map_err(|source| self.session.failed("look at replicas", source))?;
+            blind = self.look(&mut pulse).await?;
         }
         Ok((pulse, blind))
+    }
+
+    /// Whether replicas are there that cannot be seen. Of a table that has vanished nothing is known.
+    async fn look(&mut self, pulse: &mut Pulse) -> Result<bool> {
+        let row = sqlx::query(LOOK)
+            .bind(self.worker)
+            .bind(&self.table)
+            .fetch_one(&mut self.session.connection)
+            .await;
+        if let Err(source) = &row
+            && code_of(source).as_deref() == Some("42P01")
+        {
+            return Ok(false);
+        }
+        let read = row.and_then(|row| {
+            let bytes = |column| {
+                let bytes = row.try_get::<Option<i64>, _>(column);
+                bytes.map(|bytes| bytes.map(|bytes| u64::try_from(bytes).unwrap_or(0)))
+            };
+            (pulse.lag_bytes, pulse.slot_bytes) = (bytes("lag")?, bytes("slot")?);
+            pulse.waiters = row.try_get::<i64, _>("waiters")?.unsigned_abs();
+            pulse.vacuum = Some(VacuumPulse {
+                live: bytes("live")?.unwrap_or(0),
+                dead: bytes("dead")?.unwrap_or(0),
+                is_running: row.try_get("vacuums")?,
+                freezes: row.try_get("freezes")?,
+            });
+            row.try_get("blind")
+        });
+        read.map_err(|source| self.session.failed("look at replicas", source))
     }
 
     /// Says once that replicas cannot be seen.

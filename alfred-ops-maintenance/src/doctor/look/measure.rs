@@ -5,6 +5,7 @@ use sqlx::Row as _;
 
 use super::Look;
 use super::statements::schema;
+use crate::doctor::relations::{index_waste, table_waste};
 use crate::postgres::quoted;
 
 /// So many of each kind are measured, those that seem to waste most.
@@ -35,7 +36,7 @@ async fn measure_tables(look: &mut Look<'_>, schema: &str) -> Result<u64> {
     let policy = look.policy;
     let mut tables = Vec::new();
     for (place, table) in look.facts.tables.iter().enumerate() {
-        let seems = table.waste().is_none_or(|share| share >= policy.bloat_share / 2.0);
+        let seems = table_waste(table).is_none_or(|share| share >= policy.bloat_share / 2.0);
         if matches!(table.kind, 'r' | 'm') && table.bytes >= policy.bloat_bytes_min && seems {
             tables.push((place, table.name.clone(), table.bytes));
         }
@@ -56,7 +57,7 @@ async fn measure_indexes(look: &mut Look<'_>, schema: &str, mut left: u64) -> Re
     let policy = look.policy;
     let mut indexes = Vec::new();
     for (place, index) in look.facts.index_sizes.iter().enumerate() {
-        let seems = index.waste().is_none_or(|share| share >= policy.bloat_share / 2.0);
+        let seems = index_waste(index).is_none_or(|share| share >= policy.bloat_share / 2.0);
         if index.bytes >= policy.bloat_bytes_min && seems {
             indexes.push((place, index.name.clone(), index.bytes, index.fill_factor));
         }
