@@ -142,7 +142,7 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
 fn check_end(house: &House, end: &RolloutEnd, seed: u64) {
     let left = match end {
         RolloutEnd::Promoted { left } => {
-            assert!(seed % 4 != 0 && left.is_empty(), "promoted without data, or {left}");
+            assert!(!seed.is_multiple_of(4) && left.is_empty(), "promoted without data, or {left}");
             "api-2"
         }
         RolloutEnd::RolledBack { .. } => "api-1",

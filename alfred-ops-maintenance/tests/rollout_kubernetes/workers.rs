@@ -126,7 +126,7 @@ async fn the_former_revision_goes_when_its_last_lease_ends() {
         pool.pass();
     }
     assert_eq!(pool.house.end().await, None, "{:?}", pool.house.book().state().await);
-    assert_eq!(pool.house.ready("api-1"), [busy.clone()]);
+    assert_eq!(pool.house.ready("api-1"), std::slice::from_ref(&busy));
     assert_eq!(pool.house.ready("api-2").len(), 4);
     rollout.run(&pool.house.context).await.unwrap();
     let explained = rollout.explain(&pool.house.context).await.unwrap().unwrap();
