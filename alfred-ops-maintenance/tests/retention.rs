@@ -238,9 +238,10 @@ async fn a_table_that_vanishes_in_the_middle_is_an_answer() {
     assert!(record.outcome.to_string().contains("there is no table"), "{record}");
 }
 
-/// Small batches, so that a run lasts for some looks.
+/// Small batches and long rests, so that a run lasts for some looks.
 fn slow_caretaker(server: &PostgresServer, edit: fn(&mut RetentionPolicy)) -> Caretaker<Retention> {
-    let mut policy = RetentionPolicy::processed_msgs().with_batch_rows(100).unwrap();
+    let mut policy = RetentionPolicy::processed_msgs().with_batch_rows(300).unwrap();
+    policy.throttle.share_max = 0.005;
     edit(&mut policy);
     let budget = Budget::default().with_lock(Duration::from_secs(5));
     let store = Arc::new(MemoryStateStore::default());
