@@ -489,8 +489,11 @@ impl World {
         }
         let promoted =
             matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
-        assert_eq!(current == CANDIDATE, promoted, "two are current");
-        let stays = promoted || self.server.revision(SERVICE, STABLE).is_some();
+        // Who changes the traffic after the promotion ends the rollout where it stands.
+        let kept = current == CANDIDATE
+            && matches!(state.phase, RolloutPhase::Ended(RolloutEnd::HandedBack { .. }));
+        assert_eq!(current == CANDIDATE, promoted || kept, "{current} is current in {:?}", state.phase);
+        let stays = promoted || kept || self.server.revision(SERVICE, STABLE).is_some();
         assert!(stays, "there is no way back");
         if matches!(state.phase, RolloutPhase::Checking | RolloutPhase::Gated | RolloutPhase::Creating) {
             assert_eq!(shares.get(STABLE), Some(&100), "the candidate got traffic by being made");
