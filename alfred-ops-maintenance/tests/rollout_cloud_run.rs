@@ -490,8 +490,8 @@ impl World {
         let promoted =
             matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
         // Who changes the traffic after the promotion ends the rollout where it stands.
-        let kept = current == CANDIDATE
-            && matches!(state.phase, RolloutPhase::Ended(RolloutEnd::HandedBack { .. }));
+        let kept =
+            current == CANDIDATE && matches!(state.phase, RolloutPhase::Ended(RolloutEnd::HandedBack { .. }));
         assert_eq!(current == CANDIDATE, promoted || kept, "{current} is current in {:?}", state.phase);
         let stays = promoted || kept || self.server.revision(SERVICE, STABLE).is_some();
         assert!(stays, "there is no way back");
