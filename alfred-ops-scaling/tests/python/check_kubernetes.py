@@ -185,7 +185,7 @@ def check_services(api):
 
 def check_discovery(api):
     groups = {group.name for group in client.ApisApi(api).get_api_versions().groups}
-    assert groups == {"apps", "autoscaling", "metrics.k8s.io", "alfred-ai.com"}, groups
+    assert groups == {"apps", "autoscaling", "batch", "metrics.k8s.io", "alfred-ai.com"}, groups
     names = {found.name for found in client.AppsV1Api(api).get_api_resources().resources}
     assert {"deployments", "deployments/scale", "statefulsets/scale"} <= names, names
     assert client.VersionApi(api).get_code().major == "1"
