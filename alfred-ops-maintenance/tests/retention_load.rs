@@ -181,11 +181,14 @@ async fn rows_go_beside_a_workload_and_under_a_held_snapshot() {
     let aged = |hours: u64| left(&server, hours) * 50 <= rows;
     assert!(aged(48) && aged(24), "{} and {} of {rows} are left", left(&server, 48), left(&server, 24));
     let latencies = latencies(folder.path());
+    let window = TimeDelta::from_std(WINDOW).unwrap();
     let mut ratios: Vec<f64> = free
         .iter()
         .filter_map(|phase| {
-            let before = phase.from - TimeDelta::from_std(WINDOW).unwrap();
-            Some(p99(&latencies, phase.from, phase.to)? / p99(&latencies, before, phase.from)?)
+            let before = p99(&latencies, phase.from - window, phase.from)?;
+            let during = p99(&latencies, phase.from, phase.to)?;
+            println!("p99: {before:.2} ms without, {during:.2} ms with");
+            Some(during / before)
         })
         .collect();
     ratios.sort_by(f64::total_cmp);
