@@ -17,7 +17,7 @@ use alfred_ops_maintenance::{
     SecretKind,
 };
 use secret_faults::{SECRET, World};
-use secret_load::{Clients, Issuers, Load, VERIFICATIONS_PER_CONNECTION};
+use secret_load::{Clients, Issuers, Load, Round};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// A quarter of the time that caches have.
@@ -114,7 +114,11 @@ async fn postgres() -> PostgresServer {
 async fn nobody_fails_under_load_while_keys_and_logins_are_rotated_by_hosts_that_die() {
     let verifications = counted("ALFRED_OPS_SECRETS_VERIFICATIONS", 5_000);
     let rotations = counted("ALFRED_OPS_SECRETS_ROTATIONS", 2);
-    let connections = verifications.div_ceil(rotations * ROUNDS * VERIFICATIONS_PER_CONNECTION);
+    let connections = counted("ALFRED_OPS_SECRETS_CONNECTIONS", verifications / 25);
+    let round = Round {
+        verifications: verifications.div_ceil(rotations * ROUNDS),
+        connections: connections.div_ceil(rotations * ROUNDS),
+    };
     let policy = RotationPolicy::jwt_keys().with_disabled_for(HOUR);
     let server = postgres().await;
     let admin = server.options().with_user("ops", None);
@@ -130,7 +134,7 @@ async fn nobody_fails_under_load_while_keys_and_logins_are_rotated_by_hosts_that
     while load.verified < verifications || keys.rotations().await.min(logins.rotations().await) < rotations {
         issuers.sign(&mut load).await;
         // The clock stands meanwhile: no token expires between its choice and its verification.
-        tokio::join!(clients.work(&mut load, connections), keys.run(), logins.run());
+        tokio::join!(clients.work(&mut load, round), keys.run(), logins.run());
         let quiet = keys.is_quiet().await && logins.is_quiet().await;
         let tick = if quiet { policy.every / 8 } else { TICK };
         keys.world.clock.advance(tick);

@@ -23,10 +23,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::secret_faults::{SECRET, World};
 
-/// For each connection so many tokens are verified: 5,000 to 200.
-pub(crate) const VERIFICATIONS_PER_CONNECTION: u64 = 25;
 const TOKEN_SECONDS: i64 = 3600;
 const FAILURES_KEPT: usize = 10;
+
+/// What is done between two moments of the clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) verifications: u64,
+    pub(crate) connections: u64,
+}
 
 /// What was done, and what failed.
 #[derive(Debug, Default)]
@@ -173,15 +178,14 @@ impl Clients {
         }
     }
 
-    /// One round, with so many connections.
-    pub(crate) async fn work(&self, load: &mut Load, connections: u64) {
-        let half = usize::try_from(connections * VERIFICATIONS_PER_CONNECTION).unwrap().div_ceil(2);
+    pub(crate) async fn work(&self, load: &mut Load, round: Round) {
+        let half = usize::try_from(round.verifications).unwrap().div_ceil(2);
         let tasks = TaskSet::new(&CancellationToken::new());
         let mut begun = Vec::new();
         for (number, verifier) in self.verifiers.iter().enumerate() {
             // The newest tokens, whose keys are known last, and the older ones in turn.
             let newest = load.held.iter().rev().take(4);
-            let turn = load.held.iter().cycle().skip(load.next).take(half - 4);
+            let turn = load.held.iter().cycle().skip(load.next).take(half.saturating_sub(4));
             let tokens: Vec<Secret> = newest.chain(turn).map(|(_, token)| token.clone()).collect();
             load.next = (load.next + half + number) % load.held.len().max(1);
             load.verified += tokens.len() as u64;
@@ -195,7 +199,7 @@ impl Clients {
                 outcomes
             }));
         }
-        for number in 0..connections {
+        for number in 0..round.connections {
             load.connected += 1;
             let (active, server) =
                 (Arc::clone(&self.logins[usize::from(number % 2 > 0)]), self.server.clone());
