@@ -122,12 +122,16 @@ fn latencies(folder: &Path) -> Vec<(DateTime<Utc>, u64)> {
     all
 }
 
+fn within(latencies: &[(DateTime<Utc>, u64)], from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<u64> {
+    latencies.iter().filter(|(end, _)| (from..to).contains(end)).map(|(_, latency)| *latency).collect()
+}
+
+/// In milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "a figure")]
-fn p99(latencies: &[(DateTime<Utc>, u64)], from: DateTime<Utc>, to: DateTime<Utc>) -> Option<f64> {
-    let within = latencies.iter().filter(|(end, _)| (from..to).contains(end));
-    let mut within: Vec<u64> = within.map(|(_, latency)| *latency).collect();
-    within.sort_unstable();
-    within.get(within.len() * 99 / 100).map(|latency| *latency as f64 / 1e3)
+fn p99(latencies: &[u64]) -> Option<f64> {
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() * 99 / 100).map(|latency| *latency as f64 / 1e3)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure")]
@@ -143,6 +147,30 @@ fn left(server: &PostgresServer, keep_hours: u64) -> u64 {
     server.psql(&expired).unwrap().parse().unwrap()
 }
 
+/// How much longer transactions took in windows with the chore than in those before them.
+fn report_latencies(latencies: &[(DateTime<Utc>, u64)], phases: &[Phase]) {
+    let window = TimeDelta::from_std(WINDOW).unwrap();
+    let mut ratios = Vec::new();
+    let (mut all_before, mut all_during) = (Vec::new(), Vec::new());
+    for phase in phases {
+        let before = within(latencies, phase.from - window, phase.from);
+        let during = within(latencies, phase.from, phase.to);
+        if let (Some(before), Some(during)) = (p99(&before), p99(&during)) {
+            println!("p99: {before:.2} ms without, {during:.2} ms with");
+            ratios.push(during / before);
+        }
+        all_before.extend(before);
+        all_during.extend(during);
+    }
+    ratios.sort_by(f64::total_cmp);
+    if let (Some(median), Some(before), Some(during)) =
+        (ratios.get(ratios.len() / 2), p99(&all_before), p99(&all_during))
+    {
+        println!("figure: purge.workload_p99_ratio = {median:.3}");
+        println!("figure: purge.workload_p99_ratio_of_all = {:.3}", during / before);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_go_beside_a_workload_and_under_a_held_snapshot() {
     let rows = number("ALFRED_OPS_RETENTION_ROWS", 60_000);
@@ -155,6 +183,10 @@ async fn rows_go_beside_a_workload_and_under_a_held_snapshot() {
     let context = JobContext::system();
 
     let free = phases(&server, 48, &context, rest).await;
+    println!("figure: purge.rows = {rows}");
+    println!("figure: purge.rows_per_s = {:.0}", speed(&free));
+    report_latencies(&latencies(folder.path()), &free);
+
     let mut holder = pgbench(&server, &[], folder.path());
     holder = {
         let mut psql = Command::new(server.binaries().program("psql"));
@@ -175,29 +207,12 @@ async fn rows_go_beside_a_workload_and_under_a_held_snapshot() {
     }
     let held = phases(&server, 24, &context, rest).await;
     drop(holder);
+    println!("figure: purge.held_snapshot_ratio = {:.3}", speed(&held) / speed(&free));
+    let lock = free.iter().chain(&held).map(|phase| phase.longest_lock).max().unwrap();
+    println!("figure: purge.longest_lock_ms = {:.1}", lock.as_secs_f64() * 1e3);
     drop(workload);
 
     // Some rows grew old meanwhile.
     let aged = |hours: u64| left(&server, hours) * 50 <= rows;
     assert!(aged(48) && aged(24), "{} and {} of {rows} are left", left(&server, 48), left(&server, 24));
-    let latencies = latencies(folder.path());
-    let window = TimeDelta::from_std(WINDOW).unwrap();
-    let mut ratios: Vec<f64> = free
-        .iter()
-        .filter_map(|phase| {
-            let before = p99(&latencies, phase.from - window, phase.from)?;
-            let during = p99(&latencies, phase.from, phase.to)?;
-            println!("p99: {before:.2} ms without, {during:.2} ms with");
-            Some(during / before)
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let lock = free.iter().chain(&held).map(|phase| phase.longest_lock).max().unwrap();
-    println!("figure: purge.rows = {rows}");
-    if let Some(median) = ratios.get(ratios.len() / 2) {
-        println!("figure: purge.workload_p99_ratio = {median:.3}");
-    }
-    println!("figure: purge.rows_per_s = {:.0}", speed(&free));
-    println!("figure: purge.held_snapshot_ratio = {:.3}", speed(&held) / speed(&free));
-    println!("figure: purge.longest_lock_ms = {:.1}", lock.as_secs_f64() * 1e3);
 }
