@@ -110,7 +110,7 @@ pub use state::MockStateStore;
 pub use state::PostgresStateStore;
 #[cfg(feature = "sqlite")]
 pub use state::SqliteStateStore;
-pub use state::{Document, Expected, LIST_LIMIT_MAX, MemoryStateStore, StateStore, Write};
+pub use state::{Document, Expected, Found, LIST_LIMIT_MAX, MemoryStateStore, StateCell, StateStore, Write};
 pub use supervisor::{JobHandle, JobOptions, Supervisor, SupervisorBuilder};
 pub use tasks::{TaskHandle, TaskSet, blocking};
 pub use telemetry::{Counter, CounterFamily, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics};

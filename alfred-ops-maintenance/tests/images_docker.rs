@@ -4,42 +4,12 @@
 
 mod images;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use alfred_ops_core::http::HttpOptions;
-use alfred_ops_core::{ErrorKind, JobContext, MemoryStateStore, SimulatedClock, StateStore, SystemClock};
+use alfred_ops_core::{ErrorKind, SystemClock};
 use alfred_ops_maintenance::{
-    ChoreOutcome, ChoreRecord, DockerEngine, ImageCare, ImagePolicy, ImageRemoval, ImageStore, ImageUse as _,
-    ImageView, Registry,
+    ChoreOutcome, DockerEngine, ImageRemoval, ImageStore as _, ImageUse as _, ImageView, Registry,
 };
-use chrono::{DateTime, TimeDelta};
-use images::{DockerServer, FakeRegistry, RegistryServer, Response};
-
-const AGE: Duration = Duration::from_secs(169 * 3600);
-
-struct Scene {
-    clock: SimulatedClock,
-    state: Arc<dyn StateStore>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-        Self { state: Arc::new(MemoryStateStore::new(clock.shared())), clock }
-    }
-
-    async fn run<S: ImageStore>(
-        &self,
-        edit: impl FnOnce(ImageCare<S>) -> ImageCare<S>,
-        store: S,
-    ) -> ChoreRecord {
-        let policy = ImagePolicy::default().with_versions(2);
-        let care = edit(ImageCare::new(store, policy, Arc::clone(&self.state)));
-        let context = JobContext::system().with_clock(self.clock.shared());
-        care.caretaker().build().unwrap().run(&context).await.unwrap().record().unwrap().clone()
-    }
-}
+use images::{DockerServer, FakeRegistry, RegistryServer, Response, Scene};
 
 fn engine(server: &DockerServer) -> DockerEngine {
     DockerEngine::new("host-1", &server.address())
@@ -78,10 +48,10 @@ async fn what_nobody_needs_goes_and_the_engine_never_loses_more() {
     }
     let before = server.images();
     let scene = Scene::new();
-    let record = scene.run(|care| care, engine(&server)).await;
+    let record = scene.run(engine(&server)).await.unwrap();
     assert_eq!((record.figures.work, server.images()), (0, before), "all are young: {}", record.plan);
-    scene.clock.advance(AGE);
-    let record = scene.run(|care| care, engine(&server)).await;
+    scene.age();
+    let record = scene.run(engine(&server)).await.unwrap();
     assert_eq!(record.outcome, ChoreOutcome::Finished, "{record:?}");
     let mut kept = vec![
         "app:v1.9.0",
@@ -102,7 +72,7 @@ async fn what_nobody_needs_goes_and_the_engine_never_loses_more() {
         server.docker(&["inspect", "-f", "{{.Image}} {{.State.Running}}", "web"]).unwrap(),
         format!("{running} true")
     );
-    let again = scene.run(|care| care, engine(&server)).await;
+    let again = scene.run(engine(&server)).await.unwrap();
     assert_eq!((again.figures.steps, again.outcome), (0, ChoreOutcome::Finished));
 }
 
@@ -169,9 +139,9 @@ async fn an_engine_tells_a_registry_what_it_runs() {
     let open =
         || Registry::new("team", &registry.url(), &HttpOptions::default(), SystemClock::shared()).unwrap();
     let scene = Scene::new();
-    scene.run(|care| care.with_use(engine.clone()), open()).await;
-    scene.clock.advance(AGE);
-    let record = scene.run(|care| care.with_use(engine.clone()), open()).await;
+    scene.run_with(open(), |care| care.with_use(engine.clone())).await.unwrap();
+    scene.age();
+    let record = scene.run_with(open(), |care| care.with_use(engine.clone())).await.unwrap();
     assert_eq!(record.outcome, ChoreOutcome::Finished, "{record:?}");
     let pulls = |tag: &str| server.docker(&["pull", &name(tag)]);
     pulls("runs").unwrap();
@@ -180,9 +150,9 @@ async fn an_engine_tells_a_registry_what_it_runs() {
     assert_eq!(record.figures.steps, 2, "{}", record.plan);
     // What was pulled by its digest alone has no tag, and goes by its digest.
     let scene = Scene::new();
-    scene.run(|care| care, engine.clone()).await;
-    scene.clock.advance(AGE);
-    let record = scene.run(|care| care, engine.clone()).await;
+    scene.run(engine.clone()).await.unwrap();
+    scene.age();
+    let record = scene.run(engine.clone()).await.unwrap();
     assert_eq!(record.outcome, ChoreOutcome::Finished, "{record:?}");
     let left = server.images();
     assert_eq!(left.len(), 2, "of the running image both names stay: {left:?}");

@@ -4,23 +4,16 @@
 
 mod images;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::http::{Authentication, Credential, HttpOptions};
-use alfred_ops_core::{
-    ErrorKind, JobContext, MemoryStateStore, Result, Secret, SharedClock, SimulatedClock, StateStore,
-    SystemClock,
+use alfred_ops_core::{ErrorKind, Secret, SharedClock, SimulatedClock, SystemClock};
+use alfred_ops_maintenance::{ChoreOutcome, ImageRemoval, ImageStore as _, ImageView, Registry};
+use chrono::DateTime;
+use images::{
+    FakeRegistry, Pusher, RegistryServer, Response, Scene, digest_of, image_manifest, index_manifest,
 };
-use alfred_ops_maintenance::{
-    ChoreOutcome, ChoreRecord, ClosureUse, ImageCare, ImagePolicy, ImageRef, ImageRemoval, ImageStore as _,
-    ImageView, Registry,
-};
-use chrono::{DateTime, TimeDelta};
-use images::{FakeRegistry, Pusher, RegistryServer, Response, digest_of, image_manifest, index_manifest};
 use serde_json::json;
-
-const AGE: Duration = Duration::from_secs(169 * 3600);
 
 fn login(password: &str) -> HttpOptions {
     let mut options = HttpOptions::default();
@@ -37,30 +30,6 @@ fn open(url: &str) -> Registry {
 
 fn of(manifest: &str) -> String {
     digest_of(manifest.as_bytes())
-}
-
-struct Scene {
-    clock: SimulatedClock,
-    state: Arc<dyn StateStore>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-        Self { state: Arc::new(MemoryStateStore::new(clock.shared())), clock }
-    }
-
-    async fn run(&self, registry: Registry, used: &[String]) -> Result<ChoreRecord> {
-        let used: Vec<ImageRef> = used.iter().map(|name| name.parse().unwrap()).collect();
-        let uses = ClosureUse::new("cluster", move || {
-            let used = used.clone();
-            async move { Ok(used) }
-        });
-        let policy = ImagePolicy::default().with_versions(2);
-        let care = ImageCare::new(registry, policy, Arc::clone(&self.state)).with_use(uses);
-        let context = JobContext::system().with_clock(self.clock.shared());
-        Ok(care.caretaker().build().unwrap().run(&context).await?.record().unwrap().clone())
-    }
 }
 
 #[tokio::test]
@@ -96,12 +65,12 @@ async fn what_nobody_needs_goes_and_what_stays_is_whole() {
         of(&deployed),
     ];
     let scene = Scene::new();
-    let record = scene.run(open(&server.url()), &used).await.unwrap();
+    let record = scene.run_used(open(&server.url()), &used).await.unwrap();
     assert_eq!((record.figures.steps, &record.outcome), (0, &ChoreOutcome::Finished), "{record:?}");
-    scene.clock.advance(AGE);
+    scene.age();
     let edge = push.image("team/app", "edge", "edge").await;
     let before = server.blob_bytes();
-    let record = scene.run(open(&server.url()), &used).await.unwrap();
+    let record = scene.run_used(open(&server.url()), &used).await.unwrap();
     assert_eq!(record.outcome, ChoreOutcome::Finished, "{record:?}");
     server.collect_garbage();
     let kept = [&images["v1.2.0"], &images["v1.10.0"], &images["runs"], &images["config"], &images["latest"]];
@@ -119,7 +88,7 @@ async fn what_nobody_needs_goes_and_what_stays_is_whole() {
     assert!(!push.has("other", &other).await);
     assert_eq!(record.figures.steps, 7, "{}", record.plan);
     assert_eq!(record.figures.work, before - server.blob_bytes(), "as many bytes as the plan says are freed");
-    let again = scene.run(open(&server.url()), &used).await.unwrap();
+    let again = scene.run_used(open(&server.url()), &used).await.unwrap();
     assert_eq!((again.figures.steps, again.outcome), (0, ChoreOutcome::Finished));
 }
 
@@ -132,19 +101,19 @@ async fn missing_rights_and_settings_are_named() {
         Registry::new("team", &server.url(), &login(password), SystemClock::shared()).unwrap()
     };
     let scene = Scene::new();
-    scene.run(registry("geheim"), &[]).await.unwrap();
-    scene.clock.advance(AGE);
-    let error = scene.run(registry("geheim"), &[]).await.unwrap_err();
+    scene.run_used(registry("geheim"), &[]).await.unwrap();
+    scene.age();
+    let error = scene.run_used(registry("geheim"), &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("set storage.delete.enabled to true"), "{error}");
     assert!(push.tag("app", "idle").await.is_some());
-    let error = scene.run(registry("falsch"), &[]).await.unwrap_err();
+    let error = scene.run_used(registry("falsch"), &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("give credentials that have the right registry:catalog:*"), "{error}");
     assert!(!format!("{error:?} {:?}", registry("falsch")).contains("falsch"));
     // Of a repository that is named, the rest is told as an obstacle.
     let named = registry("falsch").with_repository("app").unwrap();
-    let record = scene.run(named, &[]).await.unwrap();
+    let record = scene.run_used(named, &[]).await.unwrap();
     assert!(record.outcome.to_string().contains("the right repository:app:pull"), "{record}");
 }
 

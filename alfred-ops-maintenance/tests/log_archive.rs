@@ -53,7 +53,7 @@ fn write_day(folder: &Path, log: &str, number: i64, compressed: bool) {
 }
 
 fn caretaker(folder: &Path, archive: ArchivedLogs) -> Caretaker<LogArchiving> {
-    let archiving = LogArchiving::new("host-1", folder, archive, LogArchivingPolicy::default());
+    let archiving = LogArchiving::new("host-1", folder, archive, LogArchivingPolicy::default()).unwrap();
     archiving.caretaker(Arc::new(MemoryStateStore::default())).build().unwrap()
 }
 

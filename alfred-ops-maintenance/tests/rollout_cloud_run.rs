@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alfred_ops_core::testing::{Fuse, Mortal, Witness};
 use alfred_ops_core::{
-    Document, EntropyExt as _, Error, ErrorKind, Expected, Fence, JobContext, MemoryStateStore, Result,
-    Retry, SeededEntropy, SimulatedClock, StateStore, Write,
+    EntropyExt as _, ErrorKind, JobContext, MemoryStateStore, Retry, SeededEntropy, SimulatedClock,
 };
 use alfred_ops_maintenance::{
     ClosureAnalysis, CloudRunRollout, Readiness, Release, Rollout, RolloutBook, RolloutEnd, RolloutPhase,
-    RolloutPolicy, RolloutTarget, TargetView, TrafficSplit, Verdict,
+    RolloutPolicy, RolloutTarget as _, TrafficSplit, Verdict,
 };
 use alfred_ops_scaling::CloudRunOptions;
 use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
@@ -414,67 +414,19 @@ async fn a_tag_keeps_its_revision() {
     server.stop().await;
 }
 
-#[derive(Debug, Default)]
-struct Fuse {
-    /// Calls until the host dies.
-    left: Option<u64>,
-    /// Whether the last call takes effect.
-    late: bool,
-    dead: bool,
-    blown: u64,
-    current: Option<String>,
-}
-
-/// What the host and everything it calls are made of.
-#[derive(Debug, Clone)]
+/// All that outlives a host.
+#[derive(Debug)]
 struct World {
     target: Arc<CloudRunRollout>,
-    server: Arc<CloudRunServer>,
+    server: CloudRunServer,
     store: MemoryStateStore,
     book: RolloutBook,
-    fuse: Arc<Mutex<Fuse>>,
+    /// The current revision when somebody last looked.
+    current: Mutex<Option<String>>,
 }
 
-#[derive(PartialEq)]
-enum Fate {
-    Lives,
-    DiesBefore,
-    DiesAfter,
-}
-
-fn died() -> Error {
-    Error::new(ErrorKind::Unavailable, "call", "the host is dead")
-}
-
-impl World {
-    fn fate(&self) -> Fate {
-        let mut fuse = self.fuse.lock().unwrap();
-        if fuse.dead {
-            return Fate::DiesBefore;
-        }
-        match fuse.left.as_mut() {
-            Some(0) => {
-                (fuse.dead, fuse.blown) = (true, fuse.blown + 1);
-                if fuse.late { Fate::DiesAfter } else { Fate::DiesBefore }
-            }
-            Some(left) => {
-                *left -= 1;
-                Fate::Lives
-            }
-            None => Fate::Lives,
-        }
-    }
-
-    async fn call<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
-        let fate = self.fate();
-        if fate == Fate::DiesBefore {
-            return Err(died());
-        }
-        let done = call.await;
-        self.watch().await;
-        if fate == Fate::DiesAfter { Err(died()) } else { done }
-    }
-
+#[async_trait]
+impl Witness for World {
     /// What holds at every moment.
     async fn watch(&self) {
         let shares = self.server.shares(SERVICE);
@@ -482,10 +434,10 @@ impl World {
         let Some(state) = self.book.state().await.unwrap() else { return };
         let current = self.book.current().await.unwrap().unwrap();
         assert!(self.server.revision(SERVICE, &current).is_some(), "the current revision {current} is gone");
-        let mut fuse = self.fuse.lock().unwrap();
-        if fuse.current.as_ref() != Some(&current) {
+        let mut known = self.current.lock().unwrap();
+        if known.as_ref() != Some(&current) {
             assert_eq!(shares.get(&current), Some(&100), "it became current without all traffic");
-            fuse.current = Some(current.clone());
+            *known = Some(current.clone());
         }
         let promoted =
             matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
@@ -501,60 +453,22 @@ impl World {
     }
 }
 
-#[async_trait]
-impl RolloutTarget for World {
-    fn name(&self) -> &str {
-        self.target.name()
-    }
-    fn check(&self, release: &Release) -> Result<()> {
-        self.target.check(release)
-    }
-    async fn observe(&self) -> Result<TargetView> {
-        self.call(self.target.observe()).await
-    }
-    async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {
-        self.call(self.target.create_candidate(version, stable, release)).await
-    }
-    async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
-        self.call(self.target.set_traffic(version, split)).await
-    }
-    async fn retire(&self, version: &str, revision: &str) -> Result<()> {
-        self.call(self.target.retire(version, revision)).await
-    }
-}
-
-#[async_trait]
-impl StateStore for World {
-    async fn get(&self, key: &str) -> Result<Option<Document>> {
-        self.call(self.store.get(key)).await
-    }
-    async fn put(&self, write: &Write) -> Result<u64> {
-        self.call(self.store.put(write)).await
-    }
-    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
-        self.call(self.store.delete(key, expected, fence)).await
-    }
-    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
-        self.call(self.store.list(prefix, after, limit)).await
-    }
-}
-
 /// How the candidate fares in one history: it passes until this minute.
 fn fare(entropy: &SeededEntropy) -> i64 {
     [i64::MAX, i64::MAX, 0, 1][usize::try_from(entropy.below(4)).unwrap()]
 }
 
-async fn world(seed: u64, clock: &SimulatedClock) -> World {
+async fn world(seed: u64, clock: &SimulatedClock) -> Arc<World> {
     let server = server(if seed.is_multiple_of(2) { latest() } else { to(&[(STABLE, 100)]) }).await;
     server.start_after(u32::try_from(seed % 3).unwrap());
     let store = MemoryStateStore::new(clock.shared());
-    World {
+    Arc::new(World {
         target: Arc::new(target(&server).await),
-        server: Arc::new(server),
+        server,
         book: RolloutBook::new(Arc::new(store.clone()), "api", clock.shared()),
         store,
-        fuse: Arc::default(),
-    }
+        current: Mutex::default(),
+    })
 }
 
 /// A change that somebody makes, or a fault of the network, now and then. Tells whether it was a person.
@@ -588,7 +502,9 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         let bad = now.now().timestamp() / 60 >= bad_from;
         async move { Ok(if bad { Verdict::Fail("errors".to_owned()) } else { Verdict::Pass }) }
     });
-    let rollout = Rollout::builder("api", world.clone(), Arc::new(world.clone()))
+    let fuse = Fuse::watched_by(Arc::clone(&world) as Arc<dyn Witness>);
+    let target = Mortal::new(Arc::clone(&world.target), &fuse);
+    let rollout = Rollout::builder("api", target, Arc::new(Mortal::new(world.store.clone(), &fuse)))
         .policy(policy())
         .analysis(analysis)
         .build()
@@ -599,28 +515,24 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         let state = world.book.state().await.unwrap().unwrap();
         if let Some(end) = state.end() {
             check_end(&world, end, bad_from, person);
-            let died = world.fuse.lock().unwrap().blown;
             world.server.fail_next([]);
-            return (end.clone(), died);
+            return (end.clone(), fuse.deaths());
         }
-        if crashes > 0 && world.fuse.lock().unwrap().left.is_none() {
+        if crashes > 0 && !fuse.is_lit() {
             crashes -= 1;
-            let mut fuse = world.fuse.lock().unwrap();
-            (fuse.left, fuse.late) = (Some(entropy.below(60)), entropy.below(2) == 1);
+            fuse.light_within(60, &*entropy);
         }
         person |= meddle(&world, &entropy);
         let done = rollout.run(&context).await;
-        let mut fuse = world.fuse.lock().unwrap();
-        if std::mem::take(&mut fuse.dead) {
-            fuse.left = None;
-        } else if let Err(error) = done {
+        if !fuse.revive()
+            && let Err(error) = done
+        {
             assert!(
                 matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
                 "seed {seed}: {}",
                 error.full()
             );
         }
-        drop(fuse);
         clock.advance(Duration::from_secs(10));
     }
     panic!("seed {seed}: it does not end");

@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Arc;
 use std::time::Duration;
 
+use alfred_ops_core::testing::{Fuse, Mortal};
 use alfred_ops_core::{
     Clock as _, ErrorKind, JobContext, MemoryStateStore, Secret, SimulatedClock, StateStore, SystemClock,
 };
@@ -18,7 +19,7 @@ use alfred_ops_maintenance::{
 };
 use chrono::DateTime;
 use secret_faults::issuer::Issuer;
-use secret_faults::{Faults, SECRET, World};
+use secret_faults::{SECRET, World, die_at, stall_at};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -118,7 +119,7 @@ async fn rotate_and_die_at(point: u64) -> bool {
     world.run().await.unwrap();
     let first = world.check("first").await;
     world.clock.advance(world.policy.every + Duration::from_secs(1));
-    world.faults.die_at(point);
+    die_at(&world.fuse, point);
     let mut deaths = 0;
     for _ in 0..400 {
         deaths += u32::from(world.run().await.is_err());
@@ -135,7 +136,6 @@ async fn rotate_and_die_at(point: u64) -> bool {
         world.clock.advance(if revoked { DAY } else { world.policy.look_every() });
     }
     assert!(deaths <= 1, "point {point}: {deaths} deaths");
-    let reached = world.faults.points() >= point;
     let second = world.check(&format!("point {point}, at the end")).await;
     assert_ne!(first.expose(), second.expose(), "point {point}: it was rotated");
     assert_eq!(issuer.working(), [second.expose()], "point {point}: no other key works");
@@ -150,7 +150,7 @@ async fn rotate_and_die_at(point: u64) -> bool {
     assert_eq!(view.state_of(1), Some(VersionState::Destroyed), "point {point}");
     let told = format!("{}{}{world:?}", world.told(), world.state_text().await);
     assert!(!told.contains("hunter2"), "point {point}: a value was told: {told}");
-    reached
+    world.fuse.deaths() > 0
 }
 
 impl std::fmt::Debug for World<MemorySecrets, ApiKeys> {
@@ -191,23 +191,23 @@ async fn rotate_and_stall_at(point: u64) -> bool {
     let world = world(&issuer);
     world.run().await.unwrap();
     world.clock.advance(world.policy.every + Duration::from_secs(1));
-    let faults = Arc::<Faults>::default();
-    faults.stall_at(point);
+    let fuse = Fuse::default();
+    stall_at(&fuse, point);
     // The clock of a host that is stalled stands.
     let clock = SimulatedClock::starting_at(world.clock.now());
     let context = JobContext::system().with_clock(clock.shared());
     let mut stalled = false;
     for _ in 0..6 {
-        let mut late = std::pin::pin!(world.run_with(&faults, &context));
+        let mut late = std::pin::pin!(world.run_with(&fuse, &context));
         tokio::select! {
             biased;
-            () = faults.stalled() => stalled = true,
+            () = fuse.ended() => stalled = true,
             ran = &mut late => { ran.unwrap(); }
         }
         if stalled {
             world.clock.advance(Duration::from_secs(60));
             rotate(&world, 2, &about).await;
-            faults.wake();
+            fuse.revive();
             let _ = late.await;
             break;
         }
@@ -362,13 +362,13 @@ async fn users_keep_the_last_value_while_the_store_does_not_answer() {
     let issuer = Issuer::default();
     let world = world(&issuer);
     world.run().await.unwrap();
-    let faults = Arc::default();
-    let store = Arc::new(secret_faults::Mortal::new(world.secrets.clone(), &faults));
+    let fuse = Fuse::default();
+    let store = Arc::new(Mortal::new(world.secrets.clone(), &fuse));
     let keep = Duration::from_secs(300);
     let active = ActiveSecret::new(store, SECRET, keep, world.clock.shared());
     assert_eq!(active.get().await.unwrap().1.expose(), "hunter2-1");
     world.clock.advance(keep);
-    faults.die_at(1);
+    die_at(&fuse, 1);
     assert_eq!(active.get().await.unwrap().1.expose(), "hunter2-1", "an old one is better than none");
     assert!(!format!("{active:?}").contains("hunter2"));
     let none = ActiveSecret::new(Arc::new(world.secrets.clone()), "nothing", keep, world.clock.shared());

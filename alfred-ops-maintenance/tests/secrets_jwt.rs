@@ -13,7 +13,7 @@ use alfred_ops_maintenance::{
     JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy, SigningKeys, TokenRules,
     Verifier,
 };
-use secret_faults::{SECRET, World};
+use secret_faults::{SECRET, World, die_at};
 use serde_json::{Value, json};
 
 const ALGORITHMS: [KeyAlgorithm; 3] = [KeyAlgorithm::Ed25519, KeyAlgorithm::Es256, KeyAlgorithm::Rs256];
@@ -57,9 +57,9 @@ async fn no_token_fails_before_it_expires_while_hosts_die_at_every_call() {
             claims.unwrap_or_else(|error| panic!("{done} verifications: {}", error.full()));
             done += 1;
         }
-        if world.faults.points() == 0 || world.faults.points() > point {
+        if !world.fuse.is_lit() {
             point += 1;
-            world.faults.die_at(point);
+            die_at(&world.fuse, point);
         }
         deaths += u64::from(world.run().await.is_err());
         world.check("under load").await;

@@ -16,7 +16,7 @@ use alfred_ops_maintenance::{
     DatabaseLogins, JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy, RotationStep,
     SecretKind,
 };
-use secret_faults::{SECRET, World};
+use secret_faults::{SECRET, World, die_at};
 use secret_load::{Clients, Issuers, Load, Round};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -50,12 +50,13 @@ impl<K: SecretKind + Clone> Rotated<K> {
 
     /// A host looks once, and dies within its first step or the next if it has one.
     async fn run(&mut self) {
-        self.world.faults.die_at(0);
+        self.world.fuse.put_out();
+        self.world.fuse.revive();
         let planned = self.world.care().caretaker().build().unwrap().plan(&self.world.context).await.unwrap();
         let Some((step, _)) = planned.steps.first() else { return };
         let rotations = self.rotations().await;
         let point = self.points.entry(name_of(*step)).or_insert(FIRST);
-        self.world.faults.die_at(*point);
+        die_at(&self.world.fuse, *point);
         let died = self.world.run().await.is_err();
         // It has been through the whole of it: the next rotation begins at its start, in other places.
         *point = if died { *point + STRIDE } else { FIRST + rotations % STRIDE };

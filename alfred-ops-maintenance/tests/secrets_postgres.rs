@@ -12,7 +12,7 @@ use alfred_ops_maintenance::{
     ActiveSecret, DatabaseLogin, DatabaseLogins, MemorySecrets, Phase, RotationBook, RotationPolicy,
     SecretKind as _,
 };
-use secret_faults::{SECRET, World};
+use secret_faults::{SECRET, World, die_at};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 #[tokio::test]
@@ -56,9 +56,9 @@ async fn rotate_on(version: u32) {
             session.close().await.unwrap();
             connections += 1;
         }
-        if world.faults.points() == 0 || world.faults.points() > point {
+        if !world.fuse.is_lit() {
             point += 3;
-            world.faults.die_at(point);
+            die_at(&world.fuse, point);
         }
         deaths += u32::from(world.run().await.is_err());
         let record = book.record().await.unwrap();

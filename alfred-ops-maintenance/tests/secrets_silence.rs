@@ -19,7 +19,7 @@ use alfred_ops_maintenance::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secret_faults::issuer::Issuer;
-use secret_faults::{SECRET, World};
+use secret_faults::{SECRET, World, die_at};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tracing::field::{Field, Visit};
@@ -91,7 +91,7 @@ async fn rotate<S: SecretStore + Clone, K: SecretKind + Clone>(world: &World<S, 
             break;
         }
         point += 7;
-        world.faults.die_at(point);
+        die_at(&world.fuse, point);
         let _ = world.run().await;
         world.clock.advance(world.policy.disabled_for);
     }

@@ -5,6 +5,7 @@ mod key;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+mod state_cell;
 mod store;
 mod write;
 
@@ -14,6 +15,7 @@ pub use memory::MemoryStateStore;
 pub use sql::PostgresStateStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStateStore;
+pub use state_cell::{Found, StateCell};
 #[cfg(any(test, feature = "testing"))]
 pub use store::MockStateStore;
 pub use store::{LIST_LIMIT_MAX, StateStore};

@@ -1,13 +1,12 @@
 //! A job's document in the store.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::job::{Attempt, JobState};
 use crate::{
-    ClockExt as _, Error, ErrorKind, Expected, Fence, Result, RunRecord, SharedClock, StateStore, Write,
+    ClockExt as _, Error, ErrorKind, Expected, Fence, Found, Result, RunRecord, SharedClock, StateCell,
 };
 
 /// A store that does not answer for so long is treated as one that is away.
@@ -18,32 +17,23 @@ const CONFLICTS_MAX: u32 = 5;
 /// Reads and writes one job's document; every write carries the fence of its term.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    pub(super) store: Arc<dyn StateStore>,
+    pub(super) cell: StateCell<JobState>,
     pub(super) clock: SharedClock,
-    pub(super) key: String,
     pub(super) fence: Option<Fence>,
     pub(super) history_max: usize,
 }
 
 impl Ledger {
     pub(super) async fn load(&self) -> Result<(JobState, Expected)> {
-        let read = self.clock.timeout(STORE_LIMIT, "read job state", self.store.get(&self.key));
-        match read.await?? {
-            Some(document) => Ok((document.parse()?, Expected::Version(document.version))),
-            None => Ok((JobState::new(self.clock.now()), Expected::Absent)),
-        }
+        let found = self.clock.timeout(STORE_LIMIT, "read job state", self.cell.load()).await??;
+        let expected = Found::expected(found.as_ref());
+        Ok((found.map_or_else(|| JobState::new(self.clock.now()), |found| found.value), expected))
     }
 
     pub(super) async fn save(&self, state: &JobState, expected: Expected) -> Result<()> {
-        let value = serde_json::to_value(state).map_err(|source| {
-            Error::new(ErrorKind::Internal, "write job state", "it is not JSON").with_source(source)
-        })?;
-        let write = match expected {
-            Expected::Absent => Write::create(self.key.clone(), value),
-            Expected::Version(version) => Write::replace(self.key.clone(), value, version),
-        };
-        let write = write.with_fence(self.fence.clone());
-        self.clock.timeout(STORE_LIMIT, "write job state", self.store.put(&write)).await??;
+        const WRITE: &str = "write job state";
+        let written = self.cell.save(WRITE, state, expected, self.fence.clone());
+        self.clock.timeout(STORE_LIMIT, WRITE, written).await??;
         Ok(())
     }
 
@@ -63,7 +53,7 @@ impl Ledger {
                     return Ok(());
                 }
                 let fault = "another replica took the job over before this run was recorded";
-                return Err(Error::new(ErrorKind::Fenced, "record run", fault).with_target(self.key.clone()));
+                return Err(Error::new(ErrorKind::Fenced, "record run", fault).with_target(self.cell.key()));
             }
             state.failures = failures_before;
             state.settle(record.clone(), retry_at, self.history_max);
@@ -73,6 +63,6 @@ impl Ledger {
             }
         }
         let fault = format!("{CONFLICTS_MAX} conflicts in a row");
-        Err(Error::new(ErrorKind::Unavailable, "record run", fault).with_target(self.key.clone()))
+        Err(Error::new(ErrorKind::Unavailable, "record run", fault).with_target(self.cell.key()))
     }
 }

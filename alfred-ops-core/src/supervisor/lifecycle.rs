@@ -15,7 +15,7 @@ use super::worker::Worker;
 use super::{JobHandle, SupervisorBuilder};
 use crate::{
     ClockExt as _, Entropy, Error, ErrorKind, Gauge, Grant, Health, LeaseKeeper, LeaseStore, Metrics, Result,
-    SharedClock, StateLeases, StateStore, TaskSet,
+    SharedClock, StateCell, StateLeases, StateStore, TaskSet,
 };
 
 /// Attempts of a standby per term of the lease: it takes over soon after the lease ran out.
@@ -247,9 +247,8 @@ impl Supervisor {
         Worker {
             slot: Arc::clone(slot),
             ledger: Ledger {
-                store: Arc::clone(&self.store),
+                cell: StateCell::new(Arc::clone(&self.store), &slot.key),
                 clock: Arc::clone(&self.clock),
-                key: slot.key.clone(),
                 fence: keeper.map(LeaseKeeper::fence),
                 history_max: slot.options.history_max,
             },

@@ -2,30 +2,28 @@
 
 use std::sync::Arc;
 
-use alfred_ops_core::{Document, Error, ErrorKind, Fence, Result, SharedClock, StateStore, Write};
+use alfred_ops_core::{Fence, Found, Result, SharedClock, StateCell, StateStore};
 
 use super::state::{Attempt, ChoreState, Pause};
 use super::{Cadence, ChoreRecord, ChoreStanding};
 
 /// Runs that the history keeps: a year of weeks.
 const HISTORY_MAX: usize = 64;
-/// A write that meets another's is decided again; people and one run write, so a few times do.
-const ATTEMPTS_MAX: u32 = 16;
+const WRITE: &str = "write chore";
 
 /// The history of one chore and people's wishes about it, in a state store: any host that shares the store may read it,
 /// pause the chore, resume it, or abort its run, wherever that is.
 #[derive(Debug, Clone)]
 pub struct ChoreBook {
-    store: Arc<dyn StateStore>,
+    cell: StateCell<ChoreState>,
     clock: SharedClock,
-    key: String,
 }
 
 impl ChoreBook {
     /// The book of the chore called `name`. Nothing is read or written before a call.
     #[must_use]
     pub fn new(store: Arc<dyn StateStore>, name: &str, clock: SharedClock) -> Self {
-        Self { store, clock, key: format!("chore/{name}") }
+        Self { cell: StateCell::new(store, format!("chore/{name}")), clock }
     }
 
     /// The last runs, oldest first, at most 64.
@@ -33,7 +31,7 @@ impl ChoreBook {
     /// # Errors
     /// The store's.
     pub async fn history(&self) -> Result<Vec<ChoreRecord>> {
-        Ok(self.load().await?.0.history.into())
+        Ok(self.state().await?.history.into())
     }
 
     /// How it stands with the chore now.
@@ -41,7 +39,7 @@ impl ChoreBook {
     /// # Errors
     /// The store's.
     pub async fn standing(&self, cadence: &Cadence) -> Result<ChoreStanding> {
-        Ok(ChoreStanding::judge(&self.load().await?.0, cadence, self.clock.now()))
+        Ok(ChoreStanding::judge(&self.state().await?, cadence, self.clock.now()))
     }
 
     /// Lets the chore rest until somebody resumes it. A run that is under way stops between two steps. It still becomes
@@ -78,14 +76,11 @@ impl ChoreBook {
 
     /// Notes when the chore was first heard of, so that one that never runs becomes overdue.
     pub(super) async fn enrol(&self) -> Result<()> {
-        match self.load().await? {
-            (_, Some(_)) => Ok(()),
-            (_, None) => self.change(None, |_| {}).await,
-        }
+        self.cell.change(WRITE, None, |found| Ok((found.is_none().then(|| self.known(None)), ()))).await
     }
 
     pub(super) async fn state(&self) -> Result<ChoreState> {
-        Ok(self.load().await?.0)
+        Ok(self.known(self.cell.load().await?))
     }
 
     pub(super) async fn begin(&self, attempt: &Attempt, fence: Fence) -> Result<()> {
@@ -96,30 +91,17 @@ impl ChoreBook {
         self.change(Some(fence), |state| state.end(record.clone(), HISTORY_MAX)).await
     }
 
-    async fn load(&self) -> Result<(ChoreState, Option<Document>)> {
-        match self.store.get(&self.key).await? {
-            Some(document) => Ok((document.parse()?, Some(document))),
-            None => Ok((ChoreState::new(self.clock.now()), None)),
-        }
+    fn known(&self, found: Option<Found<ChoreState>>) -> ChoreState {
+        found.map_or_else(|| ChoreState::new(self.clock.now()), |found| found.value)
     }
 
     async fn change(&self, fence: Option<Fence>, mut edit: impl FnMut(&mut ChoreState) + Send) -> Result<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (mut state, before) = self.load().await?;
-            edit(&mut state);
-            let value = serde_json::to_value(&state).map_err(|source| {
-                Error::new(ErrorKind::Internal, "write chore", "it is not JSON").with_source(source)
-            })?;
-            let write = match before {
-                Some(document) => Write::replace(self.key.clone(), value, document.version),
-                None => Write::create(self.key.clone(), value),
-            };
-            match self.store.put(&write.with_fence(fence.clone())).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                other => return other.map(|_| ()),
-            }
-        }
-        Err(Error::new(ErrorKind::Unavailable, "write chore", "others keep changing it")
-            .with_target(self.key.clone()))
+        self.cell
+            .change(WRITE, fence.as_ref(), |found| {
+                let mut state = self.known(found);
+                edit(&mut state);
+                Ok((Some(state), ()))
+            })
+            .await
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, Result, StateStore, Write};
+use alfred_ops_core::{Expected, Found, Result, StateCell, StateStore};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -44,39 +44,34 @@ pub(super) struct GuardState {
 #[derive(Debug)]
 pub(super) struct StateBook {
     store: Arc<dyn StateStore>,
-    key: String,
-    version: Option<u64>,
+    cell: StateCell<GuardState>,
+    /// What was read or written last.
+    before: Expected,
 }
 
 impl StateBook {
     pub(super) fn new(store: Arc<dyn StateStore>, key: String) -> Self {
-        Self { store, key, version: None }
+        Self { cell: StateCell::new(Arc::clone(&store), key), store, before: Expected::Absent }
     }
 
     /// What is under way, if anything.
     pub(super) async fn read(&mut self) -> Result<Option<GuardState>> {
-        let document = self.store.get(&self.key).await?;
-        self.version = document.as_ref().map(|document| document.version);
-        document.map(|document| document.parse()).transpose()
+        let found = self.cell.load().await?;
+        self.before = Found::expected(found.as_ref());
+        Ok(found.map(|found| found.value))
     }
 
     /// Writes it over what was read or written last.
     pub(super) async fn write(&mut self, state: &GuardState) -> Result<()> {
-        let value = serde_json::to_value(state).map_err(|source| {
-            Error::new(ErrorKind::Internal, "write guard", "it is not JSON").with_source(source)
-        })?;
-        let write = match self.version {
-            Some(version) => Write::replace(self.key.clone(), value, version),
-            None => Write::create(self.key.clone(), value),
-        };
-        self.version = Some(self.store.put(&write).await?);
+        self.before = Expected::Version(self.cell.save("write guard", state, self.before, None).await?);
         Ok(())
     }
 
     /// Forgets it: the change has ended one way or the other.
     pub(super) async fn clear(&mut self) -> Result<()> {
-        if let Some(version) = self.version.take() {
-            self.store.delete(&self.key, alfred_ops_core::Expected::Version(version), None).await?;
+        let before = std::mem::replace(&mut self.before, Expected::Absent);
+        if before != Expected::Absent {
+            self.store.delete(self.cell.key(), before, None).await?;
         }
         Ok(())
     }

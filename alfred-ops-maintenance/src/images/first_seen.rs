@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use alfred_ops_core::{Error, ErrorKind, Fence, Result, StateStore, Write};
+use alfred_ops_core::{Fence, Result, StateCell, StateStore};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Images are spread over so many documents by their digests' first digit: a hundred thousand fit.
 const SHARDS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-/// A write that meets another's is decided again.
-const ATTEMPTS_MAX: u32 = 16;
 
 /// When the images of one store were first seen, in a state store. An image's own date is that of its build, and says nothing
 /// about how long it has been there.
@@ -21,7 +19,7 @@ pub(super) struct FirstSeen {
 }
 
 /// One document: seconds since 1970 by image.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shard {
     images: BTreeMap<String, i64>,
@@ -36,7 +34,8 @@ impl FirstSeen {
     pub(super) async fn known(&self) -> Result<Vec<String>> {
         let mut known = Vec::new();
         for digit in SHARDS {
-            known.extend(self.load(digit).await?.0.images.into_keys());
+            let shard = self.cell(digit).load().await?;
+            known.extend(shard.into_iter().flat_map(|found| found.value.images.into_keys()));
         }
         Ok(known)
     }
@@ -75,42 +74,23 @@ impl FirstSeen {
         now: DateTime<Utc>,
         fence: Option<&Fence>,
     ) -> Result<Shard> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (before, version) = self.load(digit).await?;
-            let mut after = before.clone();
-            after.images.retain(|id, _| !forget || ids.contains(id));
-            for &id in ids {
-                after.images.entry(id.clone()).or_insert(now.timestamp());
-            }
-            if after == before {
-                return Ok(after);
-            }
-            let value = serde_json::to_value(&after).map_err(|source| {
-                Error::new(ErrorKind::Internal, "note images", "it is not JSON").with_source(source)
-            })?;
-            let write = match version {
-                Some(version) => Write::replace(self.key_of(digit), value, version),
-                None => Write::create(self.key_of(digit), value),
-            };
-            match self.state.put(&write.with_fence(fence.cloned())).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                Err(error) => return Err(error),
-                Ok(_) => return Ok(after),
-            }
-        }
-        Err(Error::new(ErrorKind::Unavailable, "note images", "others keep changing it")
-            .with_target(self.key_of(digit)))
+        self.cell(digit)
+            .change("note images", fence, |found| {
+                let is_new = found.is_none();
+                let mut shard = found.map_or_else(Shard::default, |found| found.value);
+                shard.images.retain(|id, _| !forget || ids.contains(id));
+                for &id in ids {
+                    shard.images.entry(id.clone()).or_insert(now.timestamp());
+                }
+                // Where no image is, no document is needed.
+                let is_needed = !(is_new && shard.images.is_empty());
+                Ok((is_needed.then(|| shard.clone()), shard))
+            })
+            .await
     }
 
-    async fn load(&self, digit: char) -> Result<(Shard, Option<u64>)> {
-        match self.state.get(&self.key_of(digit)).await? {
-            Some(document) => Ok((document.parse()?, Some(document.version))),
-            None => Ok((Shard::default(), None)),
-        }
-    }
-
-    fn key_of(&self, digit: char) -> String {
-        format!("{}/{digit}", self.key)
+    fn cell(&self, digit: char) -> StateCell<Shard> {
+        StateCell::new(Arc::clone(&self.state), format!("{}/{digit}", self.key))
     }
 }
 

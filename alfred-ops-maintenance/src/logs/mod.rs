@@ -1,6 +1,7 @@
 //! Log files: the host's own, those of other services, and the archive of old ones.
 
 mod active_file;
+mod age;
 #[cfg(feature = "log-archive")]
 mod archive;
 mod care;
@@ -9,6 +10,7 @@ mod compression;
 mod failure;
 mod guard;
 mod handed;
+mod host;
 mod journal;
 mod keeper;
 mod layer;

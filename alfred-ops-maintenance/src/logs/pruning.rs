@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::age::age;
 use super::closed_file::ClosedFile;
 
 /// How much is kept of closed files.
@@ -25,8 +26,6 @@ pub(super) enum PruneReason {
 }
 
 /// The files that go, oldest first, each with its reason. `files` are oldest first. Pure.
-///
-/// A file from the future, as a clock that jumped back makes it, is new.
 pub(super) fn plan_pruning(
     files: &[ClosedFile],
     kept: Kept,
@@ -35,8 +34,7 @@ pub(super) fn plan_pruning(
     let mut bytes: u64 = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
     let mut pruned = Vec::new();
     for file in files {
-        let age = (now - file.closed_at).to_std().unwrap_or(Duration::ZERO);
-        let reason = if age >= kept.age_max {
+        let reason = if age(now, file.closed_at) >= kept.age_max {
             PruneReason::Old
         } else if bytes > kept.bytes_max {
             PruneReason::Room

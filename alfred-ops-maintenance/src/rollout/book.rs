@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use alfred_ops_core::{Document, Error, ErrorKind, Fence, Result, SharedClock, StateStore, Write};
+use alfred_ops_core::{Expected, Fence, Found, Result, SharedClock, StateCell, StateStore};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +12,13 @@ use super::{Release, RolloutEnd, RolloutState};
 
 /// Rollouts that the history keeps.
 const HISTORY_MAX: usize = 32;
-/// A write that meets another's is decided again; people and one host write, so a few times do.
-const ATTEMPTS_MAX: u32 = 16;
+const WRITE: &str = "write rollout";
 
 /// The rollouts of one target, in a state store: any host that shares the store may read them, pause, resume or abort.
 #[derive(Debug, Clone)]
 pub struct RolloutBook {
-    store: Arc<dyn StateStore>,
+    cell: StateCell<Record>,
     clock: SharedClock,
-    key: String,
 }
 
 /// A rollout that is over.
@@ -63,7 +61,7 @@ impl RolloutBook {
     /// The book of the rollouts called `name`. Nothing is read or written before a call.
     #[must_use]
     pub fn new(store: Arc<dyn StateStore>, name: &str, clock: SharedClock) -> Self {
-        Self { store, clock, key: format!("rollout/{name}") }
+        Self { cell: StateCell::new(store, format!("rollout/{name}")), clock }
     }
 
     /// The rollout under way, else the last one.
@@ -118,42 +116,27 @@ impl RolloutBook {
     }
 
     async fn wish(&self, mut edit: impl FnMut(&mut RolloutState) + Send) -> Result<bool> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (mut record, before) = self.load().await?;
-            let Some(state) = record.rollout.as_mut().filter(|state| !state.is_over()) else {
-                return Ok(false);
-            };
-            edit(state);
-            match self.save(&record, before.as_ref(), None).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                other => return other.map(|()| true),
-            }
-        }
-        Err(Error::new(ErrorKind::Unavailable, "write rollout", "others keep changing it")
-            .with_target(self.key.clone()))
+        self.cell
+            .change(WRITE, None, |found| {
+                let mut record = found.map_or_else(Record::default, |found| found.value);
+                let Some(state) = record.rollout.as_mut().filter(|state| !state.is_over()) else {
+                    return Ok((None, false));
+                };
+                edit(state);
+                Ok((Some(record), true))
+            })
+            .await
     }
 
-    pub(super) async fn load(&self) -> Result<(Record, Option<Document>)> {
-        match self.store.get(&self.key).await? {
-            Some(document) => Ok((document.parse()?, Some(document))),
-            None => Ok((Record::default(), None)),
-        }
+    /// The record, and what a write must expect that replaces it.
+    pub(super) async fn load(&self) -> Result<(Record, Expected)> {
+        let found = self.cell.load().await?;
+        let expected = Found::expected(found.as_ref());
+        Ok((found.map_or_else(Record::default, |found| found.value), expected))
     }
 
-    /// Replaces what was read as `before`.
-    pub(super) async fn save(
-        &self,
-        record: &Record,
-        before: Option<&Document>,
-        fence: Option<Fence>,
-    ) -> Result<()> {
-        let value = serde_json::to_value(record).map_err(|source| {
-            Error::new(ErrorKind::Internal, "write rollout", "it is not JSON").with_source(source)
-        })?;
-        let write = match before {
-            Some(document) => Write::replace(self.key.clone(), value, document.version),
-            None => Write::create(self.key.clone(), value),
-        };
-        self.store.put(&write.with_fence(fence)).await.map(|_| ())
+    /// Replaces what was read.
+    pub(super) async fn save(&self, record: &Record, before: Expected, fence: Option<Fence>) -> Result<()> {
+        self.cell.save(WRITE, record, before, fence).await.map(|_| ())
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alfred_ops_core::testing::{Fuse, Mortal, Witness};
 use alfred_ops_core::{
-    Document, EntropyExt as _, Error, ErrorKind, Expected, Fence, JobContext, MemoryStateStore, Result,
-    SeededEntropy, SharedClock, SimulatedClock, StateStore, Write,
+    EntropyExt as _, JobContext, MemoryStateStore, SeededEntropy, SharedClock, SimulatedClock,
+    StateStore as _,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
@@ -14,78 +15,17 @@ use super::*;
 
 const KEY: &str = "rollout/api";
 
-#[derive(Debug, Default)]
-struct Fuse {
-    /// Calls until the host dies.
-    left: Option<u64>,
-    /// Whether the last call takes effect.
-    late: bool,
-    dead: bool,
-    blown: u64,
-    current: Option<String>,
-}
-
-/// What the host and everything it calls are made of.
+/// All that outlives a host.
 #[derive(Debug, Clone)]
 struct World {
     target: MemoryRolloutTarget,
     store: MemoryStateStore,
-    fuse: Arc<Mutex<Fuse>>,
+    /// The current revision when somebody last looked.
+    current: Arc<Mutex<Option<String>>>,
 }
 
-enum Fate {
-    Lives,
-    DiesBefore,
-    DiesAfter,
-}
-
-fn died() -> Error {
-    Error::new(ErrorKind::Unavailable, "call", "the host is dead")
-}
-
-impl World {
-    fn fate(&self) -> Fate {
-        let mut fuse = self.fuse.lock().unwrap();
-        if fuse.dead {
-            return Fate::DiesBefore;
-        }
-        match fuse.left.as_mut() {
-            Some(0) => {
-                (fuse.dead, fuse.blown) = (true, fuse.blown + 1);
-                if fuse.late { Fate::DiesAfter } else { Fate::DiesBefore }
-            }
-            Some(left) => {
-                *left -= 1;
-                Fate::Lives
-            }
-            None => Fate::Lives,
-        }
-    }
-
-    async fn call<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
-        match self.fate() {
-            Fate::DiesBefore => Err(died()),
-            Fate::DiesAfter => {
-                let _ = call.await;
-                self.watch().await;
-                Err(died())
-            }
-            Fate::Lives => {
-                let done = call.await;
-                self.watch().await;
-                done
-            }
-        }
-    }
-
-    /// A call that changes nothing.
-    async fn read<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
-        match self.fate() {
-            Fate::Lives => call.await,
-            Fate::DiesBefore | Fate::DiesAfter => Err(died()),
-        }
-    }
-
+#[async_trait]
+impl Witness for World {
     /// What holds at every moment.
     async fn watch(&self) {
         let view = self.target.view();
@@ -98,51 +38,16 @@ impl World {
         let record: book::Record = document.parse().unwrap();
         let current = record.current.unwrap();
         assert!(view.is_ready(&current), "the current revision {current} is gone");
-        let mut fuse = self.fuse.lock().unwrap();
-        if fuse.current.as_ref() != Some(&current) {
+        let mut known = self.current.lock().unwrap();
+        if known.as_ref() != Some(&current) {
             assert_eq!(split.only(), Some(current.as_str()), "it became current without all traffic");
-            fuse.current = Some(current.clone());
+            *known = Some(current.clone());
         }
         let state = record.rollout.unwrap();
         let promoted =
             matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
         assert_eq!(current == state.release.revision, promoted, "two are current");
         assert!(promoted || view.revisions.contains_key(&state.stable), "there is no way back");
-    }
-}
-
-#[async_trait]
-impl RolloutTarget for World {
-    fn name(&self) -> &str {
-        "world"
-    }
-    async fn observe(&self) -> Result<TargetView> {
-        self.read(self.target.observe()).await
-    }
-    async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {
-        self.call(self.target.create_candidate(version, stable, release)).await
-    }
-    async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
-        self.call(self.target.set_traffic(version, split)).await
-    }
-    async fn retire(&self, version: &str, revision: &str) -> Result<()> {
-        self.call(self.target.retire(version, revision)).await
-    }
-}
-
-#[async_trait]
-impl StateStore for World {
-    async fn get(&self, key: &str) -> Result<Option<Document>> {
-        self.read(self.store.get(key)).await
-    }
-    async fn put(&self, write: &Write) -> Result<u64> {
-        self.call(self.store.put(write)).await
-    }
-    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
-        self.call(self.store.delete(key, expected, fence)).await
-    }
-    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
-        self.read(self.store.list(prefix, after, limit)).await
     }
 }
 
@@ -185,9 +90,9 @@ fn judge(
 async fn live(seed: u64) -> (RolloutEnd, u64) {
     let entropy = Arc::new(SeededEntropy::new(seed));
     let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-    let fuse = Arc::new(Mutex::new(Fuse::default()));
     let target = MemoryRolloutTarget::new("v1", "app:1");
-    let world = World { target, store: MemoryStateStore::new(clock.shared()), fuse: Arc::clone(&fuse) };
+    let world = World { target, store: MemoryStateStore::new(clock.shared()), current: Arc::default() };
+    let fuse = Fuse::watched_by(Arc::new(world.clone()));
     let context = JobContext::system()
         .with_clock(clock.shared())
         .with_entropy(Arc::new(SeededEntropy::new(seed ^ 0x5eed)));
@@ -195,11 +100,9 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         [usize::try_from(entropy.below(4)).unwrap()];
     let passes = Arc::new(Mutex::new(0));
     let analysis = judge(fare, Arc::clone(&entropy), Arc::clone(&passes), clock.shared());
-    let rollout = Rollout::builder("api", world.clone(), Arc::new(world.clone()))
-        .policy(policy())
-        .analysis(analysis)
-        .build()
-        .unwrap();
+    let (target, store) = (Mortal::new(world.target.clone(), &fuse), Mortal::new(world.store.clone(), &fuse));
+    let rollout =
+        Rollout::builder("api", target, Arc::new(store)).policy(policy()).analysis(analysis).build().unwrap();
     rollout.begin(&context, Release::new("v2", "app:2").unwrap()).await.unwrap();
     let book = RolloutBook::new(Arc::new(world.store.clone()), "api", clock.shared());
     let mut crashes = 1 + entropy.below(3);
@@ -207,12 +110,11 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         let state = book.state().await.unwrap().unwrap();
         if let Some(end) = state.end() {
             check_end(&world, end, fare, *passes.lock().unwrap());
-            return (end.clone(), fuse.lock().unwrap().blown);
+            return (end.clone(), fuse.deaths());
         }
-        if crashes > 0 && fuse.lock().unwrap().left.is_none() {
+        if crashes > 0 && !fuse.is_lit() {
             crashes -= 1;
-            let mut fuse = fuse.lock().unwrap();
-            (fuse.left, fuse.late) = (Some(entropy.below(80)), entropy.below(2) == 1);
+            fuse.light_within(80, &*entropy);
         }
         match entropy.below(400) {
             0 => assert!(book.abort("seeded").await.unwrap()),
@@ -221,13 +123,9 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
             _ => {}
         }
         let done = rollout.run(&context).await;
-        let mut fuse = fuse.lock().unwrap();
-        if std::mem::take(&mut fuse.dead) {
-            fuse.left = None;
-        } else {
+        if !fuse.revive() {
             done.unwrap();
         }
-        drop(fuse);
         clock.advance(Duration::from_secs(10));
     }
     panic!("seed {seed}: it does not end");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{
-    Activation, Document, Error, ErrorKind, Id, Job, JobContext, JobReport, LeaseKeeper, LeaseStore as _,
+    Activation, Error, ErrorKind, Expected, Id, Job, JobContext, JobReport, LeaseKeeper, LeaseStore as _,
     Result, StateLeases, StateStore,
 };
 use async_trait::async_trait;
@@ -118,7 +118,7 @@ impl<T: RolloutTarget> Rollout<T> {
         })?;
         record.current = Some(state.stable.clone());
         record.rollout = Some(state);
-        book.save(&record, before.as_ref(), context.fence.clone()).await
+        book.save(&record, before, context.fence.clone()).await
     }
 
     /// The dry run: what would be done now, and why. Changes nothing and asks no gate. None if no rollout is under way.
@@ -286,12 +286,12 @@ struct Desk<'a> {
     book: &'a RolloutBook,
     lease: &'a LeaseKeeper,
     record: Record,
-    before: Option<Document>,
+    before: Expected,
 }
 
 impl Desk<'_> {
     async fn save(&self) -> Result<()> {
-        self.book.save(&self.record, self.before.as_ref(), self.context.fence.clone()).await
+        self.book.save(&self.record, self.before, self.context.fence.clone()).await
     }
 }
 

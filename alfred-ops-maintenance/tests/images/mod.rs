@@ -6,8 +6,10 @@ mod docker_server;
 mod fake_registry;
 mod pushing;
 mod registry_server;
+mod scene;
 
 pub(crate) use docker_server::DockerServer;
 pub(crate) use fake_registry::{FakeRegistry, Request, Response};
 pub(crate) use pushing::{Pusher, digest_of, image_manifest, index_manifest};
 pub(crate) use registry_server::RegistryServer;
+pub(crate) use scene::Scene;

@@ -1,70 +1,14 @@
 //! Hosts that die before or after any request to the cluster or the store.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{
-    Document, EntropyExt as _, Error, ErrorKind, Expected, Fence, JobContext, MemoryStateStore, Result,
-    SeededEntropy, StateStore, Write,
-};
+use alfred_ops_core::testing::{Fate, Fuse, Mortal};
+use alfred_ops_core::{EntropyExt as _, JobContext, SeededEntropy};
 use alfred_ops_maintenance::{RolloutEnd, RolloutPhase, Verdict};
 use alfred_ops_scaling::testing::servers::Fault;
-use async_trait::async_trait;
 
 use super::house::{House, only, release};
-
-#[derive(Debug, Default)]
-struct Fuse {
-    /// Calls until the host dies.
-    left: Option<u64>,
-    /// Whether the last call takes effect.
-    late: bool,
-    dead: bool,
-}
-
-/// The store as a host sees it that may die.
-#[derive(Debug, Clone)]
-struct MortalStore {
-    store: MemoryStateStore,
-    fuse: Arc<Mutex<Fuse>>,
-}
-
-impl MortalStore {
-    async fn call<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
-        let (lives, takes_effect) = {
-            let mut fuse = self.fuse.lock().unwrap();
-            if let Some(left) = fuse.left {
-                (fuse.dead, fuse.left) = (fuse.dead || left == 0, left.checked_sub(1));
-                (!fuse.dead, left == 0 && fuse.late)
-            } else {
-                (!fuse.dead, false)
-            }
-        };
-        if lives {
-            return call.await;
-        }
-        if takes_effect {
-            let _ = call.await;
-        }
-        Err(Error::new(ErrorKind::Unavailable, "call", "the host is dead"))
-    }
-}
-
-#[async_trait]
-impl StateStore for MortalStore {
-    async fn get(&self, key: &str) -> Result<Option<Document>> {
-        self.call(self.store.get(key)).await
-    }
-    async fn put(&self, write: &Write) -> Result<u64> {
-        self.call(self.store.put(write)).await
-    }
-    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
-        self.call(self.store.delete(key, expected, fence)).await
-    }
-    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
-        self.call(self.store.list(prefix, after, limit)).await
-    }
-}
 
 fn judge(seed: u64, random: Arc<SeededEntropy>) -> impl FnMut(chrono::DateTime<chrono::Utc>) -> Verdict {
     let bad_from = i64::try_from(random.below(400)).unwrap();
@@ -94,8 +38,8 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
     let random = Arc::new(SeededEntropy::new(seed));
     let total = 1 + u32::try_from(random.below(9)).unwrap();
     let house = House::new(total, judge(seed, Arc::clone(&random))).await;
-    let fuse = Arc::new(Mutex::new(Fuse::default()));
-    let store = MortalStore { store: house.store.clone(), fuse: Arc::clone(&fuse) };
+    let fuse = Fuse::default();
+    let store = Mortal::new(house.store.clone(), &fuse);
     let context = JobContext::system()
         .with_clock(house.clock.shared())
         .with_entropy(Arc::new(SeededEntropy::new(seed ^ 0x5eed)));
@@ -113,16 +57,16 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         let requests = house.server.requests();
         let after = random.below(24);
         if dies && random.below(3) == 0 {
-            let late = random.below(2) == 1;
-            *fuse.lock().unwrap() = Fuse { left: Some(after), late, dead: false };
+            let fate = if random.below(2) == 1 { Fate::DiesAfter } else { Fate::DiesBefore };
+            fuse.light(after, fate);
         } else if dies {
             let fault = [Fault::Unavailable, Fault::LoseAnswer][usize::try_from(random.below(2)).unwrap()];
             let lives = std::iter::repeat_n(Fault::Pass, usize::try_from(after).unwrap());
             house.server.fail_next(lives.chain([fault]));
         }
         let done = rollout.run(&context).await;
-        let died = std::mem::take(&mut *fuse.lock().unwrap()).dead
-            || (dies && house.server.requests() > requests + after && done.is_err());
+        fuse.put_out();
+        let died = fuse.revive() || (dies && house.server.requests() > requests + after && done.is_err());
         house.server.heal();
         if died {
             (deaths, crashes) = (deaths + 1, crashes - 1);

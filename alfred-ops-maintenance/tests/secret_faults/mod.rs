@@ -5,179 +5,24 @@
 pub(crate) mod issuer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use alfred_ops_core::testing::{Fate, Fuse, Mortal};
 use alfred_ops_core::{
-    Document, Error, ErrorKind, Expected, Fence, JobContext, LIST_LIMIT_MAX, MemoryStateStore, Result,
-    Secret, SimulatedClock, StateStore, Write,
+    JobContext, LIST_LIMIT_MAX, MemoryStateStore, Result, Secret, SimulatedClock, StateStore,
 };
-use alfred_ops_maintenance::{
-    ChoreRun, MadeSecret, RotationPolicy, SecretCare, SecretKind, SecretStore, SecretView, VersionState,
-};
-use async_trait::async_trait;
+use alfred_ops_maintenance::{ChoreRun, RotationPolicy, SecretCare, SecretKind, SecretStore, VersionState};
 use chrono::{DateTime, TimeDelta};
-use tokio::sync::watch;
 
-/// Counts calls, twice each, and dies or stalls at one of them: before it has any effect, or after.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    points: AtomicU64,
-    dies_at: AtomicU64,
-    stalls_at: AtomicU64,
-    stall: watch::Sender<Stall>,
+/// Lights the fuse for a moment of the host, counted from 1: the odd ones come before a call, the even ones after it.
+pub(crate) fn die_at(fuse: &Fuse, moment: u64) {
+    let fate = if moment % 2 == 1 { Fate::DiesBefore } else { Fate::DiesAfter };
+    fuse.light((moment - 1) / 2, fate);
 }
 
-/// How a host stalls: none of its calls goes on meanwhile.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Stall {
-    #[default]
-    NotYet,
-    Stalled,
-    Over,
-}
-
-impl Faults {
-    pub(crate) fn die_at(&self, point: u64) {
-        self.points.store(0, Ordering::SeqCst);
-        self.dies_at.store(point, Ordering::SeqCst);
-    }
-
-    /// Points passed since.
-    pub(crate) fn points(&self) -> u64 {
-        self.points.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn stall_at(&self, point: u64) {
-        self.stalls_at.store(point, Ordering::SeqCst);
-    }
-
-    pub(crate) async fn stalled(&self) {
-        self.stall.subscribe().wait_for(|stall| *stall == Stall::Stalled).await.unwrap();
-    }
-
-    pub(crate) fn wake(&self) {
-        self.stall.send_replace(Stall::Over);
-    }
-
-    /// Waits while the host is stalled.
-    async fn wait(&self) {
-        self.stall.subscribe().wait_for(|stall| *stall != Stall::Stalled).await.unwrap();
-    }
-
-    async fn point(&self) -> Result<()> {
-        let point = self.points.fetch_add(1, Ordering::SeqCst) + 1;
-        if point == self.stalls_at.load(Ordering::SeqCst) {
-            self.stall.send_replace(Stall::Stalled);
-        }
-        self.wait().await;
-        if point == self.dies_at.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Internal, "live", format!("the host dies at point {point}")));
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Mortal<T> {
-    inner: T,
-    faults: Arc<Faults>,
-}
-
-impl<T> Mortal<T> {
-    pub(crate) fn new(inner: T, faults: &Arc<Faults>) -> Self {
-        Self { inner, faults: Arc::clone(faults) }
-    }
-
-    async fn around<R>(&self, call: impl Future<Output = Result<R>> + Send) -> Result<R>
-    where
-        T: Sync,
-    {
-        self.faults.point().await?;
-        let done = call.await?;
-        self.faults.point().await?;
-        Ok(done)
-    }
-}
-
-#[async_trait]
-impl<S: SecretStore> SecretStore for Mortal<S> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    async fn look(&self, secret: &str) -> Result<SecretView> {
-        self.around(self.inner.look(secret)).await
-    }
-
-    async fn read(&self, secret: &str, version: u64) -> Result<Secret> {
-        self.around(self.inner.read(secret, version)).await
-    }
-
-    async fn add(&self, secret: &str, value: &Secret) -> Result<u64> {
-        self.around(self.inner.add(secret, value)).await
-    }
-
-    async fn set_state(&self, secret: &str, version: u64, state: VersionState) -> Result<()> {
-        self.around(self.inner.set_state(secret, version, state)).await
-    }
-
-    async fn point(&self, secret: &str, version: u64, revision: &str) -> Result<()> {
-        self.around(self.inner.point(secret, version, revision)).await
-    }
-}
-
-#[async_trait]
-impl<K: SecretKind> SecretKind for Mortal<K> {
-    async fn make(&self, id: &str, in_use: Option<&str>) -> Result<MadeSecret> {
-        self.around(self.inner.make(id, in_use)).await
-    }
-
-    async fn abandon(&self, id: &str) -> Result<()> {
-        self.around(self.inner.abandon(id)).await
-    }
-
-    async fn identify(&self, value: &Secret) -> Result<String> {
-        self.around(self.inner.identify(value)).await
-    }
-
-    async fn publish(&self, handle: &str, value: &Secret) -> Result<()> {
-        self.around(self.inner.publish(handle, value)).await
-    }
-
-    async fn verify(&self, handle: &str, value: &Secret) -> Result<()> {
-        self.around(self.inner.verify(handle, value)).await
-    }
-
-    async fn users(&self, handle: &str) -> Result<u64> {
-        self.around(self.inner.users(handle)).await
-    }
-
-    async fn lock(&self, handle: &str) -> Result<()> {
-        self.around(self.inner.lock(handle)).await
-    }
-
-    async fn revoke(&self, handle: &str) -> Result<()> {
-        self.around(self.inner.revoke(handle)).await
-    }
-}
-
-#[async_trait]
-impl<S: StateStore> StateStore for Mortal<S> {
-    async fn get(&self, key: &str) -> Result<Option<Document>> {
-        self.around(self.inner.get(key)).await
-    }
-
-    async fn put(&self, write: &Write) -> Result<u64> {
-        self.around(self.inner.put(write)).await
-    }
-
-    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
-        self.around(self.inner.delete(key, expected, fence)).await
-    }
-
-    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
-        self.around(self.inner.list(prefix, after, limit)).await
-    }
+/// As [`die_at`], but the host stands still.
+pub(crate) fn stall_at(fuse: &Fuse, moment: u64) {
+    let fate = if moment % 2 == 1 { Fate::HangsBefore } else { Fate::HangsAfter };
+    fuse.light((moment - 1) / 2, fate);
 }
 
 /// Everything that outlives a host.
@@ -188,7 +33,7 @@ pub(crate) struct World<S, K> {
     pub(crate) secrets: S,
     pub(crate) kind: K,
     pub(crate) policy: RotationPolicy,
-    pub(crate) faults: Arc<Faults>,
+    pub(crate) fuse: Fuse,
     /// All that was ever told: plans, errors, records.
     pub(crate) told: std::sync::Mutex<String>,
 }
@@ -205,32 +50,33 @@ impl<S: SecretStore + Clone, K: SecretKind + Clone> World<S, K> {
             clock,
             kind,
             policy,
-            faults: Arc::default(),
+            fuse: Fuse::default(),
             told: std::sync::Mutex::default(),
         }
     }
 
-    /// A new host's care. It dies where the faults say.
+    /// A new host's care. It dies where the fuse says.
     pub(crate) fn care(&self) -> SecretCare<Mortal<K>> {
-        self.care_with(&self.faults)
+        self.care_with(&self.fuse)
     }
 
-    fn care_with(&self, faults: &Arc<Faults>) -> SecretCare<Mortal<K>> {
-        let store = Arc::new(Mortal::new(self.secrets.clone(), faults));
-        let state = Arc::new(Mortal::new(self.state.clone(), faults));
-        let kind = Mortal::new(self.kind.clone(), faults);
+    fn care_with(&self, fuse: &Fuse) -> SecretCare<Mortal<K>> {
+        let store = Arc::new(Mortal::new(self.secrets.clone(), fuse));
+        let state = Arc::new(Mortal::new(self.state.clone(), fuse));
+        let kind = Mortal::new(self.kind.clone(), fuse);
         SecretCare::new(SECRET, store, kind, self.policy.clone(), state).unwrap()
     }
 
     /// A new host looks once, and may die.
     pub(crate) async fn run(&self) -> Result<ChoreRun> {
-        self.run_with(&self.faults, &self.context).await
+        self.run_with(&self.fuse, &self.context).await
     }
 
-    /// A host with faults and a clock of its own looks once.
-    pub(crate) async fn run_with(&self, faults: &Arc<Faults>, context: &JobContext) -> Result<ChoreRun> {
+    /// A host with a fuse and a clock of its own looks once.
+    pub(crate) async fn run_with(&self, fuse: &Fuse, context: &JobContext) -> Result<ChoreRun> {
+        fuse.revive();
         let store: Arc<dyn StateStore> = Arc::new(self.state.clone());
-        let care = self.care_with(faults);
+        let care = self.care_with(fuse);
         let caretaker = alfred_ops_maintenance::Caretaker::builder(care, store).build().unwrap();
         let ran = caretaker.run(context).await;
         let told = match &ran {

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{Error, ErrorKind, Result, SharedClock, StateStore, Write};
+use alfred_ops_core::{Error, ErrorKind, Found, Result, SharedClock, StateCell, StateStore};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::DrainWorker;
 use super::book::{Book, Refusal, WorkId};
-
-/// How often a write is tried again that somebody else was faster with.
-const ATTEMPTS_MAX: u32 = 50;
 
 /// The drain leases of one fleet: a worker holds one while it works, and [`DrainingScaler`](super::DrainingScaler) stops
 /// nobody who does.
@@ -37,8 +34,7 @@ const ATTEMPTS_MAX: u32 = 50;
 /// ```
 #[derive(Debug, Clone)]
 pub struct DrainLeases {
-    store: Arc<dyn StateStore>,
-    key: String,
+    cell: StateCell<Book>,
     clock: SharedClock,
 }
 
@@ -56,7 +52,7 @@ impl DrainLeases {
     /// The leases in the document `key` of `store`: visible ASCII, at most 512 bytes, one for each fleet.
     #[must_use]
     pub fn new(store: Arc<dyn StateStore>, key: impl Into<String>, clock: SharedClock) -> Self {
-        Self { store, key: key.into(), clock }
+        Self { cell: StateCell::new(store, key), clock }
     }
 
     /// The worker `name`, which must be the name that the platform knows its instance by.
@@ -70,21 +66,20 @@ impl DrainLeases {
     /// # Errors
     /// The store's.
     pub async fn standing(&self) -> Result<DrainStanding> {
-        let (book, ..) = self.read().await?;
+        let (book, _) = self.as_of(self.cell.load().await?);
         Ok(DrainStanding {
             leases: book.leased().map(|(worker, until)| (worker.to_owned(), until)).collect(),
             closing_until: book.notice().map(|notice| notice.until),
         })
     }
 
-    /// The book without what is over, the store's time, and the document's version.
-    async fn read(&self) -> Result<(Book, DateTime<Utc>, Option<u64>)> {
-        let Some(document) = self.store.get(&self.key).await? else {
-            return Ok((Book::default(), self.clock.now(), None));
+    /// The book without what is over, and the store's time.
+    fn as_of(&self, found: Option<Found<Book>>) -> (Book, DateTime<Utc>) {
+        let Some(Found { mut value, read_at, .. }) = found else {
+            return (Book::default(), self.clock.now());
         };
-        let mut book: Book = document.parse()?;
-        book.sweep(document.read_at);
-        Ok((book, document.read_at, Some(document.version)))
+        value.sweep(read_at);
+        (value, read_at)
     }
 
     /// Changes the book as it is at that moment; `change` is asked again as often as somebody else was faster. What it
@@ -92,30 +87,16 @@ impl DrainLeases {
     pub(super) async fn change<T>(
         &self,
         operation: &'static str,
-        mut change: impl FnMut(&mut Book, DateTime<Utc>) -> Result<T>,
+        mut change: impl FnMut(&mut Book, DateTime<Utc>) -> Result<T> + Send,
     ) -> Result<T> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (mut book, now, version) = self.read().await?;
-            let before = book.clone();
-            let outcome = change(&mut book, now)?;
-            if book == before {
-                return Ok(outcome);
-            }
-            let value = serde_json::to_value(&book).map_err(|source| {
-                Error::new(ErrorKind::Internal, operation, "the leases cannot be written").with_source(source)
-            })?;
-            let write = match version {
-                Some(version) => Write::replace(self.key.clone(), value, version),
-                None => Write::create(self.key.clone(), value),
-            };
-            match self.store.put(&write).await {
-                Ok(_) => return Ok(outcome),
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::new(ErrorKind::Unavailable, operation, "too many workers write at once")
-            .with_target(&self.key))
+        self.cell
+            .change(operation, None, |found| {
+                let (before, now) = self.as_of(found);
+                let mut book = before.clone();
+                let outcome = change(&mut book, now)?;
+                Ok(((book != before).then_some(book), outcome))
+            })
+            .await
     }
 
     pub(super) async fn begin(&self, worker: &str, allowed: Duration) -> Result<WorkId> {

@@ -14,6 +14,7 @@ use super::super::care;
 use super::super::closed_file::ClosedFile;
 use super::super::compression::remove;
 use super::super::failure::kind_of;
+use super::super::host::check_host;
 use super::{ArchivedLogs, LogArchivingFacts, LogArchivingPlan, LogArchivingPolicy, plan_log_archiving};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
@@ -35,7 +36,8 @@ const EXPIRED_MAX: usize = 10_000;
 /// use alfred_ops_maintenance::{ArchivedLogs, LogArchiving, LogArchivingPolicy};
 ///
 /// let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
-/// let archiving = LogArchiving::new("host-1", "/var/log/agent", archive, LogArchivingPolicy::default());
+/// let archiving = LogArchiving::new("host-1", "/var/log/agent", archive, LogArchivingPolicy::default())?;
+/// # Ok::<(), alfred_ops_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct LogArchiving {
@@ -52,15 +54,18 @@ impl LogArchiving {
     /// Archives the closed files of logs in `folder` whose names end with `.log`.
     ///
     /// `host` is where the logs come from, and unique in the state store for each host and folder: visible ASCII without `/`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// `InvalidInput` for a host that cannot be called so.
     pub fn new(
         host: impl Into<String>,
         folder: impl Into<PathBuf>,
         archive: ArchivedLogs,
         policy: LogArchivingPolicy,
-    ) -> Self {
+    ) -> Result<Self> {
         let host = host.into();
-        Self {
+        check_host("archive logs", &host)?;
+        Ok(Self {
             name: format!("log-archive-{host}"),
             // Care of the same files does not run at the same time.
             target: format!("logs:{host}"),
@@ -69,7 +74,7 @@ impl LogArchiving {
             suffix: ".log".to_owned(),
             archive,
             policy,
-        }
+        })
     }
 
     /// The same for logs whose names end with `suffix`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::super::age::age;
 use super::super::care::LogFacts;
 use super::super::closed_file::ClosedFile;
 use super::ArchivedPiece;
@@ -77,17 +78,16 @@ pub fn plan_log_archiving(
     policy: &LogArchivingPolicy,
     now: DateTime<Utc>,
 ) -> LogArchivingPlan {
-    let is_older = |time: DateTime<Utc>, than| (now - time).to_std().is_ok_and(|age| age >= than);
     let mut plan = LogArchivingPlan::default();
     for log in &facts.files.logs {
         let name = log.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let old = log.closed.iter().filter(|closed| {
-            closed.is_open() != Some(true) && is_older(closed.closed_at(), policy.archive_after)
+            closed.is_open() != Some(true) && age(now, closed.closed_at()) >= policy.archive_after
         });
         plan.files.extend(old.map(|closed| (name.clone(), closed.file.clone())));
     }
     plan.expired =
-        facts.oldest.iter().filter(|piece| is_older(piece.last, policy.kept_for)).cloned().collect();
+        facts.oldest.iter().filter(|piece| age(now, piece.last) >= policy.kept_for).cloned().collect();
     plan
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{ClockExt as _, Error, ErrorKind, JobContext, Result, StateStore, blocking};
+use alfred_ops_core::{ClockExt as _, Error, JobContext, Result, StateStore, blocking};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::super::closed_file::{ClosedFile, extended, sync_folder};
 use super::super::compression::{Compressed, compress, remove};
 use super::super::failure::kind_of;
+use super::super::host::check_host;
 use super::step::Work;
 use super::{LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, look, plan_log_care};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
@@ -78,10 +79,7 @@ impl LogCare {
 
     fn new(host: &str, folder: PathBuf, hook: Option<ReopenHook>, policy: LogCarePolicy) -> Result<Self> {
         policy.check()?;
-        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
-            return Err(Error::new(ErrorKind::InvalidInput, OPERATION, format!("host is {host:?}"))
-                .with_remedy("name it in visible ASCII without '/'"));
-        }
+        check_host(OPERATION, host)?;
         Ok(Self {
             name: format!("logs-{host}"),
             target: format!("logs:{host}"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::super::age::age;
 use super::super::closed_file::ClosedFile;
 use super::super::pruning::{Kept, plan_pruning};
 use super::step::Work;
@@ -102,11 +103,6 @@ fn rotate_reason(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>) -
     let number = |time: DateTime<Utc>| time.timestamp().div_euclid(period);
     let began_at = log.began_at?;
     (number(began_at) < number(now)).then_some(RotateReason::Period)
-}
-
-/// How long ago `then` was; nothing if it is yet to come.
-fn age(now: DateTime<Utc>, then: DateTime<Utc>) -> Duration {
-    (now - then).to_std().unwrap_or(Duration::ZERO)
 }
 
 impl ChorePlan for LogCarePlan {

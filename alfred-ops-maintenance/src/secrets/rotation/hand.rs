@@ -1,6 +1,6 @@
 //! Does the steps of a rotation.
 
-use alfred_ops_core::{Error, ErrorKind, Id, JobContext, Result, Secret};
+use alfred_ops_core::{Error, ErrorKind, Expected, Id, JobContext, Result, Secret};
 
 use super::{Generation, Phase, RotationRecord, RotationStep, SecretCare, SecretKind};
 use crate::VersionState;
@@ -11,13 +11,13 @@ pub(super) struct Hand<'a, K> {
     care: &'a SecretCare<K>,
     context: &'a JobContext,
     record: RotationRecord,
-    version: Option<u64>,
+    before: Expected,
 }
 
 impl<'a, K: SecretKind> Hand<'a, K> {
     pub(super) async fn open(care: &'a SecretCare<K>, context: &'a JobContext) -> Result<Self> {
-        let (record, version) = care.book().load().await?;
-        Ok(Self { care, context, record, version })
+        let (record, before) = care.book().load().await?;
+        Ok(Self { care, context, record, before })
     }
 
     pub(super) async fn take(&mut self, step: RotationStep) -> Result<()> {
@@ -202,7 +202,7 @@ impl<'a, K: SecretKind> Hand<'a, K> {
 
     async fn save(&mut self) -> Result<()> {
         let fence = self.context.fence.clone();
-        self.version = Some(self.care.book().save(&self.record, self.version, fence).await?);
+        self.before = self.care.book().save(&self.record, self.before, fence).await?;
         Ok(())
     }
 

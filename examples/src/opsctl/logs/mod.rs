@@ -43,7 +43,7 @@ pub(super) async fn run(place: &Place, command: LogsCommand, context: &JobContex
             let policy = LogArchivingPolicy::default()
                 .with_archive_after(days(after_days))
                 .with_kept_for(days(keep_days));
-            let archiving = LogArchiving::new(&files.host, &files.folder, archive(place).await?, policy);
+            let archiving = LogArchiving::new(&files.host, &files.folder, archive(place).await?, policy)?;
             let archiving = archiving.with_suffix(&files.suffix);
             chore(archiving.caretaker(Arc::new(MemoryStateStore::default())), &files, context).await
         }
