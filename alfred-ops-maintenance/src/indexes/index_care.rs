@@ -1,5 +1,6 @@
 //! The chore.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alfred_ops_core::{JobContext, PostgresOptions, Result, StateStore};
@@ -13,7 +14,7 @@ use crate::postgres::label;
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
 /// Finds indexes that cost and do not serve; removes what failed builds left, rebuilds bloated B-trees one at a time, and
-/// on demand drops what others do as well and builds what foreign keys lack.
+/// on demand drops what others do as well and builds what foreign keys and scans of whole tables lack.
 ///
 /// Nothing it does keeps others from reading or writing, and it builds nothing while another session does. A build that
 /// fails, is stopped or loses its connection leaves nothing behind that the next run does not find; what is done stays
@@ -76,9 +77,10 @@ impl Chore for IndexCare {
         let policy = self.looks();
         let seen = look_at_indexes(&self.server, &policy).await?;
         let mut facts = seen.indexes;
+        let sizes: BTreeMap<u32, &IndexSize> =
+            seen.index_sizes.iter().filter(|size| size.oid != 0).map(|size| (size.oid, size)).collect();
         for index in &mut facts.indexes {
-            let size = seen.index_sizes.iter().find(|size| size.oid == index.oid && size.oid != 0);
-            index.rebuilt = size.and_then(rebuilt);
+            index.rebuilt = sizes.get(&index.oid).and_then(|size| rebuilt(size));
         }
         (facts.foreign_keys, facts.gaps) = (seen.foreign_keys, seen.gaps);
         Ok(facts)

@@ -13,6 +13,7 @@ mod intent;
 mod kubernetes;
 mod memory_target;
 mod metric_analysis;
+mod metric_condition;
 mod phase;
 mod policy;
 mod release;
@@ -41,7 +42,8 @@ pub use intent::{RolloutAction, RolloutIntent};
 #[cfg(feature = "kubernetes-rollout")]
 pub use kubernetes::KubernetesRollout;
 pub use memory_target::MemoryRolloutTarget;
-pub use metric_analysis::{MetricAnalysis, MetricCondition};
+pub use metric_analysis::MetricAnalysis;
+pub use metric_condition::MetricCondition;
 pub use phase::{RolloutEnd, RolloutPhase};
 pub use policy::{RolloutPolicy, WhenSilent};
 pub use release::Release;
