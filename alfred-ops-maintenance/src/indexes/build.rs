@@ -117,10 +117,7 @@ impl Build {
     }
 
     async fn invalid(&mut self, step: &IndexFinding) -> Result<Vec<(i64, TableName)>> {
-        let table = match &step.fault {
-            IndexFault::Missing { table, .. } => Some(table.as_str()),
-            _ => None,
-        };
+        let table = step.fault.lacks().map(|(table, _)| table);
         let rows = sqlx::query(INVALID)
             .bind(step.index.to_string())
             .bind(table)
@@ -150,7 +147,7 @@ impl Build {
         };
         for (id, name) in left {
             let is_ours = match step.fault {
-                IndexFault::Missing { .. } => name == step.index,
+                IndexFault::Missing { .. } | IndexFault::Scanned { .. } => name == step.index,
                 IndexFault::Bloated { .. } | IndexFault::Invalid => is_leftover(name.table()),
                 _ => false,
             };

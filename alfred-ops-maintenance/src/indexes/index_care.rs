@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::build::Build;
 use super::{IndexFacts, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
-use crate::doctor::{index_waste, look_at_indexes, part};
+use crate::doctor::{index_waste, look_at_indexes, part, wanted_indexes};
 use crate::postgres::label;
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
@@ -52,6 +52,7 @@ impl IndexCare {
     fn looks(&self) -> DoctorPolicy {
         DoctorPolicy {
             bytes_min: self.policy.table_bytes_min,
+            scans_min: self.policy.scan_calls_min,
             bloat_share: self.policy.bloat_share,
             bloat_bytes_min: self.policy.bloat_bytes_min,
             measure_bytes_max: self.policy.measure_bytes_max,
@@ -76,13 +77,14 @@ impl Chore for IndexCare {
     async fn inspect(&self, _: &JobContext) -> Result<IndexFacts> {
         let policy = self.looks();
         let seen = look_at_indexes(&self.server, &policy).await?;
+        let wanted = wanted_indexes(&seen, &policy);
         let mut facts = seen.indexes;
         let sizes: BTreeMap<u32, &IndexSize> =
             seen.index_sizes.iter().filter(|size| size.oid != 0).map(|size| (size.oid, size)).collect();
         for index in &mut facts.indexes {
             index.rebuilt = sizes.get(&index.oid).and_then(|size| rebuilt(size));
         }
-        (facts.foreign_keys, facts.gaps) = (seen.foreign_keys, seen.gaps);
+        (facts.foreign_keys, facts.wanted, facts.gaps) = (seen.foreign_keys, wanted, seen.gaps);
         Ok(facts)
     }
 
