@@ -4,6 +4,7 @@ mod active_file;
 #[cfg(feature = "log-archive")]
 mod archive;
 mod care;
+mod close_time;
 mod closed_file;
 mod compression;
 mod failure;

@@ -7,6 +7,7 @@ mod builder;
 mod cloud_run;
 mod decision;
 mod forecast;
+mod foreign_change;
 mod gauges;
 mod intent;
 #[cfg(feature = "kubernetes-rollout")]
