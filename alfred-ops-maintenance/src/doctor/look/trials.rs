@@ -20,18 +20,18 @@ const TRIALS_MAX: usize = 20;
 const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation_size(h.indexrelid) AS bytes \
     FROM {schema}.hypopg_create_index({statement}) AS h";
 
-/// Whether the role may read the table, and whether the planner finds the columns' operators on our search path.
-const COLUMNS: &str = "SELECT has_table_privilege(c.oid, 'SELECT') AS readable, NOT EXISTS (SELECT FROM pg_attribute a \
-    JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype WHERE a.attrelid = c.oid \
-    AND a.attname::text = ANY (ARRAY[{columns}]) AND coalesce(b.typtype, t.typtype) = 'b' \
-    AND coalesce(b.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace) AS plain \
+/// Whether the role may read the table, and where the operators of its columns are.
+const COLUMNS: &str = "SELECT has_table_privilege(c.oid, 'SELECT') AS readable, concat_ws(', ', 'pg_catalog', \
+    (SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ') FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+    LEFT JOIN pg_type b ON b.oid = t.typbasetype JOIN pg_namespace n ON n.oid = coalesce(b.typnamespace, t.typnamespace) \
+    WHERE a.attrelid = c.oid AND a.attname::text = ANY (ARRAY[{columns}]) AND n.nspname <> 'pg_catalog')) AS path \
     FROM pg_class c WHERE c.oid = {table}::regclass";
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "hypopg").await? else { return Ok(()) };
     let schema = quoted(&schema);
     sizes(look, &schema).await?;
-    // Without the constants nobody knows which rows are looked for, and a plan of its own for each would need them.
+    // Without the constants nobody knows which rows are looked for, and no plan may depend on them.
     execute(look, "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)").await?;
     let wanted = wanted_indexes(&look.facts, look.policy);
     let wanted = wanted.into_iter().filter(|wanted| !wanted.is_partitioned);
@@ -73,9 +73,8 @@ async fn trial(
     wanted: &WantedIndex,
     number: usize,
 ) -> Result<Option<IndexTrial>> {
-    if !may_ask(look, wanted).await? {
-        return Ok(None);
-    }
+    let Some(path) = operators(look, wanted).await? else { return Ok(None) };
+    search(look, &path).await?;
     let (condition, parameters) = condition(wanted);
     let ask = format!("SELECT * FROM {} WHERE {condition}", wanted.table);
     let Some(before) = plan(look, &ask, parameters, &format!("alfred_ops_without_{number}")).await? else {
@@ -97,23 +96,30 @@ async fn trial(
     }))
 }
 
-async fn may_ask(look: &mut Look<'_>, wanted: &WantedIndex) -> Result<bool> {
+/// The search path on which the planner finds the operators; none, and a gap, where the role may not read the table.
+async fn operators(look: &mut Look<'_>, wanted: &WantedIndex) -> Result<Option<String>> {
     let columns = wanted.equal.iter().chain(&wanted.ranged).map(|name| literal(name));
     let query = COLUMNS.replace("{table}", &literal(&wanted.table));
     let query = query.replace("{columns}", &columns.collect::<Vec<String>>().join(", "));
-    let seen = look.read("columns", &query, |row| -> Result<(bool, bool), sqlx::Error> {
-        Ok((row.try_get("readable")?, row.try_get("plain")?))
+    let seen = look.read("columns", &query, |row| -> Result<(bool, String), sqlx::Error> {
+        Ok((row.try_get("readable")?, row.try_get("path")?))
     });
-    let Some((readable, plain)) = seen.await?.pop() else { return Ok(false) };
-    if !readable {
-        let what = format!("what the planner would make of an index of {}", wanted.table);
-        let remedy = format!("run GRANT SELECT ON {} TO {}", wanted.table, quoted(&look.facts.role));
-        let gap = Gap::new(what, remedy);
-        if !look.facts.gaps.contains(&gap) {
-            look.facts.gaps.push(gap);
-        }
+    let Some((readable, path)) = seen.await?.pop() else { return Ok(None) };
+    if readable {
+        return Ok(Some(path));
     }
-    Ok(readable && plain)
+    let what = format!("what the planner would make of an index of {}", wanted.table);
+    let remedy = format!("run GRANT SELECT ON {} TO {}", wanted.table, quoted(&look.facts.role));
+    let gap = Gap::new(what, remedy);
+    if !look.facts.gaps.contains(&gap) {
+        look.facts.gaps.push(gap);
+    }
+    Ok(None)
+}
+
+async fn search(look: &mut Look<'_>, path: &str) -> Result<()> {
+    execute(look, &format!("SELECT set_config('search_path', {}, false)", literal(path))).await?;
+    Ok(())
 }
 
 /// What the statement looks for, and how many constants that takes.
@@ -163,7 +169,9 @@ async fn create(
     Ok(look.read(&what, &query, |row| Ok((row.try_get("name")?, count(row, "bytes")?))).await?.pop())
 }
 
+/// All is as it was before the trial.
 async fn forget(look: &mut Look<'_>, schema: &str) -> Result<()> {
+    search(look, "pg_catalog").await?;
     execute(look, &format!("SELECT {schema}.hypopg_reset()")).await?;
     Ok(())
 }
