@@ -41,6 +41,8 @@ need_postgres() {
     found=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | head -n 1)
     # A machine that has only the client has the folder too.
     need "${found:-/nonexistent}" postgresql postgresql-contrib
+    # Indexes that are not there: of the test's versions only Debian's has the extension.
+    need /usr/share/postgresql/15/extension/hypopg.control postgresql-15-hypopg
 }
 
 # A Docker engine with its client, and a program that runs without libraries for images to hold.

@@ -93,8 +93,8 @@ pub use chore::{
 pub use doctor::DatabaseDoctor;
 pub use doctor::{
     ArchiverView, ColumnView, ConnectionLimit, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy,
-    DatabaseSeverity, Diagnosis, DoctorPolicy, ForeignKeyView, Gap, IndexSize, Oddity, PreparedView,
-    SequenceView, SettingView, SlotView, StatementView, TableView, diagnose,
+    DatabaseSeverity, Diagnosis, DoctorPolicy, ForeignKeyView, Gap, IndexSize, IndexTrial, Oddity,
+    PreparedView, SequenceView, SettingView, SlotView, StatementView, TableView, WantedIndex, diagnose,
 };
 #[cfg(feature = "guard")]
 pub use guard::{

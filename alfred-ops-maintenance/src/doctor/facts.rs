@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{DatabaseFault, ForeignKeyView, IndexSize, SequenceView, StatementView, TableView};
+use super::{DatabaseFault, ForeignKeyView, IndexSize, IndexTrial, SequenceView, StatementView, TableView};
 use crate::{HorizonHolder, IndexFacts, SessionFacts};
 
 /// What a look at a database finds. What nobody could see is empty, and [`DatabaseFacts::gaps`] says so.
@@ -31,6 +31,8 @@ pub struct DatabaseFacts {
     pub tables: Vec<TableView>,
     /// Statements that were called most, of `pg_stat_statements`. None where it is not there.
     pub statements: Option<Vec<StatementView>>,
+    /// What the planner would make of indexes that these statements lack, where the extension `hypopg` lets one ask.
+    pub trials: Vec<IndexTrial>,
     /// Foreign keys.
     pub foreign_keys: Vec<ForeignKeyView>,
     /// Sequences.

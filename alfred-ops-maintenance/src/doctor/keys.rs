@@ -38,8 +38,8 @@ fn indexes(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut Vec<Databas
                 DatabaseSeverity::Notice,
                 beside(other) + " begins with the same keys",
             ),
-            // Those are judged here by sizes and keys of this look.
-            IndexFault::Bloated { .. } | IndexFault::Missing { .. } => continue,
+            // Those are judged here by sizes, keys and statements of this look.
+            IndexFault::Bloated { .. } | IndexFault::Missing { .. } | IndexFault::Scanned { .. } => continue,
             IndexFault::Unused => {
                 // Deletions in the referenced table use it, however rare they are.
                 let serves = facts.foreign_keys.iter().any(|key| key.indexes.contains(&place));

@@ -8,6 +8,7 @@ mod database_fault;
 mod database_finding;
 mod diagnosis;
 mod facts;
+mod index_trial;
 mod keys;
 #[cfg(feature = "postgres")]
 mod look;
@@ -17,6 +18,7 @@ mod relation_views;
 mod relations;
 mod size_estimate;
 mod standing;
+mod wanted_index;
 
 #[cfg(feature = "postgres")]
 pub use database_doctor::DatabaseDoctor;
@@ -26,6 +28,7 @@ pub use diagnosis::{Diagnosis, diagnose};
 pub use facts::{
     ArchiverView, ConnectionLimit, DatabaseFacts, Gap, Oddity, PreparedView, SettingView, SlotView,
 };
+pub use index_trial::IndexTrial;
 #[cfg(feature = "postgres")]
 pub(crate) use look::look_at_indexes;
 pub use policy::DoctorPolicy;
@@ -34,6 +37,9 @@ pub use relation_views::{ColumnView, ForeignKeyView, IndexSize, SequenceView, St
 pub(crate) use relations::{index_waste, part};
 
 pub(crate) use size_estimate::share;
+pub use wanted_index::WantedIndex;
+#[cfg(feature = "postgres")]
+pub(crate) use wanted_index::wanted_indexes;
 
 use crate::TableName;
 use crate::postgres::quoted;

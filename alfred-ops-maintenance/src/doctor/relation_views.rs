@@ -10,6 +10,10 @@ use super::size_estimate::{index_bytes, table_bytes};
 pub struct TableView {
     /// Its name, as SQL has it.
     pub name: String,
+    /// Its schema, as the catalog has it.
+    pub schema: String,
+    /// Whether the role may build an index on it.
+    pub may_build: bool,
     /// Its size without indexes and TOAST.
     pub bytes: u64,
     /// Rows at the last VACUUM or ANALYZE; none if there was neither.

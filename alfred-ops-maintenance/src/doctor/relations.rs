@@ -1,21 +1,14 @@
 //! Tables and indexes: space, dead rows, statistics, and how they are read. Pure.
 
-use super::predicate::Predicates;
-use super::size_estimate::{btree_bytes, share, waste_share};
+use super::size_estimate::{share, waste_share};
+use super::wanted_index::wanted_indexes;
 use super::{
-    ColumnView, DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity,
-    DoctorPolicy, IndexSize, StatementView, TableView,
+    DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy, IndexSize,
+    TableView, WantedIndex,
 };
 
-const PAGE: u64 = 8192;
 /// A few dead rows hurt nobody, whatever autovacuum begins at.
 const DEAD_MIN: u64 = 1_000;
-/// A statement reads a whole table if it reads so large a share of its pages,
-const READ_SHARE: f64 = 0.5;
-/// and an index would help if it returns at most so large a share of its rows.
-const FOUND_SHARE: f64 = 0.01;
-/// One value of a column may be in so many rows at most.
-const VALUE_SHARE: f64 = 0.05;
 /// Tables that are only known to be scanned are named up to so many.
 const SCANNED_MAX: usize = 5;
 
@@ -26,9 +19,10 @@ pub(super) fn findings(facts: &DatabaseFacts, policy: &DoctorPolicy, found: &mut
         found.extend(not_analyzed(table, policy));
     }
     found.extend(facts.index_sizes.iter().filter_map(|index| bloated_index(index, policy)));
-    match &facts.statements {
-        Some(statements) => missing_indexes(statements, facts, policy, found),
-        None => scans(facts, policy, found),
+    if facts.statements.is_some() {
+        found.extend(wanted_indexes(facts, policy).iter().map(missing_index));
+    } else {
+        scans(facts, policy, found);
     }
 }
 
@@ -120,69 +114,19 @@ fn not_analyzed(table: &TableView, policy: &DoctorPolicy) -> Option<DatabaseFind
 }
 
 /// Statements that read whole tables for a few rows.
-fn missing_indexes(
-    statements: &[StatementView],
-    facts: &DatabaseFacts,
-    policy: &DoctorPolicy,
-    found: &mut Vec<DatabaseFinding>,
-) {
-    for statement in statements.iter().filter(|statement| statement.calls >= policy.scans_min.max(1)) {
-        let Some(predicates) = Predicates::of(&statement.text) else { continue };
-        let mut named = facts.tables.iter().filter(|table| predicates.is_about(&table.name));
-        // A name without its schema may be any table's of that name.
-        let (Some(table), None) = (named.next(), named.next()) else { continue };
-        let Some(columns) = useful_index(statement, &predicates, table, policy) else { continue };
-        let names: Vec<String> = columns.iter().map(|column| super::sql_name(&column.name)).collect();
-        let names = names.join(", ");
-        let place = format!("{} ({names})", table.name);
-        if found.iter().any(|finding| finding.fault == DatabaseFault::MissingIndex && finding.place == place)
-        {
-            continue;
-        }
-        let size = table.rows.and_then(|rows| btree_bytes(rows, &columns, 90, true));
-        let size = size.map_or_else(|| "an index".to_owned(), |size| format!("an index of {size} bytes"));
-        let figures = format!(
-            "called {} times, {} blocks for {} rows each time, where {size} would do: {}",
-            statement.calls,
-            statement.blocks / statement.calls,
-            statement.rows / statement.calls,
-            shortened(&statement.text)
-        );
-        let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {place}"));
-        let severity = DatabaseSeverity::Warning;
-        found.push(DatabaseFinding::new(DatabaseFault::MissingIndex, severity, place, figures, run));
-    }
-}
-
-/// The columns of an index that would save the statement from reading the whole table.
-fn useful_index(
-    statement: &StatementView,
-    predicates: &Predicates,
-    table: &TableView,
-    policy: &DoctorPolicy,
-) -> Option<Vec<ColumnView>> {
-    let rows = table.rows.filter(|rows| *rows > 0)?;
-    let reads_all = share(statement.blocks, statement.calls) >= READ_SHARE * share(table.bytes, PAGE);
-    let finds_few = share(statement.rows, statement.calls) <= FOUND_SHARE * share(rows, 1);
-    if table.bytes < policy.bytes_min || !reads_all || !finds_few {
-        return None;
-    }
-    let known = |name: &String| table.columns.iter().find(|column| column.name == *name);
-    let equal: Vec<&ColumnView> = predicates.equal.iter().filter_map(known).collect();
-    let ranged: Vec<&ColumnView> = predicates.ranged.iter().filter_map(known).collect();
-    // The planner had an index and chose not to use it.
-    if equal.iter().chain(&ranged).any(|column| column.leads_index) {
-        return None;
-    }
-    let per_value = |column: &&&ColumnView| {
-        let values = if column.distinct < 0.0 { -column.distinct * share(rows, 1) } else { column.distinct };
-        1.0 / values.max(1.0) <= VALUE_SHARE
-    };
-    let mut columns: Vec<ColumnView> = equal.iter().filter(per_value).map(|&column| column.clone()).collect();
-    if columns.is_empty() && !predicates.aggregates {
-        columns.extend(ranged.first().map(|&column| column.clone()));
-    }
-    (!columns.is_empty()).then_some(columns)
+fn missing_index(wanted: &WantedIndex) -> DatabaseFinding {
+    let names: Vec<String> = wanted.columns.iter().map(|column| super::sql_name(column)).collect();
+    let place = format!("{} ({})", wanted.table, names.join(", "));
+    let size = wanted.bytes.map_or_else(|| "an index".to_owned(), |size| format!("an index of {size} bytes"));
+    let cost = wanted.trial.as_ref().map_or_else(String::new, |trial| {
+        format!("; the planner's cost would fall from {} to {}", trial.cost_before, trial.cost_after)
+    });
+    let figures = format!(
+        "called {} times, {} blocks for {} rows each time, where {size} would do{cost}: {}",
+        wanted.calls, wanted.blocks, wanted.rows, wanted.statement
+    );
+    let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {place}"));
+    DatabaseFinding::new(DatabaseFault::MissingIndex, DatabaseSeverity::Warning, place, figures, run)
 }
 
 /// Whole tables that are read again and again, where nobody can tell by what.
@@ -215,12 +159,6 @@ pub(crate) fn part(bytes: u64, share: f64) -> u64 {
     )]
     let part = (bytes as f64 * share.clamp(0.0, 1.0)) as u64;
     part.min(bytes)
-}
-
-fn shortened(text: &str) -> String {
-    let text: Vec<&str> = text.split_whitespace().collect();
-    let text = text.join(" ");
-    if text.len() <= 200 { text } else { format!("{}…", &text[..text.floor_char_boundary(200)]) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use alfred_ops_core::{ClockExt as _, JobContext, MetricSource, Result};
 use futures::future::BoxFuture;
 
+use crate::MetricCondition;
+
 /// Who does not answer within this time cannot tell.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 
@@ -61,8 +63,7 @@ impl Watch {
                 if values.peek().is_none() {
                     return Ok(Some(format!("{} has no {metric}", source.name())));
                 }
-                let bad = values.find(|value| value.is_nan() || *value > most);
-                Ok(bad.map(|value| format!("{value}, and at most {most} is healthy")))
+                Ok(values.find_map(|value| MetricCondition::AtMost(most).fault(value, None)))
             }
         })
     }

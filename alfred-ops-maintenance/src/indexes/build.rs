@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alfred_ops_core::{PostgresOptions, ProgressUnit, Result};
+use alfred_ops_core::{PostgresOptions, Result};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::plan::is_leftover;
 use super::{IndexFault, IndexFinding};
-use crate::postgres::{Session, code_of, gave_way};
+use crate::postgres::{Session, StatementEnd, WatchedWorker, code_of, gave_way};
 use crate::{TableName, Turn};
 
-/// How often progress is read, and whether the run may go on asked, within one statement.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
 const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// A build that could not get its locks is begun so often. Each has to wait for all transactions that were there before it.
 const ATTEMPTS: u32 = 3;
@@ -31,9 +29,7 @@ const PROGRESS: &str =
 
 /// The connection that works and the one that watches.
 pub(super) struct Build {
-    worker: Session,
-    watcher: Session,
-    pid: i32,
+    work: WatchedWorker,
     lock_wait: Duration,
 }
 
@@ -54,11 +50,9 @@ impl Build {
         lock_wait: Duration,
         turn: &Turn<'_>,
     ) -> Result<Self> {
-        let mut worker = Session::open(server, "indexes", turn.budget().time, lock_wait, &[]).await?;
+        let worker = Session::open(server, "indexes", turn.budget().time, lock_wait, &[]).await?;
         let watcher = Session::open(server, "indexes", WATCH_TIMEOUT, lock_wait, &[]).await?;
-        let pid = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut worker.connection).await;
-        let pid = pid.map_err(|source| worker.failed("begin", source))?;
-        Ok(Self { worker, watcher, pid, lock_wait })
+        Ok(Self { work: WatchedWorker::new(worker, watcher, PROGRESS).await?, lock_wait })
     }
 
     /// Does one step. What a build that failed or was stopped left is gone afterwards, or noted; the next look finds it.
@@ -99,54 +93,35 @@ impl Build {
     }
 
     async fn run(&mut self, statement: &str, step: &IndexFinding, turn: &mut Turn<'_>) -> Result<End> {
-        turn.context().progress.begin(step.index.to_string(), None, ProgressUnit::Items);
-        let mut ended = false;
-        let done = {
-            let work = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.worker.connection);
-            tokio::pin!(work);
-            loop {
-                tokio::select! {
-                    biased;
-                    done = &mut work => break done,
-                    () = turn.context().clock.sleep(WATCH_EVERY) => {}
-                }
-                show_progress(&mut self.watcher, self.pid, turn).await?;
-                if !ended && !turn.may_go_on().await {
-                    ended = true;
-                    let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(self.pid);
-                    let asked = cancel.execute(&mut self.watcher.connection).await;
-                    asked.map_err(|source| self.watcher.failed("end build", source))?;
-                }
-            }
+        let source = match self.work.run(statement, step.index.to_string(), turn).await? {
+            StatementEnd::Done => return Ok(End::Done),
+            StatementEnd::Stopped => return Ok(End::Stopped),
+            StatementEnd::Failed(source) => source,
         };
-        let Err(source) = done else { return Ok(End::Done) };
         if gave_way(&source) {
             return Ok(End::Locked);
         }
         Ok(match code_of(&source).as_deref() {
-            Some("57014") if ended => End::Stopped,
             Some("57014") => End::Refused("somebody ended the build, or it took too long".to_owned()),
             Some("42704" | "42P01" | "42703") => End::Refused("it vanished, or its table did".to_owned()),
             Some("42P07") => End::Refused("something else has its name".to_owned()),
-            Some("23505") => End::Refused(self.worker.failed("mend", source).full()),
-            _ => return Err(self.worker.failed("mend index", source)),
+            Some("23505") => End::Refused(self.work.worker.failed("mend", source).full()),
+            _ => return Err(self.work.worker.failed("mend index", source)),
         })
     }
 
     async fn others_build(&mut self) -> Result<bool> {
-        let asked = sqlx::query_scalar(OTHERS).bind(self.pid).fetch_one(&mut self.watcher.connection).await;
-        asked.map_err(|source| self.watcher.failed("look for builds", source))
+        let asked =
+            sqlx::query_scalar(OTHERS).bind(self.work.pid).fetch_one(&mut self.work.watcher.connection).await;
+        asked.map_err(|source| self.work.watcher.failed("look for builds", source))
     }
 
     async fn invalid(&mut self, step: &IndexFinding) -> Result<Vec<(i64, TableName)>> {
-        let table = match &step.fault {
-            IndexFault::Missing { table, .. } => Some(table.as_str()),
-            _ => None,
-        };
+        let table = step.fault.lacks().map(|(table, _)| table);
         let rows = sqlx::query(INVALID)
             .bind(step.index.to_string())
             .bind(table)
-            .fetch_all(&mut self.watcher.connection)
+            .fetch_all(&mut self.work.watcher.connection)
             .await;
         let found = rows.and_then(|rows| {
             let read = rows.iter().map(|row| {
@@ -155,7 +130,7 @@ impl Build {
             });
             read.collect()
         });
-        found.map_err(|source| self.watcher.failed("look for leftovers", source))
+        found.map_err(|source| self.work.watcher.failed("look for leftovers", source))
     }
 
     /// Drops what this build left: what is not valid, was not there before, and has the name of such a thing. Where somebody
@@ -172,7 +147,7 @@ impl Build {
         };
         for (id, name) in left {
             let is_ours = match step.fault {
-                IndexFault::Missing { .. } => name == step.index,
+                IndexFault::Missing { .. } | IndexFault::Scanned { .. } => name == step.index,
                 IndexFault::Bloated { .. } | IndexFault::Invalid => is_leftover(name.table()),
                 _ => false,
             };
@@ -181,26 +156,11 @@ impl Build {
             }
             let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
             let done =
-                sqlx::raw_sql(AssertSqlSafe(drop.as_str())).execute(&mut self.watcher.connection).await;
+                sqlx::raw_sql(AssertSqlSafe(drop.as_str())).execute(&mut self.work.watcher.connection).await;
             if let Err(source) = done {
-                let error = self.watcher.failed("clean up", source);
+                let error = self.work.watcher.failed("clean up", source);
                 turn.note(format!("a failed build left {name}, which the next run drops: {error}"));
             }
         }
     }
-}
-
-async fn show_progress(watcher: &mut Session, pid: i32, turn: &Turn<'_>) -> Result<()> {
-    let row = sqlx::query(PROGRESS).bind(pid).fetch_optional(&mut watcher.connection).await;
-    let Some(row) = row.map_err(|source| watcher.failed("watch build", source))? else { return Ok(()) };
-    let read =
-        |column| row.try_get::<Option<i64>, _>(column).map(|blocks| blocks.unwrap_or(0).unsigned_abs());
-    let (done, total) = match (read("done"), read("total")) {
-        (Ok(done), Ok(total)) => (done, total),
-        (Err(source), _) | (_, Err(source)) => return Err(watcher.failed("watch build", source)),
-    };
-    let progress = &turn.context().progress;
-    progress.set_total(total);
-    progress.add(done.saturating_sub(progress.state().done));
-    Ok(())
 }

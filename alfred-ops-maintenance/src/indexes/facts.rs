@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{ForeignKeyView, Gap, TableName};
+use crate::{ForeignKeyView, Gap, TableName, WantedIndex};
 
 /// What a look at the indexes finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct IndexFacts {
     pub builds: u64,
     /// Foreign keys, where somebody looked.
     pub foreign_keys: Vec<ForeignKeyView>,
+    /// Indexes that statements lack which read whole tables, where somebody looked.
+    pub wanted: Vec<WantedIndex>,
     /// What was not seen.
     pub gaps: Vec<Gap>,
 }

@@ -55,6 +55,17 @@ pub enum IndexFault {
         /// Its columns, as the catalog has them.
         columns: Vec<String>,
     },
+    /// A statement lacks one: it reads the whole table for few rows, again and again.
+    Scanned {
+        /// The table, as SQL has it.
+        table: String,
+        /// The columns, as the catalog has them.
+        columns: Vec<String>,
+        /// So often, since statements are counted.
+        calls: u64,
+        /// The planner's cost without the index and with it, where it was asked.
+        costs: Option<(u64, u64)>,
+    },
 }
 
 /// Why nothing is done.
@@ -74,6 +85,10 @@ pub enum IndexHold {
     },
     /// Nobody can tell how large the new index would be.
     UnknownSize,
+    /// Whether the planner would use it nobody asked.
+    NotTried,
+    /// The planner's cost would not fall as far as the policy wants.
+    GainsLittle,
     /// On a partitioned table no index is built while others write.
     Partitioned,
     /// Another session builds an index in this database.
@@ -93,7 +108,7 @@ impl IndexFinding {
             IndexFault::Leftover | IndexFault::Duplicate { .. } | IndexFault::Redundant { .. } => {
                 Some(format!("DROP INDEX CONCURRENTLY {index}"))
             }
-            IndexFault::Missing { table, columns, .. } => {
+            IndexFault::Missing { table, columns, .. } | IndexFault::Scanned { table, columns, .. } => {
                 let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
                 // The schema is the table's: none may stand here.
                 let name = quoted(index.table());
@@ -107,20 +122,27 @@ impl IndexFinding {
     pub fn builds_bytes(&self) -> u64 {
         match self.fault {
             IndexFault::Bloated { needed, .. } => needed,
-            IndexFault::Invalid | IndexFault::Missing { .. } => self.bytes,
+            IndexFault::Invalid | IndexFault::Missing { .. } | IndexFault::Scanned { .. } => self.bytes,
             _ => 0,
         }
     }
 
     /// Whether it builds an index, or takes away what may be a part of somebody's build.
     pub(super) fn touches_builds(&self) -> bool {
-        matches!(
-            self.fault,
-            IndexFault::Leftover
-                | IndexFault::Invalid
-                | IndexFault::Bloated { .. }
-                | IndexFault::Missing { .. }
-        )
+        matches!(self.fault, IndexFault::Leftover | IndexFault::Invalid | IndexFault::Bloated { .. })
+            || self.fault.lacks().is_some()
+    }
+}
+
+impl IndexFault {
+    /// The table and the columns of an index that is not there.
+    pub(super) fn lacks(&self) -> Option<(&str, &[String])> {
+        match self {
+            Self::Missing { table, columns, .. } | Self::Scanned { table, columns, .. } => {
+                Some((table, columns))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -139,6 +161,12 @@ impl fmt::Display for IndexFault {
                 write!(f, "a new one would take {needed} bytes ({how}), beside it until it is done")
             }
             Self::Missing { key, table, .. } => write!(f, "the foreign key {key} of {table} has no index"),
+            Self::Scanned { table, columns, calls, costs } => {
+                let columns = columns.join(", ");
+                write!(f, "{calls} times {table} was read as a whole for few rows by {columns}")?;
+                let Some((before, after)) = costs else { return Ok(()) };
+                write!(f, "; the planner's cost would fall from {before} to {after}")
+            }
         }
     }
 }
@@ -151,6 +179,10 @@ impl fmt::Display for IndexHold {
             Self::NotMeasured => f.write_str("an estimate is not enough; CREATE EXTENSION pgstattuple"),
             Self::TooLarge { bytes_max } => write!(f, "at most {bytes_max} bytes may be built"),
             Self::UnknownSize => f.write_str("nobody can tell how large it would be; ANALYZE the table"),
+            Self::NotTried => {
+                f.write_str("nobody asked whether the planner would use it; CREATE EXTENSION hypopg")
+            }
+            Self::GainsLittle => f.write_str("the policy wants the cost to fall further"),
             Self::Partitioned => f.write_str("its table is partitioned; build it partition by partition"),
             Self::OthersBuild => f.write_str("another session builds an index"),
         }

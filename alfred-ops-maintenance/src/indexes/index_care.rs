@@ -1,5 +1,6 @@
 //! The chore.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alfred_ops_core::{JobContext, PostgresOptions, Result, StateStore};
@@ -8,12 +9,12 @@ use chrono::{DateTime, Utc};
 
 use super::build::Build;
 use super::{IndexFacts, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
-use crate::doctor::{index_waste, look_at_indexes, part};
+use crate::doctor::{index_waste, look_at_indexes, part, wanted_indexes};
 use crate::postgres::label;
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
 /// Finds indexes that cost and do not serve; removes what failed builds left, rebuilds bloated B-trees one at a time, and
-/// on demand drops what others do as well and builds what foreign keys lack.
+/// on demand drops what others do as well and builds what foreign keys and scans of whole tables lack.
 ///
 /// Nothing it does keeps others from reading or writing, and it builds nothing while another session does. A build that
 /// fails, is stopped or loses its connection leaves nothing behind that the next run does not find; what is done stays
@@ -51,6 +52,7 @@ impl IndexCare {
     fn looks(&self) -> DoctorPolicy {
         DoctorPolicy {
             bytes_min: self.policy.table_bytes_min,
+            scans_min: self.policy.scan_calls_min,
             bloat_share: self.policy.bloat_share,
             bloat_bytes_min: self.policy.bloat_bytes_min,
             measure_bytes_max: self.policy.measure_bytes_max,
@@ -75,12 +77,14 @@ impl Chore for IndexCare {
     async fn inspect(&self, _: &JobContext) -> Result<IndexFacts> {
         let policy = self.looks();
         let seen = look_at_indexes(&self.server, &policy).await?;
+        let wanted = wanted_indexes(&seen, &policy);
         let mut facts = seen.indexes;
+        let sizes: BTreeMap<u32, &IndexSize> =
+            seen.index_sizes.iter().filter(|size| size.oid != 0).map(|size| (size.oid, size)).collect();
         for index in &mut facts.indexes {
-            let size = seen.index_sizes.iter().find(|size| size.oid == index.oid && size.oid != 0);
-            index.rebuilt = size.and_then(rebuilt);
+            index.rebuilt = sizes.get(&index.oid).and_then(|size| rebuilt(size));
         }
-        (facts.foreign_keys, facts.gaps) = (seen.foreign_keys, seen.gaps);
+        (facts.foreign_keys, facts.wanted, facts.gaps) = (seen.foreign_keys, wanted, seen.gaps);
         Ok(facts)
     }
 

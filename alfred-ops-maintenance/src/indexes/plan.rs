@@ -70,7 +70,7 @@ pub fn plan_indexes(facts: &IndexFacts, policy: &IndexPolicy) -> IndexPlan {
 }
 
 fn obstacle(finding: &IndexFinding, role: &str) -> String {
-    if matches!(finding.fault, IndexFault::Missing { .. }) {
+    if finding.fault.lacks().is_some() {
         return missing::obstacle(finding, role);
     }
     format!("{} may be changed by its owner only; GRANT the owner's role TO {}", finding.index, quoted(role))

@@ -23,7 +23,12 @@ pub struct IndexPolicy {
     pub measure_bytes_max: u64,
     /// Whether indexes that foreign keys lack are built, or only named.
     pub creates: bool,
-    /// A table below this size needs no index for its foreign keys.
+    /// Indexes that statements lack which read whole tables are built where the planner's cost falls to this fraction, one
+    /// through it, or less, as the extension `hypopg` tells. None: they are only named. Each costs every writer something.
+    pub scan_gain_min: Option<f64>,
+    /// A statement that was called less often needs no index of its own.
+    pub scan_calls_min: u64,
+    /// A table below this size needs no index for its foreign keys or for scans of it.
     pub table_bytes_min: u64,
     /// No index is built that would take more. Old and new lie beside one another until the build is done, and how much
     /// room the server's disk has no query tells: set this to what is surely free.
@@ -48,7 +53,8 @@ pub enum Rebuilds {
 
 impl Default for IndexPolicy {
     /// Nothing is dropped but leftovers, nothing created; unused after 30 days. What is measured to be half empty, and by
-    /// 64 MiB, is rebuilt, up to 8 GiB; 1 GiB is read for that. Tables matter from 8 MiB on; a minute of waiting.
+    /// 64 MiB, is rebuilt, up to 8 GiB; 1 GiB is read for that. Tables matter from 8 MiB on, statements from 1,000 calls on; a
+    /// minute of waiting.
     fn default() -> Self {
         Self {
             drops: false,
@@ -58,6 +64,8 @@ impl Default for IndexPolicy {
             bloat_bytes_min: 64 * MIB,
             measure_bytes_max: 1024 * MIB,
             creates: false,
+            scan_gain_min: None,
+            scan_calls_min: 1_000,
             table_bytes_min: 8 * MIB,
             build_bytes_max: 8 * 1024 * MIB,
             lock_wait: Duration::from_secs(60),
@@ -77,6 +85,13 @@ impl IndexPolicy {
     #[must_use]
     pub const fn with_creates(mut self) -> Self {
         self.creates = true;
+        self
+    }
+
+    /// Builds indexes that statements lack which read whole tables, where the planner's cost falls to one `gain_min`-th.
+    #[must_use]
+    pub const fn with_scan_creates(mut self, gain_min: f64) -> Self {
+        self.scan_gain_min = Some(gain_min);
         self
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use alfred_ops_core::SharedClock;
 use chrono::{DateTime, Utc};
 
+use super::close_time::CloseTime;
 use super::closed_file::ClosedFile;
 use super::handed::{Handed, Identity};
 use super::journal::Journal;
@@ -37,10 +38,8 @@ pub(super) struct ActiveFile {
     handed: Option<Handed>,
     bytes_max: u64,
     line_bytes_max: usize,
-    period: Duration,
     next_sequence: u64,
-    /// When it is closed for its age, by the monotonic clock: a jump of the other one changes nothing.
-    close_at: Duration,
+    close_time: CloseTime,
     look_at: Duration,
     rotate_not_before: Duration,
     pub(super) rotations: u64,
@@ -70,9 +69,8 @@ impl ActiveFile {
             handed: None,
             bytes_max: options.file_bytes_max,
             line_bytes_max: options.line_bytes_max,
-            period: options.file_age_max,
             next_sequence,
-            close_at: Duration::ZERO,
+            close_time: CloseTime::new(options.file_age_max),
             look_at: Duration::ZERO,
             rotate_not_before: Duration::ZERO,
             rotations: 0,
@@ -82,8 +80,8 @@ impl ActiveFile {
         };
         opened.adopt()?;
         let now = opened.clock.now();
-        if opened.bytes > 0 && opened.period_of(modified) < opened.period_of(now) {
-            opened.close_at = Duration::ZERO;
+        if opened.bytes > 0 && opened.close_time.is_of_earlier_period(modified, now) {
+            opened.close_time.bring_forward();
         }
         Ok(opened)
     }
@@ -170,11 +168,11 @@ impl ActiveFile {
 
     /// Closes the file if its time has come and there is something in it.
     pub(super) fn rotate_if_old(&mut self, now: Duration) {
-        if now >= self.close_at {
+        if self.close_time.has_come(now) {
             if self.bytes > 0 {
                 self.rotate();
             } else {
-                self.schedule_close();
+                self.close_time.schedule(&self.clock);
             }
         }
     }
@@ -287,22 +285,8 @@ impl ActiveFile {
         let metadata = self.file.metadata()?;
         (self.bytes, self.identity) = (metadata.len(), (metadata.dev(), metadata.ino()));
         self.mark();
-        self.schedule_close();
+        self.close_time.schedule(&self.clock);
         Ok(())
-    }
-
-    fn schedule_close(&mut self) {
-        let into = u64::try_from(self.clock.now().timestamp().rem_euclid(self.period_seconds())).unwrap_or(0);
-        let rest = self.period.saturating_sub(Duration::from_secs(into));
-        self.close_at = self.clock.monotonic().saturating_add(rest);
-    }
-
-    fn period_of(&self, time: DateTime<Utc>) -> i64 {
-        time.timestamp().div_euclid(self.period_seconds())
-    }
-
-    fn period_seconds(&self) -> i64 {
-        i64::try_from(self.period.as_secs()).unwrap_or(i64::MAX).max(1)
     }
 }
 

@@ -5,6 +5,7 @@ mod age;
 #[cfg(feature = "log-archive")]
 mod archive;
 mod care;
+mod close_time;
 mod closed_file;
 mod compression;
 mod failure;

@@ -3,8 +3,14 @@
 #[cfg(feature = "postgres")]
 mod session;
 mod table_name;
+#[cfg(feature = "postgres")]
+mod watched_worker;
 
 #[cfg(feature = "postgres")]
 pub(crate) use session::{Session, code_of, gave_way, label};
 pub use table_name::TableName;
+#[cfg(feature = "postgres")]
+pub(crate) use table_name::literal;
 pub(crate) use table_name::{check_identifier, quoted};
+#[cfg(feature = "postgres")]
+pub(crate) use watched_worker::{StatementEnd, WatchedWorker};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::foreign_change::foreign_change;
 use super::state::later;
 use super::{
     Readiness, RolloutAction, RolloutDecision, RolloutEnd, RolloutPhase, RolloutPolicy, RolloutState,
@@ -32,7 +33,7 @@ pub fn next_step(
     {
         return decide(RolloutStep::Record, format!("the target shows it: {}", intent.action));
     }
-    if let Some(reason) = foreign(state, view) {
+    if let Some(reason) = foreign_change(state, view) {
         return end(RolloutEnd::HandedBack { reason: reason.clone() }, reason);
     }
     let look = Look { state, view, policy, now };
@@ -59,45 +60,6 @@ pub(super) fn decide(step: RolloutStep, reason: impl Into<String>) -> RolloutDec
 
 fn end(end: RolloutEnd, reason: impl Into<String>) -> RolloutDecision {
     decide(RolloutStep::End(end), reason)
-}
-
-/// What somebody else has changed.
-fn foreign(state: &RolloutState, view: &TargetView) -> Option<String> {
-    let Some(split) = &view.split else {
-        return Some("the traffic is no longer split among revisions as configured".to_owned());
-    };
-    let known = *split == state.split
-        || state
-            .intent
-            .as_ref()
-            .is_some_and(|intent| intent.after() == Some(split) || intent.before.contains(split));
-    if !known {
-        return Some(format!("the traffic is {split}, and the rollout left {}", state.split));
-    }
-    let candidate = &state.release.revision;
-    match view.revisions.get(candidate) {
-        Some(found) if found.image != state.release.image => {
-            return Some(format!("{candidate} runs {}, not {}", found.image, state.release.image));
-        }
-        Some(_) if matches!(state.phase, RolloutPhase::Checking | RolloutPhase::Gated) => {
-            return Some(format!("somebody made a revision {candidate}"));
-        }
-        None if matches!(
-            state.phase,
-            RolloutPhase::Starting | RolloutPhase::Canary { .. } | RolloutPhase::Promoted
-        ) =>
-        {
-            return Some(format!("{candidate} is gone"));
-        }
-        _ => {}
-    }
-    match view.revisions.get(&state.stable) {
-        Some(found) if found.image != state.stable_image => {
-            Some(format!("{} runs {}, not {}", state.stable, found.image, state.stable_image))
-        }
-        None if state.phase != RolloutPhase::Promoted => Some(format!("{} is gone", state.stable)),
-        _ => None,
-    }
 }
 
 /// All that a decision is made of.

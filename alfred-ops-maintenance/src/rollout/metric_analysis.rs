@@ -3,7 +3,7 @@
 use alfred_ops_core::{Error, ErrorKind, MetricSource, Result, Sample};
 use async_trait::async_trait;
 
-use super::{Analysis, CanaryView, Verdict};
+use super::{Analysis, CanaryView, MetricCondition, Verdict};
 
 /// An analysis of one metric of a source: a query of Prometheus through scaling's `PrometheusSource`, such as
 /// `sum by (revision) (…)` that goes `by_series`, Google's metrics, or the host's own registry.
@@ -18,35 +18,13 @@ pub struct MetricAnalysis<S> {
     condition: MetricCondition,
 }
 
-/// What a healthy candidate's metric is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum MetricCondition {
-    /// At most this, such as errors per request.
-    AtMost(f64),
-    /// At least this, such as the share of requests that were answered in time.
-    AtLeast(f64),
-    /// At most so many times the stable revision's, or at most `or` where that is more, or where the stable revision has no
-    /// samples, as when it has no traffic.
-    AtMostTimes {
-        /// So many times.
-        times: f64,
-        /// What is always good enough.
-        or: f64,
-    },
-}
-
 impl<S: MetricSource> MetricAnalysis<S> {
     /// An analysis of the series of `source` that are called `metric`, whose label `revision` names the revision.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for a condition with a number that is not finite.
     pub fn new(source: S, metric: impl Into<String>, condition: MetricCondition) -> Result<Self> {
-        let finite = match condition {
-            MetricCondition::AtMost(limit) | MetricCondition::AtLeast(limit) => limit.is_finite(),
-            MetricCondition::AtMostTimes { times, or } => times.is_finite() && or.is_finite(),
-        };
-        if !finite {
+        if !condition.is_finite() {
             let fault = format!("condition: {condition:?} is not finite");
             return Err(Error::new(ErrorKind::InvalidInput, "build analysis", fault)
                 .with_remedy("name finite numbers"));
@@ -70,10 +48,7 @@ impl<S: MetricSource> MetricAnalysis<S> {
             .filter(|sample| sample.timestamp.is_none_or(|at| at >= canary.since))
             .map(|sample| sample.value)
             .filter(|value| !value.is_nan());
-        match self.condition {
-            MetricCondition::AtLeast(_) => values.reduce(f64::min),
-            MetricCondition::AtMost(_) | MetricCondition::AtMostTimes { .. } => values.reduce(f64::max),
-        }
+        self.condition.worst(values)
     }
 }
 
@@ -88,16 +63,8 @@ impl<S: MetricSource> Analysis for MetricAnalysis<S> {
         let Some(value) = self.worst(&samples, &canary.candidate, canary) else {
             return Ok(Verdict::NoData(format!("no sample of {} since {}", canary.candidate, canary.since)));
         };
-        let (good, limit) = match self.condition {
-            MetricCondition::AtMost(limit) => (value <= limit, format!("at most {limit}")),
-            MetricCondition::AtLeast(limit) => (value >= limit, format!("at least {limit}")),
-            MetricCondition::AtMostTimes { times, or } => {
-                let stable = self.worst(&samples, &canary.stable, canary);
-                let limit = stable.map_or(or, |stable| or.max(stable * times));
-                (value <= limit, format!("at most {limit}"))
-            }
-        };
-        Ok(if good { Verdict::Pass } else { Verdict::Fail(format!("{value}, and {limit} is healthy")) })
+        let stable = self.worst(&samples, &canary.stable, canary);
+        Ok(self.condition.fault(value, stable).map_or(Verdict::Pass, Verdict::Fail))
     }
 }
 

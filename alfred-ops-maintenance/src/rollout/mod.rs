@@ -7,12 +7,14 @@ mod builder;
 mod cloud_run;
 mod decision;
 mod forecast;
+mod foreign_change;
 mod gauges;
 mod intent;
 #[cfg(feature = "kubernetes-rollout")]
 mod kubernetes;
 mod memory_target;
 mod metric_analysis;
+mod metric_condition;
 mod phase;
 mod policy;
 mod release;
@@ -41,7 +43,8 @@ pub use intent::{RolloutAction, RolloutIntent};
 #[cfg(feature = "kubernetes-rollout")]
 pub use kubernetes::KubernetesRollout;
 pub use memory_target::MemoryRolloutTarget;
-pub use metric_analysis::{MetricAnalysis, MetricCondition};
+pub use metric_analysis::MetricAnalysis;
+pub use metric_condition::MetricCondition;
 pub use phase::{RolloutEnd, RolloutPhase};
 pub use policy::{RolloutPolicy, WhenSilent};
 pub use release::Release;

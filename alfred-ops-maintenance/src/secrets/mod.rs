@@ -12,6 +12,7 @@ mod memory_secrets;
 #[cfg(feature = "postgres-passwords")]
 mod passwords;
 mod rotation;
+mod secret_drawer;
 mod store;
 mod version;
 

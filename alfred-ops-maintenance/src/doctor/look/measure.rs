@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::Look;
 use super::statements::schema;
 use crate::doctor::relations::{index_waste, table_waste};
-use crate::postgres::quoted;
+use crate::postgres::{literal, quoted};
 
 /// So many of each kind are measured, those that seem to waste most.
 const MEASURED_MAX: usize = 20;
@@ -74,9 +74,8 @@ async fn measure_indexes(look: &mut Look<'_>, schema: &str, mut left: u64) -> Re
 }
 
 async fn share(look: &mut Look<'_>, query: &str, schema: &str, name: &str, fill: u8) -> Result<Option<f64>> {
-    let literal = format!("'{}'", name.replace('\'', "''"));
     let query = query.replace("{schema}", &quoted(schema)).replace("{fill}", &fill.to_string());
-    let query = query.replace("{name}", &literal);
+    let query = query.replace("{name}", &literal(name));
     let what = format!("bloat of {name}");
     let shares = look.read(&what, &query, |row| row.try_get("share"));
     Ok(shares.await?.pop())

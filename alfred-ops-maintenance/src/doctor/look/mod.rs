@@ -7,6 +7,7 @@ mod relations;
 mod replication;
 mod server;
 mod statements;
+mod trials;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(super) async fn look(server: &PostgresOptions, policy: &DoctorPolicy) -> Res
     relations::look(&mut look).await?;
     keys::look(&mut look).await?;
     statements::look(&mut look).await?;
+    trials::look(&mut look).await?;
     replication::look(&mut look).await?;
     look.others().await?;
     oddities::look(&mut look).await?;
@@ -54,6 +56,8 @@ pub(crate) async fn look_at_indexes(
     look.facts.indexes = indexes;
     relations::look(&mut look).await?;
     keys::foreign_keys(&mut look).await?;
+    statements::look(&mut look).await?;
+    trials::look(&mut look).await?;
     measure::indexes(&mut look).await?;
     Ok(look.facts)
 }

@@ -15,6 +15,7 @@ const DETAILED_MAX: usize = 1_000;
 /// What has no statistics because the role may not see them counts as analyzed. Autovacuum analyzes neither partitioned nor
 /// foreign tables; of foreign ones only those that are planned here need it.
 const TABLES: &str = "SELECT c.oid::int8 AS id, c.oid::regclass::text AS name, c.relkind::text AS kind, \
+    n.nspname::text AS schema, pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS may_build, \
     CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_relation_size(p.relid)), 0)::int8 FROM pg_partition_tree(c.oid) p) \
     WHEN c.relkind = 'f' THEN 0 ELSE pg_relation_size(c.oid) END AS bytes, \
     CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END AS rows, s.n_dead_tup AS dead, \
@@ -36,7 +37,7 @@ const TABLES: &str = "SELECT c.oid::int8 AS id, c.oid::regclass::text AS name, c
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid \
     WHERE c.relkind IN ('r', 'm', 'p', 'f') AND c.relpersistence <> 't' \
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
-    ORDER BY 4 DESC, c.oid LIMIT 10000";
+    ORDER BY bytes DESC, c.oid LIMIT 10000";
 
 const COLUMNS: &str = "SELECT a.attrelid::int8 AS id, a.attname::text AS name, s.avg_width AS width, \
     coalesce(s.null_frac, 0)::float8 AS nulls, coalesce(s.n_distinct, -1)::float8 AS distinct_values, \
@@ -115,6 +116,8 @@ fn table(row: &PgRow) -> Result<TableView, sqlx::Error> {
     let from = count(row, "vacuum_from")?;
     Ok(TableView {
         name: row.try_get("name")?,
+        schema: row.try_get("schema")?,
+        may_build: row.try_get::<Option<bool>, _>("may_build")?.unwrap_or(false),
         bytes: count(row, "bytes")?,
         rows: estimate(row, "rows")?,
         dead: count(row, "dead")?,

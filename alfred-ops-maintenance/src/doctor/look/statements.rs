@@ -15,6 +15,9 @@ const STATEMENTS: &str = "SELECT left(s.query, 4000) AS text, s.calls, s.rows, s
     s.total_exec_time AS millis FROM {schema}.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid \
     WHERE d.datname = current_database() AND s.query IS NOT NULL ORDER BY 4 DESC LIMIT 500";
 
+/// What stands for the text of other roles' statements.
+const HIDDEN: &str = "<insufficient privilege>";
+
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "pg_stat_statements").await? else {
         let remedy = "preload pg_stat_statements and CREATE EXTENSION pg_stat_statements";
@@ -33,7 +36,12 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
         })
     });
     let statements = statements.await?;
+    let are_hidden = statements.iter().any(|statement| statement.text == HIDDEN);
     look.facts.statements = (look.facts.gaps.len() == gaps).then_some(statements);
+    if are_hidden {
+        let remedy = format!("run GRANT pg_read_all_stats TO {}", quoted(&look.facts.role));
+        look.facts.gaps.push(Gap::new("which statements of other roles read whole tables", remedy));
+    }
     Ok(())
 }
 
