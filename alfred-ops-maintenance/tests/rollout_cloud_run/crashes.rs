@@ -1,0 +1,337 @@
+//! Hosts that die at any call, of services and of worker pools, with leases and without.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alfred_ops_core::{
+    Document, EntropyExt as _, Error, ErrorKind, Expected, Fence, JobContext, MemoryStateStore, Result,
+    SeededEntropy, SimulatedClock, StateStore, Write,
+};
+use alfred_ops_maintenance::{
+    ClosureAnalysis, Release, Rollout, RolloutBook, RolloutEnd, RolloutPhase, RolloutTarget, TargetView,
+    TrafficSplit, Verdict,
+};
+use alfred_ops_scaling::DrainLeases;
+use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
+use async_trait::async_trait;
+use chrono::DateTime;
+
+use super::fleet::Fleet;
+use super::house::{CANDIDATE, Kind, STABLE, image, policy, pool, release, shares};
+
+#[derive(Debug, Default)]
+struct Fuse {
+    /// Calls until the host dies.
+    left: Option<u64>,
+    /// Whether the last call takes effect.
+    late: bool,
+    dead: bool,
+    blown: u64,
+    current: Option<String>,
+}
+
+/// What the host and everything it calls are made of.
+#[derive(Debug, Clone)]
+struct World {
+    kind: Kind,
+    target: Arc<dyn RolloutTarget>,
+    server: Arc<CloudRunServer>,
+    store: MemoryStateStore,
+    book: RolloutBook,
+    fuse: Arc<Mutex<Fuse>>,
+}
+
+#[derive(PartialEq)]
+enum Fate {
+    Lives,
+    DiesBefore,
+    DiesAfter,
+}
+
+fn died() -> Error {
+    Error::new(ErrorKind::Unavailable, "call", "the host is dead")
+}
+
+impl World {
+    fn fate(&self) -> Fate {
+        let mut fuse = self.fuse.lock().unwrap();
+        if fuse.dead {
+            return Fate::DiesBefore;
+        }
+        match fuse.left.as_mut() {
+            Some(0) => {
+                (fuse.dead, fuse.blown) = (true, fuse.blown + 1);
+                if fuse.late { Fate::DiesAfter } else { Fate::DiesBefore }
+            }
+            Some(left) => {
+                *left -= 1;
+                Fate::Lives
+            }
+            None => Fate::Lives,
+        }
+    }
+
+    async fn call<A>(&self, call: impl Future<Output = Result<A>> + Send) -> Result<A> {
+        let fate = self.fate();
+        if fate == Fate::DiesBefore {
+            return Err(died());
+        }
+        let done = call.await;
+        self.watch().await;
+        if fate == Fate::DiesAfter { Err(died()) } else { done }
+    }
+
+    /// What holds at every moment.
+    async fn watch(&self) {
+        let shares = self.server.shares(self.kind.name());
+        assert_eq!(shares.values().sum::<i64>(), 100, "{shares:?}");
+        let Some(state) = self.book.state().await.unwrap() else { return };
+        let current = self.book.current().await.unwrap().unwrap();
+        assert!(
+            self.server.revision(self.kind.name(), &current).is_some(),
+            "the current revision {current} is gone"
+        );
+        let mut fuse = self.fuse.lock().unwrap();
+        if fuse.current.as_ref() != Some(&current) {
+            assert_eq!(shares.get(&current), Some(&100), "it became current without all traffic");
+            fuse.current = Some(current.clone());
+        }
+        let promoted =
+            matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
+        // Who changes the traffic after the promotion ends the rollout where it stands.
+        let kept =
+            current == CANDIDATE && matches!(state.phase, RolloutPhase::Ended(RolloutEnd::HandedBack { .. }));
+        assert_eq!(current == CANDIDATE, promoted || kept, "{current} is current in {:?}", state.phase);
+        let stays = promoted || kept || self.server.revision(self.kind.name(), STABLE).is_some();
+        assert!(stays, "there is no way back");
+        if matches!(state.phase, RolloutPhase::Checking | RolloutPhase::Gated | RolloutPhase::Creating) {
+            assert_eq!(shares.get(STABLE), Some(&100), "the candidate got traffic by being made");
+        }
+    }
+}
+
+#[async_trait]
+impl RolloutTarget for World {
+    fn name(&self) -> &str {
+        self.target.name()
+    }
+    fn check(&self, release: &Release) -> Result<()> {
+        self.target.check(release)
+    }
+    async fn observe(&self) -> Result<TargetView> {
+        self.call(self.target.observe()).await
+    }
+    async fn create_candidate(&self, version: &str, stable: &str, release: &Release) -> Result<()> {
+        self.call(self.target.create_candidate(version, stable, release)).await
+    }
+    async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
+        self.call(self.target.set_traffic(version, split)).await
+    }
+    async fn retire(&self, version: &str, revision: &str) -> Result<()> {
+        self.call(self.target.retire(version, revision)).await
+    }
+}
+
+#[async_trait]
+impl StateStore for World {
+    async fn get(&self, key: &str) -> Result<Option<Document>> {
+        self.call(self.store.get(key)).await
+    }
+    async fn put(&self, write: &Write) -> Result<u64> {
+        self.call(self.store.put(write)).await
+    }
+    async fn delete(&self, key: &str, expected: Expected, fence: Option<Fence>) -> Result<()> {
+        self.call(self.store.delete(key, expected, fence)).await
+    }
+    async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Document>> {
+        self.call(self.store.list(prefix, after, limit)).await
+    }
+}
+
+/// How the candidate fares in one history: it passes until this minute.
+fn fare(entropy: &SeededEntropy) -> i64 {
+    [i64::MAX, i64::MAX, 0, 1][usize::try_from(entropy.below(4)).unwrap()]
+}
+
+async fn world(kind: Kind, seed: u64, clock: &SimulatedClock) -> World {
+    let split = if seed.is_multiple_of(2) { kind.latest() } else { kind.to(&[(STABLE, 100)]) };
+    let server = kind.server(split).await;
+    server.start_after(u32::try_from(seed % 3).unwrap());
+    let store = MemoryStateStore::new(clock.shared());
+    World {
+        kind,
+        target: kind.target(&server).await,
+        server: Arc::new(server),
+        book: RolloutBook::new(Arc::new(store.clone()), "api", clock.shared()),
+        store,
+        fuse: Arc::default(),
+    }
+}
+
+impl World {
+    /// The same with leases, whose book the host may die over, too; and the fleet that takes them.
+    async fn with_leases(self, clock: &SimulatedClock, seed: u64) -> (Self, Fleet) {
+        let leases = |store: Arc<dyn StateStore>| DrainLeases::new(store, "drain/api", clock.shared());
+        let target = pool(&self.server).await.with_leases(leases(Arc::new(self.clone())));
+        let workers = leases(Arc::new(self.store.clone()));
+        let fleet = Fleet::new(workers, clock, seed, !seed.is_multiple_of(4));
+        (Self { target: Arc::new(target), ..self }, fleet)
+    }
+}
+
+/// A change that somebody makes, or a fault of the network, now and then. Tells whether it was a person.
+fn meddle(world: &World, entropy: &SeededEntropy) -> bool {
+    let faults = [Fault::LoseAnswer, Fault::Unavailable, Fault::Conflict];
+    match entropy.below(60) {
+        0 => {
+            world.kind.change_split(&world.server, &world.kind.to(&[(STABLE, 100)]));
+            true
+        }
+        1..6 => {
+            let later = usize::try_from(entropy.below(6)).unwrap();
+            let fault = faults[usize::try_from(entropy.below(3)).unwrap()];
+            world.server.fail_next(std::iter::repeat_n(Fault::Pass, later).chain([fault]));
+            false
+        }
+        _ => false,
+    }
+}
+
+/// One history, to its end. Returns how it ended and how many hosts died.
+async fn live(kind: Kind, leased: bool, seed: u64) -> (RolloutEnd, u64) {
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
+    let mut world = world(kind, seed, &clock).await;
+    let mut fleet = None;
+    if leased {
+        let (with_leases, workers) = world.with_leases(&clock, seed).await;
+        (world, fleet) = (with_leases, Some(workers));
+    }
+    let context = JobContext::system()
+        .with_clock(clock.shared())
+        .with_entropy(Arc::new(SeededEntropy::new(seed ^ 0x5eed)));
+    let (bad_from, now) = (fare(&entropy), clock.shared());
+    let analysis = ClosureAnalysis::new("seeded", move |_| {
+        let bad = now.now().timestamp() / 60 >= bad_from;
+        async move { Ok(if bad { Verdict::Fail("errors".to_owned()) } else { Verdict::Pass }) }
+    });
+    let rollout = Rollout::builder("api", world.clone(), Arc::new(world.clone()))
+        .policy(policy())
+        .analysis(analysis)
+        .build()
+        .unwrap();
+    rollout.begin(&context, release()).await.unwrap();
+    let (mut crashes, mut person, mut away) = (2 + entropy.below(3), false, 0);
+    for _ in 0..1_000 {
+        let state = world.book.state().await.unwrap().unwrap();
+        if let Some(end) = state.end() {
+            check_end(&world, end, bad_from, person);
+            let died = world.fuse.lock().unwrap().blown;
+            world.server.fail_next([]);
+            return (end.clone(), died);
+        }
+        if crashes > 0 && world.fuse.lock().unwrap().left.is_none() {
+            crashes -= 1;
+            let mut fuse = world.fuse.lock().unwrap();
+            (fuse.left, fuse.late) = (Some(entropy.below(60)), entropy.below(2) == 1);
+        }
+        let meddled = meddle(&world, &entropy);
+        person |= meddled;
+        if let Some(fleet) = &mut fleet {
+            fleet.follow(&world.server, meddled);
+            fleet.work().await;
+        }
+        if away == 0 {
+            away = run(&rollout, &context, &world, seed, &entropy).await;
+        } else {
+            away -= 1;
+        }
+        if let Some(fleet) = &mut fleet {
+            fleet.work().await;
+        }
+        clock.advance(Duration::from_secs(10));
+    }
+    panic!("seed {seed} of {kind:?}: it does not end");
+}
+
+/// One run of a host. For how many rounds there is no other if it dies: long enough for any pause to end.
+async fn run(
+    rollout: &Rollout<World>,
+    context: &JobContext,
+    world: &World,
+    seed: u64,
+    entropy: &SeededEntropy,
+) -> u64 {
+    let done = rollout.run(context).await;
+    let mut fuse = world.fuse.lock().unwrap();
+    if std::mem::take(&mut fuse.dead) {
+        fuse.left = None;
+        return entropy.below(3) * entropy.below(5);
+    }
+    if let Err(error) = done {
+        assert!(
+            matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+            "seed {seed}: {}",
+            error.full()
+        );
+    }
+    0
+}
+
+fn check_end(world: &World, end: &RolloutEnd, bad_from: i64, person: bool) {
+    let (served, names) =
+        (world.server.shares(world.kind.name()), world.server.revision_names(world.kind.name()));
+    let image_of = |revision: &str| {
+        world.server.revision(world.kind.name(), revision).map(|view| view["containers"][0]["image"].clone())
+    };
+    match end {
+        RolloutEnd::Promoted { left } => {
+            assert_eq!((served, left.as_str()), (shares(&[(CANDIDATE, 100)]), ""));
+            assert_eq!(names, [CANDIDATE]);
+            assert_eq!(bad_from, i64::MAX, "a bad one was promoted");
+        }
+        RolloutEnd::RolledBack { .. } | RolloutEnd::Refused { .. } => {
+            assert_eq!(served, shares(&[(STABLE, 100)]));
+            assert!(image_of(CANDIDATE).is_none(), "{names:?}");
+            assert_eq!(
+                world.server.document(world.kind.name()).unwrap()["template"]["containers"][0]["image"],
+                image(1)
+            );
+        }
+        RolloutEnd::HandedBack { reason } => assert!(person, "nobody changed anything, and yet: {reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn survives(kind: Kind, leased: bool) {
+    let wanted =
+        std::env::var("ALFRED_OPS_ROLLOUT_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let (mut deaths, mut promoted, mut back, mut seed) = (0, 0, 0, 0);
+    while deaths < wanted {
+        let (end, died) = live(kind, leased, seed).await;
+        deaths += died;
+        promoted += u64::from(matches!(end, RolloutEnd::Promoted { .. }));
+        back += u64::from(matches!(end, RolloutEnd::RolledBack { .. }));
+        seed += 1;
+    }
+    println!("{kind:?}: {deaths} deaths in {seed} rollouts: {promoted} promoted, {back} back");
+    assert!(
+        wanted < 100 || (promoted > seed / 20 && back > seed / 10),
+        "{promoted} promoted, {back} back of {seed}"
+    );
+}
+
+#[tokio::test]
+async fn a_rollout_survives_the_death_of_its_host_at_any_call() {
+    survives(Kind::Service, false).await;
+}
+
+#[tokio::test]
+async fn a_rollout_of_a_pool_survives_the_death_of_its_host_at_any_call() {
+    survives(Kind::Pool, false).await;
+}
+
+#[tokio::test]
+async fn a_rollout_of_a_pool_with_leases_survives_the_death_of_its_host_at_any_call() {
+    survives(Kind::Pool, true).await;
+}
