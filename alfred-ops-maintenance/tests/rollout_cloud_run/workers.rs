@@ -39,7 +39,7 @@ async fn live(seed: u64) -> (RolloutEnd, usize) {
     let random = SeededEntropy::new(seed);
     let bad_from = if random.below(2) == 0 { i64::MAX } else { i64::try_from(random.below(400)).unwrap() };
     let server = Kind::Pool.server(Kind::Pool.latest()).await;
-    server.finish_after(u32::try_from(seed % 4).unwrap());
+    server.finish_after(u32::try_from(random.below(12)).unwrap());
     server.set_instances(NAME, u32::try_from(2 + random.below(9)).unwrap());
     let (mut house, leases) = house(&server, move |now| match now.timestamp() < bad_from {
         true => Verdict::Pass,
@@ -71,7 +71,7 @@ async fn live(seed: u64) -> (RolloutEnd, usize) {
 #[tokio::test]
 async fn nobody_who_works_is_stopped_in_any_history() {
     let (mut promoted, mut back, mut works) = (0, 0, 0);
-    for seed in 0..30 {
+    for seed in 0..20 {
         let (end, begun) = live(seed).await;
         works += begun;
         match end {
@@ -83,7 +83,7 @@ async fn nobody_who_works_is_stopped_in_any_history() {
             other => panic!("seed {seed}: {other:?}"),
         }
     }
-    assert!(promoted > 5 && back > 5 && works > 1_000, "{promoted} promoted, {back} back, {works} works");
+    assert!(promoted > 3 && back > 3 && works > 500, "{promoted} promoted, {back} back, {works} works");
 }
 
 /// Begins work of an instance of a revision, for a time.
