@@ -54,9 +54,9 @@ impl CloudRunWorkerPoolRollout {
     /// revision; those that are not count as of any.
     ///
     /// Before a share falls, workers of that revision begin nothing more: a [pause](DrainLeases::pause) for all but those of the
-    /// revisions whose shares grow, which are taken to lose no instance. The split is sent when nobody of them has a lease, and the pause stands until Cloud Run has
-    /// settled. It lasts as long as the longest lease among them, so leases are best short. It is given for a minute at a
-    /// time: if the host dies, the rollout is paused or the pool handed back, work goes on after that.
+    /// revisions whose shares grow, which are taken to lose no instance. The split is sent when nobody of them has a lease, and the
+    /// pause stands until Cloud Run has settled. It lasts as long as the longest lease among them, so leases are best short. It is
+    /// given for a minute at a time: if the host dies, the rollout is paused or the pool handed back, work goes on after that.
     #[must_use]
     pub fn with_leases(mut self, leases: DrainLeases) -> Self {
         self.leases = Some(leases);
