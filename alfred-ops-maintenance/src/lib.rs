@@ -42,7 +42,7 @@
 //!
 //! # Features
 //! - `audit`: the audit of dependencies.
-//! - `cloud-run-rollout`: `CloudRunRollout`, rollouts of services on Cloud Run.
+//! - `cloud-run-rollout`: `CloudRunRollout` and `CloudRunWorkerPoolRollout`, rollouts of services and worker pools on Cloud Run.
 //! - `cloud-run-use`: `CloudRunUse`, the images that Cloud Run uses.
 //! - `google-secrets`: `GoogleSecrets`, a store in Google Secret Manager.
 //! - `guard`: `Guard`, which stands on backups.
@@ -149,8 +149,6 @@ pub use retention::{
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, VacuumPulse,
     plan_retention,
 };
-#[cfg(feature = "cloud-run-rollout")]
-pub use rollout::CloudRunRollout;
 #[cfg(feature = "kubernetes-rollout")]
 pub use rollout::KubernetesRollout;
 pub use rollout::{
@@ -160,6 +158,8 @@ pub use rollout::{
     RolloutStep, RolloutTarget, Tally, TargetView, TrafficSplit, UnderWay, Verdict, WhenSilent,
     forecast_rollout, next_step,
 };
+#[cfg(feature = "cloud-run-rollout")]
+pub use rollout::{CloudRunRollout, CloudRunWorkerPoolRollout};
 #[cfg(feature = "google-secrets")]
 pub use secrets::GoogleSecrets;
 #[cfg(feature = "jwks-http")]

@@ -71,7 +71,9 @@ pub use database::{
 };
 #[cfg(feature = "kubernetes")]
 pub use drain::PodVictims;
-pub use drain::{DrainLeases, DrainStanding, DrainWorker, DrainingScaler, VictimChoice, Victims, Work};
+pub use drain::{
+    DrainLeases, DrainPause, DrainStanding, DrainWorker, DrainingScaler, VictimChoice, Victims, Work,
+};
 pub use kernel::{
     Basis, Bound, Ceiling, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis,
     HpaBehavior, HpaHistory, HpaMetric, HpaPolicy, HpaPolicyKind, HpaRules, HpaSelect, HpaV2, Inputs, Kpa,

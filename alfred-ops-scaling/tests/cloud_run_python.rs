@@ -18,7 +18,7 @@ async fn googles_python_client_finds_what_google_documents() {
     let endpoint = server.endpoint().to_owned();
     let python = || Python::with(env!("CARGO_TARGET_TMPDIR"), &[CLIENT]);
     let printed = blocking(move || python().script(SCRIPT, &[&endpoint])).await.unwrap();
-    assert_eq!(printed.trim(), "9 checks passed");
+    assert_eq!(printed.trim(), "10 checks passed");
     assert_eq!(server.history(NAME), [5, 0, 0, 7]);
     assert_eq!(server.revisions(NAME), Some(2), "one when it was made, one for another image");
 

@@ -114,8 +114,10 @@ impl Look<'_> {
         late.then(|| {
             let why = self.view.unready(&self.state.release.revision);
             let why = why.or_else(|| self.view.unready(&self.state.stable));
-            let why =
-                why.or_else(|| self.view.under_way.as_ref().map(ToString::to_string)).unwrap_or_default();
+            let why = why.or_else(|| self.view.under_way.as_ref().map(ToString::to_string));
+            let intent = self.state.intent.as_ref();
+            let why = why.or_else(|| intent.map(|intent| format!("could not {}", intent.action)));
+            let why = why.unwrap_or_default();
             decide(RolloutStep::RollBack, format!("not ready within {:?}: {why}", self.policy.start_within))
         })
     }

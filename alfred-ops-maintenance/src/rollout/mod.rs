@@ -36,7 +36,7 @@ pub use analysis::{Analysis, CanaryView, ClosureAnalysis};
 pub use book::{PastRollout, RolloutBook};
 pub use builder::RolloutBuilder;
 #[cfg(feature = "cloud-run-rollout")]
-pub use cloud_run::CloudRunRollout;
+pub use cloud_run::{CloudRunRollout, CloudRunWorkerPoolRollout};
 pub use decision::next_step;
 pub use forecast::{RolloutForecast, forecast_rollout};
 pub use intent::{RolloutAction, RolloutIntent};

@@ -92,7 +92,7 @@ pub struct TargetView {
     /// The revisions that exist.
     pub revisions: BTreeMap<String, RevisionView>,
     /// Who gets the traffic, as configured. None if it is not a split of named revisions. While another split is under way, the
-    /// one that it began from.
+    /// one that it began from, or the other one already if only instances that are to stop are left.
     pub split: Option<TrafficSplit>,
     /// What is left to do of a split that was begun; none on a platform that splits at once.
     pub under_way: Option<UnderWay>,

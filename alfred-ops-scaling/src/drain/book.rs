@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The leases of a fleet, and the notice that scaling has given.
@@ -12,6 +12,9 @@ pub(super) struct Book {
     /// end must not take another's lease away.
     works: BTreeMap<String, BTreeMap<WorkId, DateTime<Utc>>>,
     notice: Option<Notice>,
+    /// By name. They are apart from the notice, which scaling gives and takes at every step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pauses: BTreeMap<String, Pause>,
 }
 
 /// Tells works of one worker apart: when each was begun, in milliseconds, or a little later.
@@ -21,6 +24,13 @@ pub(super) type WorkId = i64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub(super) closing: Closing,
+    pub(super) until: DateTime<Utc>,
+}
+
+/// Everybody begins nothing more for a time, but for the spared groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pause {
+    pub(super) spared: BTreeSet<String>,
     pub(super) until: DateTime<Utc>,
 }
 
@@ -38,12 +48,18 @@ pub(super) enum Closing {
 pub(super) enum Refusal {
     /// It is to go.
     Closing,
+    /// There is a pause until then, and it may have to go.
+    Paused(DateTime<Utc>),
     /// There are as many leases as the book holds.
     Full,
 }
 
 /// More than any fleet works on at once: the document stays far below a store's limit.
 const WORKS_MAX: usize = 10_000;
+/// More than anybody has reasons to pause a fleet at once.
+const PAUSES_MAX: usize = 16;
+/// A pause that nobody took back is remembered for so long, so that whoever goes on where its host died knows what was begun.
+const REMEMBERED: TimeDelta = TimeDelta::days(1);
 
 impl Book {
     /// Gives up what is over.
@@ -53,6 +69,7 @@ impl Book {
             !works.is_empty()
         });
         self.notice = self.notice.take().filter(|notice| notice.until > now);
+        self.pauses.retain(|_, pause| pause.until > now - REMEMBERED);
     }
 
     pub(super) fn begin(
@@ -63,6 +80,10 @@ impl Book {
     ) -> Result<WorkId, Refusal> {
         if self.notice.as_ref().is_some_and(|notice| notice.closing.is_for(worker)) {
             return Err(Refusal::Closing);
+        }
+        let paused = self.pauses.values().filter(|pause| pause.until > now && pause.is_for(worker));
+        if let Some(until) = paused.map(|pause| pause.until).max() {
+            return Err(Refusal::Paused(until));
         }
         if self.works.values().map(BTreeMap::len).sum::<usize>() >= WORKS_MAX {
             return Err(Refusal::Full);
@@ -102,6 +123,44 @@ impl Book {
     pub(super) fn set_notice(&mut self, notice: Option<Notice>) {
         self.notice = notice;
     }
+
+    pub(super) const fn pauses(&self) -> &BTreeMap<String, Pause> {
+        &self.pauses
+    }
+
+    /// Begins a pause, or one of this name anew; whether there is room for it.
+    pub(super) fn pause(&mut self, name: &str, pause: Pause, now: DateTime<Utc>) -> bool {
+        if self.pauses.len() >= PAUSES_MAX {
+            self.pauses.retain(|known, pause| known == name || pause.until > now);
+        }
+        let fits = self.pauses.len() < PAUSES_MAX || self.pauses.contains_key(name);
+        if fits {
+            self.pauses.insert(name.to_owned(), pause);
+        }
+        fits
+    }
+
+    /// A later end for a pause that is not over; whether it is not.
+    pub(super) fn prolong(&mut self, name: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        let known = self.pauses.get_mut(name).filter(|known| known.until > now);
+        known.map(|known| known.until = until.max(known.until)).is_some()
+    }
+
+    pub(super) fn resume(&mut self, name: &str) {
+        self.pauses.remove(name);
+    }
+
+    /// The workers with leases whom a pause is for, and until when at the latest.
+    pub(super) fn working<'b>(&'b self, pause: &'b Pause) -> impl Iterator<Item = (&'b str, DateTime<Utc>)> {
+        self.leased().filter(|(worker, _)| pause.is_for(worker))
+    }
+}
+
+impl Pause {
+    pub(super) fn is_for(&self, worker: &str) -> bool {
+        // A name without a group, or of one that nobody knows, may be of any group.
+        group(worker).is_none_or(|group| !self.spared.contains(group))
+    }
 }
 
 impl Closing {
@@ -113,6 +172,11 @@ impl Closing {
             Self::Named(names) => names.contains(worker),
         }
     }
+}
+
+/// What comes before the first slash of a name.
+fn group(worker: &str) -> Option<&str> {
+    worker.split_once('/').map(|(group, _)| group)
 }
 
 /// The number behind the last hyphen of a name, as those of a StatefulSet's pods.

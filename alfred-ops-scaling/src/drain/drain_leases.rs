@@ -1,13 +1,14 @@
 //! The leases of a fleet, in a store that all its workers share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Found, Result, SharedClock, StateCell, StateStore};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::DrainWorker;
 use super::book::{Book, Refusal, WorkId};
+use super::{DrainPause, DrainWorker};
 
 /// The drain leases of one fleet: a worker holds one while it works, and [`DrainingScaler`](super::DrainingScaler) stops
 /// nobody who does.
@@ -46,6 +47,8 @@ pub struct DrainStanding {
     pub leases: Vec<(String, DateTime<Utc>)>,
     /// Until when some workers begin nothing more, since a step down is under way.
     pub closing_until: Option<DateTime<Utc>>,
+    /// The [pauses](DrainLeases::pause) that nobody has taken back, by name.
+    pub pauses: BTreeMap<String, DrainPause>,
 }
 
 impl DrainLeases {
@@ -61,15 +64,30 @@ impl DrainLeases {
         DrainWorker::new(self.clone(), name.into())
     }
 
+    /// The worker `INSTANCE` of a group: it is called `GROUP/INSTANCE`, and a [pause](Self::pause) may spare its group.
+    ///
+    /// On Cloud Run the group of a worker pool's instance is its revision, which stands in the environment variable
+    /// `CLOUD_RUN_WORKER_POOL_REVISION`; what tells instances apart is the `instance/id` of the metadata server. The group has no
+    /// slash in it.
+    #[must_use]
+    pub fn worker_of(&self, group: &str, instance: &str) -> DrainWorker {
+        self.worker(format!("{group}/{instance}"))
+    }
+
     /// Who works now.
     ///
     /// # Errors
     /// The store's.
     pub async fn standing(&self) -> Result<DrainStanding> {
-        let (book, _) = self.as_of(self.cell.load().await?);
+        let (book, now) = self.as_of(self.cell.load().await?);
         Ok(DrainStanding {
             leases: book.leased().map(|(worker, until)| (worker.to_owned(), until)).collect(),
             closing_until: book.notice().map(|notice| notice.until),
+            pauses: book
+                .pauses()
+                .iter()
+                .map(|(name, pause)| (name.clone(), DrainPause::of(&book, pause, now)))
+                .collect(),
         })
     }
 
@@ -105,6 +123,11 @@ impl DrainLeases {
                 Refusal::Closing => Error::new(ErrorKind::Conflict, "begin work", "this instance is to go")
                     .with_target(worker)
                     .with_remedy("leave the work to others"),
+                Refusal::Paused(until) => {
+                    Error::new(ErrorKind::Conflict, "begin work", format!("work is paused until {until}"))
+                        .with_target(worker)
+                        .with_remedy("leave the work to others, or try again then")
+                }
                 Refusal::Full => Error::new(
                     ErrorKind::ResourceExhausted,
                     "begin work",

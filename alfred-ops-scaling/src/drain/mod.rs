@@ -2,6 +2,7 @@
 
 mod book;
 mod drain_leases;
+mod drain_pause;
 mod draining_scaler;
 mod plan;
 #[cfg(feature = "kubernetes")]
@@ -13,6 +14,7 @@ mod worker;
 mod tests;
 
 pub use drain_leases::{DrainLeases, DrainStanding};
+pub use drain_pause::DrainPause;
 pub use draining_scaler::DrainingScaler;
 #[cfg(feature = "kubernetes")]
 pub use pod_victims::PodVictims;

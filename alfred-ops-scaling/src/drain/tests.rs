@@ -95,6 +95,117 @@ async fn an_instance_that_shuts_down_begins_nothing_more_and_waits() {
     assert_eq!(worker.drain(Duration::from_secs(10), &shared).await, 0);
 }
 
+fn leases_at(clock: &SimulatedClock) -> DrainLeases {
+    DrainLeases::new(Arc::new(MemoryStateStore::new(clock.shared())), "drain/a", clock.shared())
+}
+
+#[tokio::test]
+async fn a_pause_is_for_all_but_the_groups_that_it_spares() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = leases_at(&clock);
+    let spared = BTreeSet::from(["new".to_owned()]);
+    let minute = Duration::from_secs(60);
+    let before = leases.worker_of("old", "1").begin(Duration::from_secs(90)).await.unwrap();
+    let paused = leases.pause("rollout", &spared, minute).await.unwrap();
+    assert_eq!((paused.until, paused.is_over, paused.held_until()), (at(60), false, Some(at(90))));
+    assert_eq!(paused.working, [("old/1".to_owned(), at(90))]);
+    let may = async |name: &str| match leases.worker(name).begin(Duration::from_secs(1)).await {
+        Ok(work) => work.end().await.map(|()| true).unwrap(),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+            assert!(error.to_string().contains("work is paused until"), "{error}");
+            false
+        }
+    };
+    // A name that says nothing, or something that nobody knows, may be anybody's.
+    for (name, expected) in
+        [("new/1", true), ("old/2", false), ("new", false), ("newer/1", false), ("a-1", false)]
+    {
+        assert_eq!(may(name).await, expected, "{name}");
+    }
+    assert_eq!(leases.standing().await.unwrap().pauses["rollout"], paused);
+    assert!(before.extend(Duration::from_secs(120)).await.unwrap(), "who works goes on");
+    before.end().await.unwrap();
+    assert_eq!(leases.standing().await.unwrap().pauses["rollout"].working, []);
+
+    clock.advance(Duration::from_secs(50));
+    assert!(leases.prolong_pause("rollout", minute).await.unwrap());
+    clock.advance(Duration::from_secs(50));
+    assert!(!may("old/2").await);
+    assert!(may("new/1").await, "it spares whom it spared");
+    clock.advance(Duration::from_secs(11));
+    assert!(may("old/2").await, "a pause that nobody prolongs ends");
+    assert!(!leases.prolong_pause("rollout", minute).await.unwrap());
+    assert!(leases.standing().await.unwrap().pauses["rollout"].is_over);
+    clock.advance(Duration::from_secs(86_400));
+    assert_eq!(leases.standing().await.unwrap().pauses.len(), 0);
+}
+
+#[tokio::test]
+async fn pauses_stand_beside_one_another_and_beside_a_step_down() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = leases_at(&clock);
+    let nobody = BTreeSet::new();
+    let minute = Duration::from_secs(60);
+    leases.pause("one", &BTreeSet::from(["new".to_owned()]), minute).await.unwrap();
+    leases.pause("two", &nobody, minute).await.unwrap();
+    let worker = leases.worker_of("new", "1");
+    assert_eq!(worker.begin(minute).await.unwrap_err().kind(), ErrorKind::Conflict);
+    leases.resume("two").await.unwrap();
+    worker.begin(minute).await.unwrap().end().await.unwrap();
+    // Scaling gives and takes its own notice.
+    let scaler = DrainingScaler::new(
+        Arc::new(MemoryScaler::new("fleet", 3)),
+        leases.clone(),
+        Victims::AnybodyAfterPause,
+    );
+    for target in [2, 4] {
+        let current = scaler.current().await.unwrap();
+        scaler.scale(target, &current.precondition).await.unwrap();
+    }
+    assert_eq!(leases.worker("a-1").begin(minute).await.unwrap_err().kind(), ErrorKind::Conflict);
+    leases.resume("one").await.unwrap();
+    leases.worker("a-1").begin(minute).await.unwrap().end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pause_without_bounds_is_refused() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = leases_at(&clock);
+    let few = BTreeSet::new();
+    let many: BTreeSet<String> = (0..65).map(|number| format!("r-{number}")).collect();
+    let minute = Duration::from_secs(60);
+    for (name, spared, term, field) in [
+        ("", &few, minute, "name"),
+        (&*"n".repeat(513), &few, minute, "name"),
+        ("a", &many, minute, "spared"),
+        ("a", &few, Duration::ZERO, "term"),
+        ("a", &few, Duration::from_secs(601), "term"),
+    ] {
+        let error = leases.pause(name, spared, term).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(field) && error.remedy().is_some(), "{error}");
+    }
+    for number in 0..16 {
+        leases.pause(&format!("p-{number}"), &few, minute).await.unwrap();
+    }
+    leases.pause("p-3", &few, minute).await.unwrap();
+    let error = leases.pause("p-16", &few, minute).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
+    clock.advance(Duration::from_secs(61));
+    leases.pause("p-16", &few, minute).await.unwrap();
+}
+
+#[test]
+fn a_book_that_knows_no_pauses_is_read() {
+    let old = serde_json::json!({ "works": {}, "notice": null });
+    assert_eq!(serde_json::from_value::<Book>(old).unwrap(), Book::default());
+    assert_eq!(
+        serde_json::to_value(Book::default()).unwrap(),
+        serde_json::json!({ "works": {}, "notice": null })
+    );
+}
+
 /// A platform whose choice of victims is as bad as it may be.
 #[derive(Debug)]
 struct Platform {

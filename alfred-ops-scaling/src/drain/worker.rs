@@ -46,8 +46,8 @@ impl DrainWorker {
     /// held until then.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if this instance is to go, or is [shutting down](Self::drain): leave the work to others; the
-    /// store's.
+    /// [`ErrorKind::Conflict`] if this instance is to go, is [shutting down](Self::drain), or work is
+    /// [paused](DrainLeases::pause): leave the work to others; the store's.
     pub async fn begin(&self, allowed: Duration) -> Result<Work> {
         if self.under_way.borrow().closed {
             return Err(Error::new(ErrorKind::Conflict, "begin work", "this instance is shutting down")

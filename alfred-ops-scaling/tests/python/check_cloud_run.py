@@ -323,10 +323,59 @@ def check_worker_pool(_):
     refused(exceptions.NotFound, lambda: update(pool(f"{name}-2", manual_instance_count=2)))
 
 
+def check_instance_splits(_):
+    client, revisions = rest(run_v2.WorkerPoolsClient), rest(run_v2.RevisionsClient)
+    name = f"{LOCATION}/workerPools/splits"
+    to = run_v2.InstanceSplitAllocationType
+    latest, one = to.INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST, to.INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION
+
+    def pool(image=IMAGE, revision="", etag="", splits=(), **fields):
+        template = run_v2.WorkerPoolRevisionTemplate(revision=revision, containers=[run_v2.Container(image=image)])
+        splits = [run_v2.InstanceSplit(type_=kind, revision=named, percent=percent) for kind, named, percent in splits]
+        return run_v2.WorkerPool(name=name, etag=etag, template=template, instance_splits=splits, **fields)
+
+    def update(change, *paths):
+        request = run_v2.UpdateWorkerPoolRequest(worker_pool=change, update_mask=FieldMask(paths=paths))
+        return client.update_worker_pool(request=request, timeout=SECONDS).result(timeout=SECONDS)
+
+    request = run_v2.CreateWorkerPoolRequest(
+        parent=LOCATION,
+        worker_pool_id="splits",
+        worker_pool=pool(scaling=run_v2.WorkerPoolScaling(manual_instance_count=4), annotations={"owner": "me"}),
+    )
+    made = client.create_worker_pool(request=request, timeout=SECONDS).result(timeout=SECONDS)
+    first = short(made.latest_ready_revision)
+    shares = lambda found: [(share.revision, share.percent) for share in found.instance_split_statuses]
+    assert shares(made) == [(first, 100)] and not made.instance_splits, made
+
+    # One change makes a revision, and leaves the instances with the former one.
+    change = pool("gcr.io/alfred/bot", "splits-2", made.etag, [(one, first, 100)])
+    after = update(change, "template", "instance_splits")
+    assert short(after.latest_created_revision) == "splits-2" and shares(after) == [(first, 100)], after
+    assert after.scaling == made.scaling and dict(after.annotations) == {"owner": "me"}, after
+    listed = list(revisions.list_revisions(parent=name, timeout=SECONDS))
+    assert [short(revision.name) for revision in listed] == ["splits-2", first], listed
+    assert listed[0].containers[0].image == "gcr.io/alfred/bot", listed
+
+    noted = pool(etag=after.etag, splits=[(one, first, 75), (one, "splits-2", 25)], annotations={"note": "5"})
+    split = update(noted, "instance_splits", "annotations")
+    assert shares(split) == [(first, 75), ("splits-2", 25)] and split.template == after.template, split
+    assert dict(split.annotations) == {"note": "5"}, "the mask names all annotations"
+    assert split.latest_created_revision == after.latest_created_revision, "a split makes no revision"
+    refused(exceptions.Conflict, lambda: update(noted, "instance_splits", "annotations"))
+    for wrong in ([(one, first, 90)], [(one, "splits-3", 100)], [(latest, first, 100)]):
+        refused(exceptions.BadRequest, lambda: update(pool(splits=wrong), "instance_splits"))
+    assert client.get_worker_pool(name=name, timeout=SECONDS) == split, "what was refused has changed nothing"
+    newest = update(pool(splits=[(latest, "", 100)]), "instance_splits")
+    assert shares(newest) == [("splits-2", 100)], newest
+    call = {"name": f"{name}/revisions/{first}", "timeout": SECONDS}
+    assert short(revisions.delete_revision(**call).result(timeout=SECONDS).name) == first
+
+
 def main():
     client = connect(sys.argv[1])
     checks = [check_create, check_list, check_scaling, check_template, check_allow_missing, check_wire, check_worker_pool]
-    checks += [check_revisions, check_traffic]
+    checks += [check_revisions, check_traffic, check_instance_splits]
     for check in checks:
         check(client)
     print(f"{len(checks)} checks passed")

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use google_cloud_run_v2::model::condition::State;
-use google_cloud_run_v2::model::{Condition, Container, Revision, RevisionTemplate};
+use google_cloud_run_v2::model::{Condition, Container, Revision};
 
+use super::resource::Template;
 use crate::rollout::{Readiness, RevisionView};
 
 /// Where the platform keeps words of its own, which nobody may send.
@@ -23,8 +24,8 @@ pub(super) fn view_of(revision: &Revision) -> RevisionView {
 }
 
 /// A revision that the platform has accepted and not made yet.
-pub(super) fn view_of_template(template: &RevisionTemplate) -> RevisionView {
-    RevisionView { image: image_of(&template.containers), readiness: Readiness::Starting }
+pub(super) fn view_of_template(template: &impl Template) -> RevisionView {
+    RevisionView { image: image_of(template.containers()), readiness: Readiness::Starting }
 }
 
 /// What the platform says, after its short word for it.
@@ -41,7 +42,7 @@ fn reason_of(condition: &Condition) -> String {
     }
 }
 
-/// The container that gets the requests: the one with a port, else the first.
+/// The container that gets the requests: the one with a port, else the first. Those of a worker pool have no ports.
 fn ingress(containers: &[Container]) -> usize {
     containers.iter().position(|container| !container.ports.is_empty()).unwrap_or(0)
 }
@@ -52,41 +53,23 @@ fn image_of(containers: &[Container]) -> String {
 
 /// The template without a name that makes another revision like this one. What a revision does not show, and what is newer than
 /// this software, stays as in `template`.
-pub(super) fn template_of(revision: &Revision, template: Option<RevisionTemplate>) -> RevisionTemplate {
-    let from = revision.clone();
-    let mut template = template.unwrap_or_default();
-    template.revision = String::new();
-    template.labels = writable(from.labels);
-    template.annotations = writable(from.annotations);
-    template.scaling = from.scaling;
-    template.vpc_access = from.vpc_access;
-    template.timeout = from.timeout;
-    template.service_account = from.service_account;
-    template.containers = from.containers;
-    template.volumes = from.volumes;
-    template.execution_environment = from.execution_environment;
-    template.encryption_key = from.encryption_key;
-    template.max_instance_request_concurrency = from.max_instance_request_concurrency;
-    template.service_mesh = from.service_mesh;
-    template.encryption_key_revocation_action = from.encryption_key_revocation_action;
-    template.encryption_key_shutdown_duration = from.encryption_key_shutdown_duration;
-    template.session_affinity = from.session_affinity;
-    template.node_selector = from.node_selector;
-    template.gpu_zonal_redundancy_disabled = from.gpu_zonal_redundancy_disabled;
+pub(super) fn template_of<T: Template>(revision: &Revision, template: Option<&T>) -> T {
+    let mut template = template.cloned().unwrap_or_default().with_revision("");
+    template.take_over(revision);
     template
 }
 
 /// The same with another image for the container that gets the requests.
-pub(super) fn with_image(mut template: RevisionTemplate, image: &str) -> RevisionTemplate {
-    let ingress = ingress(&template.containers);
-    if let Some(container) = template.containers.get_mut(ingress) {
+pub(super) fn with_image<T: Template>(mut template: T, image: &str) -> T {
+    let ingress = ingress(template.containers());
+    if let Some(container) = template.containers_mut().get_mut(ingress) {
         image.clone_into(&mut container.image);
     }
     template
 }
 
 /// Labels or annotations without the platform's own.
-fn writable(mut words: HashMap<String, String>) -> HashMap<String, String> {
+pub(super) fn writable(mut words: HashMap<String, String>) -> HashMap<String, String> {
     words.retain(|word, _| {
         let owner = word.split('/').next().unwrap_or_default();
         !RESERVED.iter().any(|reserved| {
@@ -99,7 +82,9 @@ fn writable(mut words: HashMap<String, String>) -> HashMap<String, String> {
 #[cfg(test)]
 mod tests {
     use google_cloud_run_v2::model::condition::{CommonReason, RevisionReason};
-    use google_cloud_run_v2::model::{ContainerPort, RevisionScaling};
+    use google_cloud_run_v2::model::{
+        ContainerPort, RevisionScaling, RevisionTemplate, WorkerPoolRevisionTemplate,
+    };
 
     use super::*;
 
@@ -147,7 +132,7 @@ mod tests {
             .set_service_account("other@alfred")
             .set_containers([Container::new().set_image("other")])
             .set_health_check_disabled(true);
-        let template = with_image(template_of(&revision, Some(latest)), "app@sha256:2");
+        let template = with_image(template_of(&revision, Some(&latest)), "app@sha256:2");
         assert_eq!(template.containers, [side, front.set_image("app@sha256:2")]);
         assert_eq!(template.scaling.as_ref().map(|scaling| scaling.min_instance_count), Some(2));
         let labels = [("team", "agents"), ("notrun.googleapis.com", "mine")];
@@ -158,5 +143,18 @@ mod tests {
         assert_eq!((template.revision.as_str(), template.service_account.as_str()), ("", "bot@alfred"));
         assert!(template.health_check_disabled, "a revision does not show it");
         assert_eq!(view_of(&revision).image, "app@sha256:1");
+    }
+    #[test]
+    fn a_worker_pools_template_is_the_revision_with_another_image_in_the_first_container() {
+        let revision = Revision::new()
+            .set_containers([Container::new().set_image("app@sha256:1"), Container::new().set_image("side")])
+            .set_labels([("team", "agents"), ("run.googleapis.com/x", "y")])
+            .set_service_account("bot@alfred");
+        let latest = WorkerPoolRevisionTemplate::new().set_revision("bots-9").set_service_account("other");
+        let template = with_image(template_of(&revision, Some(&latest)), "app@sha256:2");
+        let images: Vec<&str> = template.containers.iter().map(|one| one.image.as_str()).collect();
+        assert_eq!(images, ["app@sha256:2", "side"]);
+        assert_eq!((template.revision.as_str(), template.service_account.as_str()), ("", "bot@alfred"));
+        assert_eq!(template.labels.len(), 1, "the platform's own stay out");
     }
 }

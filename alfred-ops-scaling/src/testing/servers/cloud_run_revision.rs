@@ -66,7 +66,10 @@ impl CloudRunRevision {
     pub(super) fn json(&self, kind: CloudRunKind, parent: &str, id: &str) -> Value {
         let mut document = self.template.clone();
         document["name"] = json!(format!("{parent}/revisions/{id}"));
-        document[kind.field()] = json!(parent.rsplit('/').next());
+        if kind == CloudRunKind::Service {
+            // A revision has no word for a worker pool.
+            document["service"] = json!(parent.rsplit('/').next());
+        }
         document["uid"] = json!(format!("00000000-0000-4000-9000-{:012}", self.number));
         document["generation"] = json!("1");
         document["observedGeneration"] = json!(if self.is_starting() { "0" } else { "1" });

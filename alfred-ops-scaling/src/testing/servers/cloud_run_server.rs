@@ -136,6 +136,13 @@ impl CloudRunServer {
         lock(&self.state).service(name).map(CloudRunService::shares).unwrap_or_default()
     }
 
+    /// How many of a worker pool's instances each revision has. Google does not say what becomes of fractions; here the largest
+    /// ones get what is left.
+    #[must_use]
+    pub fn instances_of(&self, name: &str) -> BTreeMap<String, u32> {
+        lock(&self.state).service(name).map(CloudRunService::instances_of).unwrap_or_default()
+    }
+
     /// Has somebody else set the instances of a service or worker pool, as far as there is one.
     pub fn set_instances(&self, name: &str, instances: u32) {
         if let Some(service) = lock(&self.state).service_mut(name) {

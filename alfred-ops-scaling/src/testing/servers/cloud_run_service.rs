@@ -110,6 +110,24 @@ impl CloudRunService {
         shares
     }
 
+    /// How many instances each revision has by its share: the whole part, and one more for the largest fractions.
+    pub(super) fn instances_of(&self) -> BTreeMap<String, u32> {
+        let instances = u64::from(self.instances());
+        let exact = |percent: i64| instances * u64::try_from(percent).unwrap_or(0);
+        let mut parts: Vec<(String, u64, u64)> = self
+            .shares()
+            .into_iter()
+            .map(|(revision, percent)| (revision, exact(percent) / 100, exact(percent) % 100))
+            .collect();
+        let left = instances.saturating_sub(parts.iter().map(|(_, count, _)| *count).sum());
+        parts.sort_by_key(|(.., rest)| std::cmp::Reverse(*rest));
+        for (_, count, _) in parts.iter_mut().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            *count += 1;
+        }
+        let whole = |(revision, count, _)| (revision, u32::try_from(count).unwrap_or(u32::MAX));
+        parts.into_iter().map(whole).filter(|(_, count)| *count > 0).collect()
+    }
+
     fn spec_split(&self) -> Value {
         self.spec.get(self.kind.split()).cloned().unwrap_or_default()
     }

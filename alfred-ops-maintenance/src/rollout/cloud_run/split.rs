@@ -1,9 +1,8 @@
-//! Who gets the traffic, as Cloud Run writes it.
+//! Who gets which share, as Cloud Run writes it.
 
 use std::collections::BTreeMap;
 
-use google_cloud_run_v2::model::{Service, TrafficTarget, TrafficTargetAllocationType as To};
-
+use super::resource::{Entry, Resource, To};
 use crate::rollout::TrafficSplit;
 
 /// The last part of a full name.
@@ -11,49 +10,52 @@ pub(super) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or_default()
 }
 
-/// The configured split. `LATEST` is the revision that it means, and a service that says nothing is on `LATEST`.
+/// The configured split. `LATEST` is the revision that it means, and a resource that says nothing is on `LATEST`.
 ///
 /// None if nobody can tell: while a newer revision starts, or after one has failed, `LATEST` is what it was and may be another
 /// at any moment.
-pub(super) fn split_of(service: &Service) -> Option<TrafficSplit> {
-    let latest = (service.latest_ready_revision == service.latest_created_revision)
-        .then(|| short(&service.latest_ready_revision))
+pub(super) fn split_of<R: Resource>(resource: &R) -> Option<TrafficSplit> {
+    let latest = (resource.latest_ready() == resource.latest_created())
+        .then(|| short(resource.latest_ready()))
         .filter(|name| !name.is_empty());
-    if service.traffic.is_empty() {
+    if resource.entries().is_empty() {
         return latest.map(TrafficSplit::all);
     }
     let mut shares: BTreeMap<String, u8> = BTreeMap::new();
-    for entry in service.traffic.iter().filter(|entry| entry.percent != 0) {
-        let revision = match entry.r#type {
+    for entry in resource.entries().iter().filter(|entry| entry.percent() != 0) {
+        let revision = match entry.to() {
             To::Latest => latest?,
-            To::Revision => entry.revision.as_str(),
-            _ => return None,
+            To::Revision(name) => name,
+            To::Unknown => return None,
         };
         let share = shares.entry(revision.to_owned()).or_default();
-        *share = share.checked_add(u8::try_from(entry.percent).ok()?)?;
+        *share = share.checked_add(u8::try_from(entry.percent()).ok()?)?;
     }
     TrafficSplit::new(shares).ok()
 }
 
-/// The entries that split the traffic so. Every tag stays with what it names: that of `LATEST` follows the newest revision, and
+/// The entries that split so. Every tag stays with what it names: that of `LATEST` follows the newest revision, and
 /// gets no traffic but by its own address.
-pub(super) fn entries(current: &[TrafficTarget], split: &TrafficSplit) -> Vec<TrafficTarget> {
+pub(super) fn entries<E: Entry>(current: &[E], split: &TrafficSplit) -> Vec<E> {
     let mut left: BTreeMap<&str, u8> = split.shares().collect();
     let mut entries = Vec::new();
     for entry in current {
-        let share = if entry.r#type == To::Revision { left.remove(entry.revision.as_str()) } else { None };
-        if share.is_some() || !entry.tag.is_empty() {
-            entries.push(entry.clone().set_percent(i32::from(share.unwrap_or(0))));
+        let share = if let To::Revision(name) = entry.to() { left.remove(name) } else { None };
+        if share.is_some() || !entry.tag().is_empty() {
+            entries.push(entry.clone().with_percent(i32::from(share.unwrap_or(0))));
         }
     }
-    entries.extend(left.into_iter().map(|(revision, percent)| {
-        TrafficTarget::new().set_type(To::Revision).set_revision(revision).set_percent(i32::from(percent))
-    }));
+    entries.extend(left.into_iter().map(|(revision, percent)| E::of(revision, i32::from(percent))));
     entries
 }
 
 #[cfg(test)]
 mod tests {
+    use google_cloud_run_v2::model::{
+        InstanceSplit, InstanceSplitAllocationType, Service, TrafficTarget,
+        TrafficTargetAllocationType as To, WorkerPool,
+    };
+
     use super::*;
 
     fn entry(text: &str) -> TrafficTarget {
@@ -64,6 +66,18 @@ mod tests {
             "LATEST" => target.set_type(To::Latest),
             "?" => target,
             revision => target.set_type(To::Revision).set_revision(revision),
+        }
+    }
+
+    /// The same entry of a worker pool, which has no tags.
+    fn of_pool(entry: &TrafficTarget) -> InstanceSplit {
+        let split = InstanceSplit::new().set_percent(entry.percent);
+        match entry.r#type {
+            To::Latest => split.set_type(InstanceSplitAllocationType::Latest),
+            To::Revision => {
+                split.set_type(InstanceSplitAllocationType::Revision).set_revision(&entry.revision)
+            }
+            _ => split,
         }
     }
 
@@ -79,6 +93,12 @@ mod tests {
             .set_traffic(entries.iter().map(|text| entry(text)));
         let found = split_of(&service).map(|split| split.to_string());
         assert_eq!(found.as_deref(), split, "{created} {entries:?}");
+        let pool = WorkerPool::new()
+            .set_latest_ready_revision(&service.latest_ready_revision)
+            .set_latest_created_revision(&service.latest_created_revision)
+            .set_instance_splits(service.traffic.iter().map(of_pool));
+        let found = split_of(&pool).map(|split| split.to_string());
+        assert_eq!(found.as_deref(), split, "{created} {entries:?} of a pool");
     }
 
     #[test]
