@@ -57,6 +57,16 @@ fn caretaker(folder: &Path, archive: ArchivedLogs) -> Caretaker<LogArchiving> {
     archiving.caretaker(Arc::new(MemoryStateStore::default())).build().unwrap()
 }
 
+#[test]
+fn a_host_that_cannot_be_called_so_is_refused() {
+    for host in ["", "a/b", "host 1"] {
+        let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+        let error = LogArchiving::new(host, "/var/log", archive, LogArchivingPolicy::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&format!("host is {host:?}")), "{error}");
+    }
+}
+
 async fn search(archive: &ArchivedLogs, range: &LogRange, pattern: &LogPattern) -> Vec<String> {
     let mut found = Vec::new();
     let report = archive.search(range, pattern, |line| {

@@ -62,7 +62,7 @@ impl<T> Found<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> StateCell<T> {
+impl<T: Serialize + DeserializeOwned + Send + Sync> StateCell<T> {
     /// The document `key` of `store`: visible ASCII, at most 512 bytes.
     #[must_use]
     pub fn new(store: Arc<dyn StateStore>, key: impl Into<String>) -> Self {

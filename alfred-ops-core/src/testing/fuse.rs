@@ -173,7 +173,7 @@ impl Fuse {
         answer
     }
 
-    async fn wait_for(&self, is_so: impl Fn(Host) -> bool) {
+    async fn wait_for(&self, is_so: fn(Host) -> bool) {
         // It cannot fail: the sender is this very fuse.
         let _ = self.burning.subscribe().wait_for(|burning| is_so(burning.host)).await;
     }

@@ -19,6 +19,7 @@ mod options;
 mod pruning;
 mod queue;
 mod rotating_log;
+mod setters;
 mod shared;
 mod stats;
 mod whole_lines;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
+use super::setters::setters;
+
 /// When a line counts as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,33 +93,20 @@ impl Default for LogOptions {
     }
 }
 
-macro_rules! setters {
-    ($($with:ident $field:ident $kind:ty),* $(,)?) => {
-        impl LogOptions {
-            $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                #[must_use]
-                pub const fn $with(mut self, value: $kind) -> Self {
-                    self.$field = value;
-                    self
-                }
-            )*
-        }
-    };
-}
-
 setters! {
-    with_file_bytes_max file_bytes_max u64,
-    with_file_age_max file_age_max Duration,
-    with_kept_bytes_max kept_bytes_max u64,
-    with_kept_age_max kept_age_max Duration,
-    with_compression compression Compression,
-    with_handover handover Handover,
-    with_when_full when_full WhenFull,
-    with_queue_bytes_max queue_bytes_max usize,
-    with_flush_interval flush_interval Duration,
-    with_line_bytes_max line_bytes_max usize,
-    with_flush_wait_max flush_wait_max Duration,
+    LogOptions {
+        with_file_bytes_max file_bytes_max u64,
+        with_file_age_max file_age_max Duration,
+        with_kept_bytes_max kept_bytes_max u64,
+        with_kept_age_max kept_age_max Duration,
+        with_compression compression Compression,
+        with_handover handover Handover,
+        with_when_full when_full WhenFull,
+        with_queue_bytes_max queue_bytes_max usize,
+        with_flush_interval flush_interval Duration,
+        with_line_bytes_max line_bytes_max usize,
+        with_flush_wait_max flush_wait_max Duration,
+    }
 }
 
 impl LogOptions {

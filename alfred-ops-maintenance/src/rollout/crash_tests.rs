@@ -1,4 +1,4 @@
-//! Hosts that die before or after any call, with everything watched at every write.
+//! Hosts that die before or after any call while people change things, with everything watched at every call.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,8 +20,83 @@ const KEY: &str = "rollout/api";
 struct World {
     target: MemoryRolloutTarget,
     store: MemoryStateStore,
-    /// The current revision when somebody last looked.
-    current: Arc<Mutex<Option<String>>>,
+    person: Person,
+    entropy: Arc<SeededEntropy>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Whether somebody changes the target by hand, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Person {
+    Nobody,
+    BetweenRuns,
+    /// Between a look and what is decided on it, too.
+    AtAnyCall,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The current revision.
+    current: Option<String>,
+    /// The target's version after the last change by hand.
+    by_hand: Option<String>,
+}
+
+impl World {
+    fn new(seed: u64, entropy: &Arc<SeededEntropy>, clock: &SimulatedClock) -> Self {
+        Self {
+            target: MemoryRolloutTarget::new("v1", "app:1"),
+            store: MemoryStateStore::new(clock.shared()),
+            person: match seed % 5 {
+                0 => Person::BetweenRuns,
+                1 => Person::AtAnyCall,
+                _ => Person::Nobody,
+            },
+            entropy: Arc::clone(entropy),
+            seen: Arc::default(),
+        }
+    }
+
+    /// A person may change something. The current revision stays: whoever removes it strands the service himself.
+    async fn meddle(&self) {
+        let view = self.target.view();
+        let has = |revision: &str| view.revisions.contains_key(revision);
+        let is_idle = |revision: &str| has(revision) && view.split.as_ref().unwrap().percent(revision) == 0;
+        let is_current = |revision: &str| self.seen.lock().unwrap().current.as_deref() == Some(revision);
+        let split = match self.entropy.below(6) {
+            0 if has("v1") => TrafficSplit::all("v1"),
+            1 if has("v1") && has("v2") => TrafficSplit::canary("v1", "v2", 30),
+            2 if has("v2") => TrafficSplit::all("v2"),
+            3 if has("v9") => TrafficSplit::all("v9"),
+            4 if !has("v9") => {
+                let beside = view.revisions.keys().next().unwrap();
+                let release = Release::new("v9", "app:9").unwrap();
+                self.target.create_candidate(&view.version, beside, &release).await.unwrap();
+                // It has no traffic, which is nothing to end a rollout for.
+                if self.is_unseen(&view) {
+                    self.changed();
+                }
+                return;
+            }
+            5 if is_idle("v2") && !is_current("v2") => {
+                self.target.retire(&view.version, "v2").await.unwrap();
+                self.changed();
+                return;
+            }
+            _ => return,
+        };
+        self.target.set_traffic(&view.version, &split).await.unwrap();
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.seen.lock().unwrap().by_hand = Some(self.target.view().version);
+    }
+
+    /// Whether somebody may have changed the target behind the back of a host that has looked already.
+    fn is_unseen(&self, view: &TargetView) -> bool {
+        self.person == Person::AtAnyCall && self.seen.lock().unwrap().by_hand.as_ref() == Some(&view.version)
+    }
 }
 
 #[async_trait]
@@ -38,16 +113,22 @@ impl Witness for World {
         let record: book::Record = document.parse().unwrap();
         let current = record.current.unwrap();
         assert!(view.is_ready(&current), "the current revision {current} is gone");
-        let mut known = self.current.lock().unwrap();
-        if known.as_ref() != Some(&current) {
+        let known = self.seen.lock().unwrap().current.replace(current.clone());
+        if known.as_ref() != Some(&current) && !self.is_unseen(&view) {
             assert_eq!(split.only(), Some(current.as_str()), "it became current without all traffic");
-            *known = Some(current.clone());
         }
         let state = record.rollout.unwrap();
         let promoted =
             matches!(state.phase, RolloutPhase::Promoted | RolloutPhase::Ended(RolloutEnd::Promoted { .. }));
-        assert_eq!(current == state.release.revision, promoted, "two are current");
-        assert!(promoted || view.revisions.contains_key(&state.stable), "there is no way back");
+        // Who changes the target after the promotion ends the rollout where it stands.
+        let kept = current == state.release.revision
+            && matches!(state.phase, RolloutPhase::Ended(RolloutEnd::HandedBack { .. }));
+        assert_eq!(current == state.release.revision, promoted || kept, "two are current");
+        let stays = promoted || kept || view.revisions.contains_key(&state.stable);
+        assert!(stays, "there is no way back");
+        if self.person == Person::AtAnyCall && self.entropy.below(200) == 0 {
+            self.meddle().await;
+        }
     }
 }
 
@@ -90,8 +171,7 @@ fn judge(
 async fn live(seed: u64) -> (RolloutEnd, u64) {
     let entropy = Arc::new(SeededEntropy::new(seed));
     let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-    let target = MemoryRolloutTarget::new("v1", "app:1");
-    let world = World { target, store: MemoryStateStore::new(clock.shared()), current: Arc::default() };
+    let world = World::new(seed, &entropy, &clock);
     let fuse = Fuse::watched_by(Arc::new(world.clone()));
     let context = JobContext::system()
         .with_clock(clock.shared())
@@ -110,6 +190,7 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
         let state = book.state().await.unwrap().unwrap();
         if let Some(end) = state.end() {
             check_end(&world, end, fare, *passes.lock().unwrap());
+            stays_untouched(&world, &context).await;
             return (end.clone(), fuse.deaths());
         }
         if crashes > 0 && !fuse.is_lit() {
@@ -121,6 +202,9 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
             1 | 2 => assert!(book.pause("seeded").await.unwrap()),
             3..30 => assert!(book.resume().await.unwrap()),
             _ => {}
+        }
+        if world.person == Person::BetweenRuns && entropy.below(8) == 0 {
+            world.meddle().await;
         }
         let done = rollout.run(&context).await;
         if !fuse.revive() {
@@ -134,28 +218,54 @@ async fn live(seed: u64) -> (RolloutEnd, u64) {
 fn check_end(world: &World, end: &RolloutEnd, fare: Fare, passes: u64) {
     let view = world.target.view();
     let only = view.split.as_ref().and_then(TrafficSplit::only);
-    match end {
+    // What somebody deployed by hand stays.
+    let names: Vec<&str> = view.revisions.keys().map(String::as_str).filter(|name| *name != "v9").collect();
+    let ended = match end {
         RolloutEnd::Promoted { left } => {
-            assert_eq!((only, left.as_str(), view.revisions.len()), (Some("v2"), "", 1));
+            assert_eq!(left, "");
             assert!(passes >= 6 && fare != Fare::Silent, "promoted after {passes} passes");
+            "v2"
         }
-        RolloutEnd::RolledBack { .. } => assert_eq!((only, view.revisions.len()), (Some("v1"), 1)),
-        RolloutEnd::Refused { .. } => assert_eq!((only, view.revisions.len()), (Some("v1"), 1)),
-        RolloutEnd::HandedBack { reason } => panic!("nobody changed anything, and yet: {reason}"),
+        RolloutEnd::RolledBack { .. } | RolloutEnd::Refused { .. } => "v1",
+        RolloutEnd::HandedBack { reason } => {
+            let by_hand = world.seen.lock().unwrap().by_hand.is_some();
+            assert!(by_hand, "nobody changed anything, and yet: {reason}");
+            return;
+        }
+    };
+    if !world.is_unseen(&view) {
+        assert_eq!((only, names), (Some(ended), vec![ended]), "{end:?}");
     }
+}
+
+/// A rollout that is over touches nothing more.
+async fn stays_untouched(world: &World, context: &JobContext) {
+    let left = world.target.view();
+    let rollout = Rollout::builder("api", world.target.clone(), Arc::new(world.store.clone()))
+        .policy(policy())
+        .analysis(ClosureAnalysis::new("well", |_| async { Ok(Verdict::Pass) }))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(rollout.run(context).await.unwrap(), None);
+    }
+    assert_eq!(world.target.view(), left);
 }
 
 #[tokio::test]
 async fn a_rollout_survives_the_death_of_its_host_at_any_call() {
     let seeds =
         std::env::var("ALFRED_OPS_ROLLOUT_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
-    let (mut deaths, mut promoted, mut back, mut seed) = (0, 0, 0, 0);
+    let (mut deaths, mut promoted, mut back, mut handed, mut seed) = (0, 0, 0, 0, 0);
     while deaths < seeds {
         let (end, died) = live(seed).await;
         deaths += died;
         promoted += u64::from(matches!(end, RolloutEnd::Promoted { .. }));
         back += u64::from(matches!(end, RolloutEnd::RolledBack { .. }));
+        handed += u64::from(matches!(end, RolloutEnd::HandedBack { .. }));
         seed += 1;
     }
+    println!("{deaths} deaths in {seed} rollouts: {promoted} promoted, {back} back, {handed} handed back");
     assert!(promoted > seed / 10 && back > seed / 10, "{promoted} promoted, {back} back of {seed}");
+    assert!(handed > seed / 20, "{handed} handed back of {seed}");
 }

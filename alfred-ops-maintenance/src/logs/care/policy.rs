@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 
+use super::super::setters::setters;
+
 /// How the log files of other services are kept. Every default is safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,29 +41,16 @@ impl Default for LogCarePolicy {
     }
 }
 
-macro_rules! setters {
-    ($($with:ident $field:ident $kind:ty),* $(,)?) => {
-        impl LogCarePolicy {
-            $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                #[must_use]
-                pub const fn $with(mut self, value: $kind) -> Self {
-                    self.$field = value;
-                    self
-                }
-            )*
-        }
-    };
-}
-
 setters! {
-    with_file_bytes_max file_bytes_max u64,
-    with_file_age_max file_age_max Duration,
-    with_kept_bytes_max kept_bytes_max u64,
-    with_kept_age_max kept_age_max Duration,
-    with_compression compression Option<i32>,
-    with_settle settle Duration,
-    with_reopen_within reopen_within Duration,
+    LogCarePolicy {
+        with_file_bytes_max file_bytes_max u64,
+        with_file_age_max file_age_max Duration,
+        with_kept_bytes_max kept_bytes_max u64,
+        with_kept_age_max kept_age_max Duration,
+        with_compression compression Option<i32>,
+        with_settle settle Duration,
+        with_reopen_within reopen_within Duration,
+    }
 }
 
 impl LogCarePolicy {

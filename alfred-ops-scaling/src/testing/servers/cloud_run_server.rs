@@ -15,13 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::api_error::ApiError;
 use super::cloud_run_kind::CloudRunKind;
+use super::cloud_run_listing::page_size;
 use super::cloud_run_service::CloudRunService;
 use super::cloud_run_state::{Change, CloudRunState};
 use super::enums::to_numbers;
 use super::fault::Fault;
 
 /// A Cloud Run Admin API v2 server in this process: services and worker pools with scaling, templates, revisions, splits of
-/// the traffic, etags, generations and long-running operations, as far as documented and needed here. It ends with its owner.
+/// the traffic, etags, generations and long-running operations, and lists of jobs and executions, as far as documented and
+/// needed here. It ends with its owner.
 ///
 /// Google's own Python client is held against it in the tests of this crate.
 #[derive(Debug)]
@@ -94,6 +96,21 @@ impl CloudRunServer {
         }
     }
 
+    /// Adds a job or an execution (its full name), which is listed as it is.
+    pub fn add_job(&self, name: &str, document: Value) {
+        lock(&self.state).jobs.add(name, document);
+    }
+
+    /// Has no page of a list have more items than this, whatever is asked for.
+    pub fn page_by(&self, items: usize) {
+        lock(&self.state).page_max = Some(items.max(1));
+    }
+
+    /// Has lists of services and worker pools say that this region cannot be reached.
+    pub fn lose_region(&self, region: &str) {
+        lock(&self.state).unreachable = Some(region.to_owned());
+    }
+
     /// Has somebody else change the masked fields of a service or worker pool, as far as the API takes it.
     pub fn change(&self, name: &str, body: &Value, mask: &str) {
         let change = Change { body, mask, validate_only: false, allow_missing: false };
@@ -161,6 +178,11 @@ impl CloudRunServer {
         lock(&self.state).faults.extend(faults);
     }
 
+    /// Forgets what was to befall later requests.
+    pub fn heal(&self) {
+        lock(&self.state).faults.clear();
+    }
+
     /// The configured instances of a service or worker pool.
     #[must_use]
     pub fn instances(&self, name: &str) -> Option<u32> {
@@ -197,11 +219,15 @@ async fn read(State(site): State<Site>, Path(path): Path<String>, Query(query): 
             return state.poll(&path);
         }
         let size = query.get("pageSize").and_then(|size| size.parse().ok());
+        let size = state.page_max.map_or(size, |most| Some(page_size(size).min(most)));
         if let Some(parent) = path.strip_suffix("/revisions") {
             return state.list_revisions(parent, size, text(&query, "pageToken"));
         }
         if let Some((parent, id)) = path.split_once("/revisions/") {
             return state.get_revision(parent, id);
+        }
+        if let Some((parent, last @ ("jobs" | "executions"))) = path.rsplit_once('/') {
+            return Ok(state.jobs.list(parent, last, size, text(&query, "pageToken")));
         }
         let Some((location, kind)) = collection(&path) else { return state.get(&path) };
         Ok(state.list(location, kind, size, text(&query, "pageToken")))

@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::cloud_run_kind::CloudRunKind;
+use super::cloud_run_listing::{CloudRunJobs, is_in, page, page_size};
 use super::cloud_run_revision::Startup;
 use super::cloud_run_service::CloudRunService;
 use super::fault::Fault;
 
 /// Looks that an operation takes until it is done, unless a test says otherwise.
 const POLLS: u32 = 1;
-/// Services on one page where the request does not say.
-const PAGE: usize = 100;
 const NAME_LENGTH_MAX: usize = 49;
 const REVISION_URL: &str = "type.googleapis.com/google.cloud.run.v2.Revision";
 
@@ -24,6 +23,10 @@ pub(super) struct CloudRunState {
     pub(super) faults: VecDeque<Fault>,
     pub(super) polls: u32,
     pub(super) startup: Startup,
+    pub(super) jobs: CloudRunJobs,
+    pub(super) page_max: Option<usize>,
+    /// A region that does not answer.
+    pub(super) unreachable: Option<String>,
 }
 
 /// A change that is carried out while it is looked at.
@@ -52,6 +55,9 @@ impl Default for CloudRunState {
             faults: VecDeque::new(),
             polls: POLLS,
             startup: Startup::default(),
+            jobs: CloudRunJobs::default(),
+            page_max: None,
+            unreachable: None,
         }
     }
 }
@@ -77,14 +83,18 @@ impl CloudRunState {
     /// One page of what a location has of a kind.
     pub(super) fn list(&self, location: &str, kind: CloudRunKind, size: Option<usize>, token: &str) -> Value {
         let prefix = format!("{location}/{}/", kind.collection());
-        let size = size.filter(|size| *size > 0).unwrap_or(PAGE);
+        let size = page_size(size);
         let mut found =
             self.services.iter().filter(|(name, _)| name.starts_with(&prefix) && name.as_str() > token);
         let page: Vec<_> = found.by_ref().take(size).collect();
         let services: Vec<Value> =
             page.iter().map(|(name, service)| service.json(name, self.is_reconciling(name))).collect();
         let next = if found.next().is_some() { page.last().map(|(name, _)| name.as_str()) } else { None };
-        json!({ kind.collection(): services, "nextPageToken": next.unwrap_or_default() })
+        let mut page = json!({ kind.collection(): services, "nextPageToken": next.unwrap_or_default() });
+        if let Some(region) = &self.unreachable {
+            page["unreachable"] = json!([region]);
+        }
+        page
     }
 
     /// Creates a service; the answer is the operation that carries it out.
@@ -146,9 +156,12 @@ impl CloudRunState {
         size: Option<usize>,
         token: &str,
     ) -> Result<Value, ApiError> {
+        if let Some(above) = parent.strip_suffix("/-") {
+            return Ok(page("revisions", self.all_revisions(above), size, token));
+        }
         self.look(parent)?;
         let service = self.services.get(parent).ok_or_else(|| ApiError::not_found(parent))?;
-        let size = size.filter(|size| *size > 0).unwrap_or(PAGE);
+        let size = page_size(size);
         let from = token.parse().unwrap_or(u64::MAX);
         let mut found = service.revisions().into_iter().filter(|(_, revision)| revision.number < from);
         let page: Vec<_> = found.by_ref().take(size).collect();
@@ -159,6 +172,17 @@ impl CloudRunState {
             page.into_iter().map(|(id, revision)| revision.json(kind, parent, id)).collect();
         let next = next.map(|number| number.to_string()).unwrap_or_default();
         Ok(json!({ "revisions": revisions, "nextPageToken": next }))
+    }
+
+    /// The revisions of all that lies in a collection, by somebody who moves nothing.
+    fn all_revisions(&self, collection: &str) -> Vec<Value> {
+        let kind = CloudRunKind::of(collection);
+        let location = collection.rsplit_once('/').map_or("", |(location, _)| location);
+        let parents = self.services.iter().filter(|(name, _)| is_in(name, location, kind.collection()));
+        let revisions = parents.flat_map(|(parent, service)| {
+            service.revisions().into_iter().map(move |(id, revision)| revision.json(kind, parent, id))
+        });
+        revisions.collect()
     }
 
     pub(super) fn get_revision(&mut self, parent: &str, id: &str) -> Result<Value, ApiError> {

@@ -2,6 +2,7 @@
 
 mod api_error;
 mod cloud_run_kind;
+mod cloud_run_listing;
 mod cloud_run_revision;
 mod cloud_run_server;
 mod cloud_run_service;
