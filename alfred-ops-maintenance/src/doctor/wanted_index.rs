@@ -60,8 +60,7 @@ pub(crate) fn wanted_indexes(facts: &DatabaseFacts, policy: &DoctorPolicy) -> Ve
         }
         let is_known = |name: &String| table.columns.iter().any(|column| column.name == *name);
         let known = |names: Vec<String>| names.into_iter().filter(|name| is_known(name)).collect();
-        let trials = facts.trials.iter();
-        let trial = trials.filter(|trial| trial.table == table.name && trial.columns == names).next_back();
+        let trial = facts.trials.iter().find(|trial| trial.table == table.name && trial.columns == names);
         let estimate = table.rows.and_then(|rows| btree_bytes(rows, &columns, 90, true));
         found.push(WantedIndex {
             table: table.name.clone(),
