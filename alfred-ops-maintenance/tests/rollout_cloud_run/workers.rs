@@ -18,10 +18,10 @@ use super::house::{CANDIDATE, House, INSTANCES, Kind, STABLE, image, pool, relea
 const NAME: &str = "projects/alfred/locations/europe-west1/workerPools/api";
 
 /// A rollout of a pool whose workers hold leases, begun.
-async fn house<'a>(
-    server: &'a CloudRunServer,
+async fn house(
+    server: &CloudRunServer,
     verdict: impl Fn(DateTime<Utc>) -> Verdict + Send + Sync + 'static,
-) -> (House<'a>, DrainLeases) {
+) -> (House<'_>, DrainLeases) {
     let clock = SimulatedClock::starting_at(DateTime::UNIX_EPOCH);
     let store = MemoryStateStore::new(clock.shared());
     let leases = DrainLeases::new(Arc::new(store.clone()), "drain/api", clock.shared());
@@ -147,7 +147,7 @@ async fn a_lease_without_end_holds_the_split_and_the_pause_ends_with_its_host() 
 }
 
 /// A rollout that is to give the candidate everything, and waits for a worker of the stable revision.
-async fn held<'a>(server: &'a CloudRunServer) -> (House<'a>, DrainLeases, Work) {
+async fn held(server: &CloudRunServer) -> (House<'_>, DrainLeases, Work) {
     let (mut house, leases) = house(server, |_| Verdict::Pass).await;
     let half = shares(&[(STABLE, 50), (CANDIDATE, 50)]);
     assert_eq!(house.run_until(|server| server.shares(NAME) == half).await, None);

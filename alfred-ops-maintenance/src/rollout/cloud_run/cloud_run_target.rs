@@ -192,7 +192,8 @@ impl<R: Resource> CloudRunTarget<R> {
             return Err(self.refused(OPERATION, fault, "take its share and its tags away"));
         }
         if resource.template().is_some_and(|template| template.revision() == revision) {
-            return self.restore_template(resource, revision).await;
+            // Two templates within one future would make it large.
+            return Box::pin(self.restore_template(resource, revision)).await;
         }
         let etag = self.read_revision(revision).await?.etag;
         let removal = self.revisions.delete_revision().set_name(self.full(revision)).set_etag(etag);
