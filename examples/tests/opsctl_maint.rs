@@ -58,3 +58,49 @@ async fn a_sick_database_is_diagnosed_and_a_chore_mends_what_it_can() {
     let unknown = maint(&["status", "indexes", "--server", &url]);
     assert!(String::from_utf8(unknown.stderr).unwrap().contains("--state"));
 }
+
+#[tokio::test]
+async fn care_of_indexes_does_more_if_it_is_told_to() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    for statement in [
+        "CREATE TABLE t (a int PRIMARY KEY, b text)",
+        "CREATE INDEX a_again ON t (a)",
+        "CREATE TABLE refers (id int PRIMARY KEY, t_id int REFERENCES t, pad text DEFAULT repeat('x', 500))",
+        "INSERT INTO t SELECT g, g FROM generate_series(1, 20000) g",
+        "INSERT INTO refers (id, t_id) SELECT g, g FROM generate_series(1, 20000) g",
+        "ANALYZE",
+    ] {
+        server.psql(statement).unwrap();
+    }
+    let say = |what: &str, chore: &str, more: &[&str]| {
+        maint(&[&[what, chore, "--server", url.as_str()], more].concat())
+    };
+    let habits = text(&say("plan", "indexes", &[]));
+    assert!(habits.starts_with("nothing to do to indexes"), "{habits}");
+    let all = ["--drop", "--create-for-keys", "--create-for-scans", "10", "--rebuild", "estimated"];
+    let plan = text(&say("plan", "indexes", &all));
+    assert!(plan.contains("DROP INDEX CONCURRENTLY \"public\".\"a_again\""), "{plan}");
+    assert!(plan.contains("CREATE INDEX CONCURRENTLY \"refers_t_id_fk_idx\""), "{plan}");
+    let bounded = text(&say("plan", "indexes", &["--create-for-keys", "--build-bytes-max", "1"]));
+    assert!(bounded.contains("at most 1 bytes may be built"), "{bounded}");
+    let ran = say("run", "indexes", &all);
+    assert!(ran.status.success(), "{ran:?}");
+    let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+        WHERE indrelid IN ('t'::regclass, 'refers'::regclass)";
+    assert_eq!(server.psql(left).unwrap(), "refers_pkey refers_t_id_fk_idx t_pkey");
+
+    for (chore, wrong, told) in [
+        ("vacuum", &["--drop"][..], "--drop: only the chore indexes has it"),
+        ("indexes", &["--create-for-scans", "1"][..], "write a number above 1, such as 10"),
+        ("indexes", &["--create-for-scans", "NaN"][..], "write a number above 1, such as 10"),
+    ] {
+        let refused = say("plan", chore, wrong);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && error.contains(told), "{error}");
+    }
+    let help = text(&maint(&["plan", "--help"]));
+    for option in ["--drop", "--rebuild", "--create-for-keys", "--create-for-scans", "--build-bytes-max"] {
+        assert!(help.contains(option), "{help}");
+    }
+}

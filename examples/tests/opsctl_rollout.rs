@@ -341,3 +341,25 @@ async fn a_service_on_cloud_run_gets_a_revision_that_takes_its_traffic() {
     assert_eq!(server.shares(SERVICE), [("api-2".to_owned(), 100)].into());
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_pool_on_cloud_run_gets_a_revision_that_takes_its_instances() {
+    const POOL: &str = "projects/alfred/locations/europe-west1/workerPools/bots";
+    let image = |version: u32| format!("gcr.io/alfred/bots@sha256:{version:064}");
+    let server = CloudRunServer::start().await.unwrap();
+    let scaling = serde_json::json!({ "manualInstanceCount": 4 });
+    let template = serde_json::json!({ "containers": [{ "image": image(1) }] });
+    server.add(POOL, &serde_json::json!({ "template": template, "scaling": scaling }));
+    let target = format!(
+        "cloud_run: {{project: alfred, location: europe-west1, worker_pool: bots, endpoint: '{}'}}",
+        server.endpoint()
+    );
+    let world = World::on(&target, &format!("{POLICY}{HEALTH}"));
+    let run = alfred_ops_core::blocking(move || {
+        world.says(0, &["run", "--revision", "bots-2", "--image", &image(2)])
+    });
+    let run = run.await.unwrap();
+    assert!(run.contains("bots-2 is promoted"), "{run}");
+    assert_eq!(server.instances_of(POOL), [("bots-2".to_owned(), 4)].into());
+    server.stop().await;
+}

@@ -3,6 +3,7 @@
 use alfred_ops_core::PostgresOptions;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::index_options::IndexOptions;
 use crate::opsctl::state_url::StateUrl;
 
 #[derive(Debug, Subcommand)]
@@ -18,11 +19,15 @@ pub(in crate::opsctl) enum MaintCommand {
     Plan {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        indexes: IndexOptions,
     },
     /// Do a chore now, due or not, unless somebody paused it or works on its target.
     Run {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        indexes: IndexOptions,
     },
     /// Say when a chore is due, when it was last done, and why it does not help. Anything but good news ends with a status
     /// of 1.
@@ -71,7 +76,7 @@ pub(in crate::opsctl) struct Which {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ChoreName {
-    /// What failed builds of indexes left, and indexes that serve nobody.
+    /// What failed builds of indexes left, indexes that are bloated or serve nobody, and those that are missing.
     Indexes,
     /// Tasks whose worker died.
     Requeue,

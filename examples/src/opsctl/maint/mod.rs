@@ -1,6 +1,7 @@
 //! `opsctl maint`.
 
 mod command;
+mod index_options;
 
 use std::sync::Arc;
 
@@ -9,22 +10,30 @@ use alfred_ops_core::{
 };
 use alfred_ops_maintenance::{
     Caretaker, CaretakerBuilder, Chore, ChorePlan as _, ChoreRecord, ChoreRun, ChoreStanding, DatabaseDoctor,
-    DatabaseSeverity, DoctorPolicy, IndexCare, IndexPolicy, Requeue, RequeuePolicy, Retention,
-    RetentionPolicy, SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
+    DatabaseSeverity, DoctorPolicy, IndexCare, Requeue, RequeuePolicy, Retention, RetentionPolicy,
+    SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use self::command::ChoreName;
 pub(super) use self::command::MaintCommand;
+use self::index_options::IndexOptions;
 use super::report::{Report, chore_run, second};
 use super::server::with_password;
 
 pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<Report> {
+    let mut indexes = IndexOptions::default();
     let (which, what) = match command {
         MaintCommand::Doctor { server } => return doctor(&server).await,
-        MaintCommand::Plan { which } => (which, Question::Plan),
-        MaintCommand::Run { which } => (which, Question::Run),
+        MaintCommand::Plan { which, indexes: given } => {
+            indexes = given;
+            (which, Question::Plan)
+        }
+        MaintCommand::Run { which, indexes: given } => {
+            indexes = given;
+            (which, Question::Run)
+        }
         MaintCommand::Status { which } => (which, Question::Status),
         MaintCommand::History { which } => (which, Question::History),
         MaintCommand::Pause { which, reason } => (which, Question::Pause(reason)),
@@ -41,6 +50,9 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
             "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
         ));
     }
+    if which.chore != ChoreName::Indexes {
+        indexes.check_unused()?;
+    }
     let store: Arc<dyn StateStore> = match &which.state {
         Some(state) => state.open(&context.clock).await?,
         None => Arc::new(MemoryStateStore::default()),
@@ -48,7 +60,7 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     let server = with_password(&which.server);
     match which.chore {
         ChoreName::Indexes => {
-            ask(IndexCare::new(server, IndexPolicy::default()).caretaker(store), what, context).await
+            ask(IndexCare::new(server, indexes.policy()).caretaker(store), what, context).await
         }
         ChoreName::Requeue => {
             ask(Requeue::new(server, RequeuePolicy::platform())?.caretaker(store), what, context).await

@@ -13,7 +13,8 @@ use crate::opsctl::program::TIME_LIMIT;
 /// ```yaml
 /// name: api
 /// target: {cloud_run: {project: alfred, location: europe-west1, service: api}}
-/// # or {kubernetes: {namespace: alfred, service: api}}, or {command: [/usr/lib/alfred/api-target]}
+/// # or {cloud_run: {project: alfred, location: europe-west1, worker_pool: bots, leases: drain/bots}},
+/// # {kubernetes: {namespace: alfred, service: api}}, or {command: [/usr/lib/alfred/api-target]}
 /// policy: {steps: [5, 25, 50, 100], interval: 60s, passes: 5}
 /// staging: [{name: smoke, command: [/usr/lib/alfred/smoke]}]
 /// gates: [{name: backup, command: [opsctl, backup, verify, latest, --structure], time_limit: 10m}]

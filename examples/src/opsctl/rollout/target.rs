@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alfred_ops_core::http::{Credential, KubernetesApiServer};
 use alfred_ops_core::{FromConfig, JobContext, Result, Section, StateStore};
-use alfred_ops_maintenance::{CloudRunRollout, KubernetesRollout, RolloutTarget};
+use alfred_ops_maintenance::{CloudRunRollout, CloudRunWorkerPoolRollout, KubernetesRollout, RolloutTarget};
 use alfred_ops_scaling::{CloudRunOptions, DrainLeases, KubernetesCluster};
 
 use super::program_target::ProgramTarget;
@@ -20,14 +20,24 @@ pub(super) enum TargetConfig {
     Program(Vec<String>),
 }
 
-/// A service on Cloud Run, spoken to with application default credentials.
+/// A service or worker pool on Cloud Run, spoken to with application default credentials.
 #[derive(Debug)]
 pub(super) struct CloudRunConfig {
     project: String,
     location: String,
-    service: String,
+    resource: CloudRunResource,
     /// Another server in tests.
     endpoint: Option<String>,
+}
+
+#[derive(Debug)]
+enum CloudRunResource {
+    Service(String),
+    WorkerPool {
+        name: String,
+        /// The document of the workers' leases in the state.
+        leases: Option<String>,
+    },
 }
 
 #[derive(Debug)]
@@ -73,8 +83,23 @@ impl FromConfig for TargetConfig {
 impl FromConfig for CloudRunConfig {
     fn from_config(section: &mut Section<'_>) -> Option<Self> {
         let (project, location) = (section.required("project"), section.required("location"));
-        let (service, endpoint) = (section.required("service"), section.optional("endpoint"));
-        Some(Self { project: project?, location: location?, service: service?, endpoint: endpoint? })
+        let (resource, endpoint) = (cloud_run_resource(section), section.optional("endpoint"));
+        Some(Self { project: project?, location: location?, resource: resource?, endpoint: endpoint? })
+    }
+}
+
+fn cloud_run_resource(section: &mut Section<'_>) -> Option<CloudRunResource> {
+    let service: Option<String> = section.optional("service")?;
+    let pool: Option<String> = section.optional("worker_pool")?;
+    let leases: Option<String> = section.optional("leases")?;
+    match (service, pool, leases) {
+        (Some(service), None, None) => Some(CloudRunResource::Service(service)),
+        (None, Some(name), leases) => Some(CloudRunResource::WorkerPool { name, leases }),
+        _ => section.refuse(
+            "service",
+            "it is not said what is rolled out",
+            "give service, or worker_pool and its leases if it has any",
+        ),
     }
 }
 
@@ -128,20 +153,39 @@ pub(super) async fn open(
     context: &JobContext,
 ) -> Result<Arc<dyn RolloutTarget>> {
     Ok(match config {
-        TargetConfig::CloudRun(config) => {
-            let options = CloudRunOptions::new(&config.project, &config.location, &config.service)?;
-            Arc::new(
-                CloudRunRollout::connect(match &config.endpoint {
-                    Some(endpoint) => options.with_endpoint(endpoint),
-                    None => options,
-                })
-                .await?,
-            )
-        }
+        TargetConfig::CloudRun(config) => cloud_run(config, state, context).await?,
         TargetConfig::Kubernetes(config) => Arc::new(kubernetes(config, state, context)?),
         TargetConfig::Program(command) => {
             let program = Program::new(command.clone(), Arc::clone(&context.clock))?;
             Arc::new(ProgramTarget::new(name, program))
+        }
+    })
+}
+
+async fn cloud_run(
+    config: &CloudRunConfig,
+    state: &Arc<dyn StateStore>,
+    context: &JobContext,
+) -> Result<Arc<dyn RolloutTarget>> {
+    let CloudRunConfig { project, location, .. } = config;
+    let at = |options: CloudRunOptions| match &config.endpoint {
+        Some(endpoint) => options.with_endpoint(endpoint),
+        None => options,
+    };
+    Ok(match &config.resource {
+        CloudRunResource::Service(service) => {
+            let options = CloudRunOptions::new(project, location, service)?;
+            Arc::new(CloudRunRollout::connect(at(options)).await?)
+        }
+        CloudRunResource::WorkerPool { name, leases } => {
+            let options = CloudRunOptions::worker_pool(project, location, name)?;
+            let rollout = CloudRunWorkerPoolRollout::connect(at(options)).await?;
+            Arc::new(match leases {
+                Some(key) => {
+                    rollout.with_leases(DrainLeases::new(Arc::clone(state), key, Arc::clone(&context.clock)))
+                }
+                None => rollout,
+            })
         }
     })
 }
@@ -188,6 +232,7 @@ mod tests {
         let read = |text: &str| ConfigTree::from_yaml(text).unwrap().read::<TargetConfig>();
         for good in [
             "cloud_run: {project: alfred, location: europe-west1, service: api}",
+            "cloud_run: {project: alfred, location: europe-west1, worker_pool: bots, leases: drain/bots}",
             "kubernetes: {namespace: agents, service: api}",
             "kubernetes: {namespace: agents, workers: shares, labels: [app=agents], leases: drain/agents}",
             "command: [/bin/target]",
@@ -198,6 +243,11 @@ mod tests {
             ("{}", "give cloud_run, kubernetes or command"),
             ("command: [a]\nkubernetes: {namespace: agents, service: api}", "keep one of them"),
             ("cloud_run: {project: alfred, service: api}", "cloud_run.location: it is missing"),
+            ("cloud_run: {project: alfred, location: l}", "give service, or worker_pool"),
+            (
+                "cloud_run: {project: p, location: l, service: s, leases: drain/s}",
+                "give service, or worker_pool",
+            ),
             ("kubernetes: {namespace: agents}", "give service, or workers with labels"),
             ("kubernetes: {namespace: agents, workers: shares, labels: [app]}", "write [app=agents]"),
         ] {
