@@ -108,8 +108,11 @@ impl Look<'_> {
 
     /// The candidate is not there in time. A pause stops this clock.
     fn late(&self) -> Option<RolloutDecision> {
+        let splits = self.state.intent.as_ref().is_some_and(|intent| intent.after().is_some());
+        // Of a split that was not begun by this rollout nothing is waited for.
+        let rests = splits && matches!(self.view.under_way, Some(UnderWay::Ends(_) | UnderWay::Waits(_)));
         let late = self.state.paused.is_none()
-            && !matches!(self.view.under_way, Some(UnderWay::Ends(_)))
+            && !rests
             && self.now >= later(self.state.since, self.policy.start_within);
         late.then(|| {
             let why = self.view.unready(&self.state.release.revision);
@@ -168,6 +171,12 @@ impl Look<'_> {
         if let Some(decision) = unfinished.as_ref().and_then(|(due, _)| self.press(*due)) {
             return decision;
         }
+        if unfinished.is_none()
+            && self.state.intent.is_some()
+            && let Some(decision) = self.judged_meanwhile()
+        {
+            return decision;
+        }
         if unfinished.is_none() && self.view.split.as_ref() != Some(&self.split(step)) {
             return self.shift(step, "the policy or a late change calls for it".to_owned());
         }
@@ -176,14 +185,10 @@ impl Look<'_> {
             let is_last = step.saturating_add(1) >= policy.steps.len();
             return if is_last { decide(RolloutStep::Promote, reason) } else { self.shift(step + 1, reason) };
         }
-        let silent_at = later(tally.data_at.unwrap_or(self.state.since), policy.silence);
-        if silent_at <= self.now {
-            let reason = format!("nobody can tell for {:?}; last: {}", policy.silence, tally.last);
-            return match policy.when_silent {
-                WhenSilent::RollBack => decide(RolloutStep::RollBack, reason),
-                WhenSilent::Pause => decide(RolloutStep::Pause, reason),
-            };
+        if let Some(decision) = self.silent() {
+            return decision;
         }
+        let silent_at = self.silent_at();
         let (due, trial_ends) = (self.analysis_due(), self.trial_ends());
         let again = unfinished.as_ref().map_or(due, |(again, _)| *again);
         let reason = unfinished.map_or_else(|| self.progress(step), |(_, reason)| reason);
@@ -191,6 +196,26 @@ impl Look<'_> {
             return decide(RolloutStep::Analyse, reason);
         }
         self.wait(due.min(again).min(trial_ends.unwrap_or(due)).min(silent_at).min(self.soon()), reason)
+    }
+
+    /// When silence is enough.
+    fn silent_at(&self) -> DateTime<Utc> {
+        later(self.state.tally.data_at.unwrap_or(self.state.since), self.policy.silence)
+    }
+
+    fn silent(&self) -> Option<RolloutDecision> {
+        let policy = self.policy;
+        let reason = || format!("nobody can tell for {:?}; last: {}", policy.silence, self.state.tally.last);
+        (self.silent_at() <= self.now).then(|| match policy.when_silent {
+            WhenSilent::RollBack => decide(RolloutStep::RollBack, reason()),
+            WhenSilent::Pause => decide(RolloutStep::Pause, reason()),
+        })
+    }
+
+    /// A split was tried and is not there, nor on its way: whoever has a share meanwhile is judged all the same.
+    fn judged_meanwhile(&self) -> Option<RolloutDecision> {
+        let due = self.analysis_due() <= self.now;
+        self.silent().or_else(|| due.then(|| decide(RolloutStep::Analyse, "the split could not be made yet")))
     }
 
     /// A failure that no pass has followed is enough by then.

@@ -236,6 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn a_split_that_somebody_paused_has_its_time_anew() {
+        let (mut state, mut view) = begun();
+        state.learn_staging(None, START);
+        state.learn_gates(None, START);
+        state.intend(RolloutIntent::new(RolloutAction::Create, "1".to_owned(), START));
+        change(&mut view, &state, &RolloutAction::Create);
+        state.took(START);
+        for (step, percent) in [(0, 5), (1, 25)] {
+            let split = crate::TrafficSplit::canary("api-1", "api-2", percent);
+            let action = RolloutAction::Shift { step, split };
+            state.intend(RolloutIntent::new(action.clone(), "1".to_owned(), START));
+            if step == 0 {
+                change(&mut view, &state, &action);
+                state.took(START);
+            }
+        }
+        view.under_way = Some(crate::UnderWay::Starts("a pod".to_owned()));
+        let late = START + TimeDelta::hours(1);
+        let policy = RolloutPolicy::default();
+        let is_stuck = |state: &_| next_step(state, &view, &policy, late).step == RolloutStep::RollBack;
+        assert!(is_stuck(&state));
+        state.pause("an incident", START);
+        state.resume(late);
+        assert!(!is_stuck(&state));
+    }
+
+    #[test]
     fn the_longest_policy_has_its_end_in_sight() {
         let (state, view) = begun();
         let mut policy =

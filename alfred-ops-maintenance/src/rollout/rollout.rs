@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use super::analysis::judge_all;
 use super::book::Record;
+use super::decision::LOOK_MAX;
 use super::gauges::Gauges;
 use super::state::shortened;
 use super::{
@@ -203,7 +204,10 @@ impl<T: RolloutTarget> Rollout<T> {
                 let fault = first_closed(&self.gates, now).await.map(named);
                 state.learn_gates(fault, desk.context.now());
             }
-            RolloutStep::Analyse => self.analyse(&mut state, desk.context).await,
+            RolloutStep::Analyse => {
+                let under_way = view.under_way.is_some();
+                self.analyse(&mut state, under_way, desk.context).await;
+            }
             RolloutStep::Change(action) => {
                 return self.change(desk, state, action, view).await;
             }
@@ -270,9 +274,14 @@ impl<T: RolloutTarget> Rollout<T> {
         done.map(|()| Turn::Went)
     }
 
-    async fn analyse(&self, state: &mut RolloutState, context: &JobContext) {
+    async fn analyse(&self, state: &mut RolloutState, under_way: bool, context: &JobContext) {
         let canary = CanaryView::of(state);
-        let verdict = judge_all(&self.analyses, &canary, &context.clock, self.policy.interval / 2).await;
+        let mut limit = self.policy.interval / 2;
+        if under_way {
+            // The split is made again meanwhile, or what it holds up lapses.
+            limit = limit.min(LOOK_MAX * 2);
+        }
+        let verdict = judge_all(&self.analyses, &canary, &context.clock, limit).await;
         if let Some(gauges) = &self.gauges {
             gauges.said(&self.name, &verdict);
         }

@@ -220,6 +220,9 @@ impl RolloutState {
     pub(super) fn resume(&mut self, now: DateTime<Utc>) {
         if self.paused.take().is_some() && matches!(self.phase, RolloutPhase::Canary { .. }) {
             self.tally.data_at = Some(now);
+            if let Some(intent) = &mut self.intent {
+                intent.begun_at = now;
+            }
         }
         if matches!(self.phase, RolloutPhase::Gated | RolloutPhase::Creating | RolloutPhase::Starting) {
             self.since = now;

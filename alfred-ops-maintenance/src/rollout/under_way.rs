@@ -15,12 +15,14 @@ pub enum UnderWay {
     Starts(String),
     /// Instances that the split does without finish their work. They end by themselves.
     Ends(String),
+    /// The same, and until then nothing of the split is there: whoever is to have a share may have none yet.
+    Waits(String),
 }
 
 impl fmt::Display for UnderWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Starts(what) | Self::Ends(what) => f.write_str(what),
+            Self::Starts(what) | Self::Ends(what) | Self::Waits(what) => f.write_str(what),
         }
     }
 }
@@ -48,14 +50,16 @@ impl Look<'_> {
         stuck.then(|| decide(RolloutStep::RollBack, reason()))
     }
 
-    /// What is done while the first split is under way: the candidate has traffic as soon as it is ready, and is judged by it.
+    /// What is done while the first split is under way: the candidate has traffic as soon as it is ready, and is judged by it,
+    /// unless all of the split waits.
     pub(super) fn first_split(&self) -> Option<RolloutDecision> {
         let (due, reason) = self.unfinished()?;
         if let Some(decision) = self.press(due) {
             return Some(decision);
         }
         let mut until = due.min(self.soon());
-        if self.view.is_ready(&self.state.release.revision) {
+        let has_begun = !matches!(self.view.under_way, Some(UnderWay::Waits(_)));
+        if has_begun && self.view.is_ready(&self.state.release.revision) {
             let analysis = self.analysis_due();
             if analysis <= self.now {
                 return Some(decide(RolloutStep::Analyse, reason));

@@ -110,6 +110,38 @@ async fn one_instance_is_not_split_and_goes_over_whole() {
 }
 
 #[tokio::test]
+async fn a_bad_candidate_goes_back_though_its_next_split_cannot_be_made() {
+    let server = server(20).await;
+    let bad = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_bad = std::sync::Arc::clone(&bad);
+    let verdict = move |_| match is_bad.load(std::sync::atomic::Ordering::SeqCst) {
+        true => Verdict::Fail("errors".to_owned()),
+        false => Verdict::Pass,
+    };
+    let mut house = House::begun(Kind::Pool, &server, verdict).await;
+    assert_eq!(house.run_until(|server| server.shares(NAME).len() == 2).await, None);
+    server.set_instances(NAME, 1);
+    let mut refused = 0;
+    let end = loop {
+        if let Err(error) = house.rollout.run(&house.context).await {
+            assert!(error.to_string().contains("instances: 1 are too few"), "{error}");
+            refused += 1;
+            bad.store(refused > 3, std::sync::atomic::Ordering::SeqCst);
+            assert!(refused < 50, "nobody judges it any more");
+        }
+        let state = house.rollout.book(&house.context).state().await.unwrap().unwrap();
+        if let RolloutPhase::Ended(end) = state.phase {
+            break end;
+        }
+        house.clock.advance(std::time::Duration::from_secs(10));
+    };
+    assert!(matches!(&end, RolloutEnd::RolledBack { reason } if reason.contains("errors")), "{end:?}");
+    assert!(refused > 3);
+    assert_eq!(server.shares(NAME), shares(&[(STABLE, 100)]));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn percents_and_options_say_what_is_wrong() {
     let split = TrafficSplit::canary(STABLE, CANDIDATE, 5);
     let given = CloudRunWorkerPoolRollout::percents(&split, 4).unwrap();

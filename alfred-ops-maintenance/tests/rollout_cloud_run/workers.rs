@@ -120,7 +120,7 @@ async fn a_lease_without_end_holds_the_split_and_the_pause_ends_with_its_host() 
     assert!(!may(&leases, STABLE).await, "its workers begin nothing more");
     let view = house.rollout.target().observe().await.unwrap();
     assert!(
-        matches!(&view.under_way, Some(UnderWay::Ends(what)) if what.starts_with("1 workers have leases")),
+        matches!(&view.under_way, Some(UnderWay::Waits(what)) if what.starts_with("1 workers have leases")),
         "{view:?}"
     );
     assert_eq!(view.split, Some(TrafficSplit::all(STABLE)));
@@ -202,7 +202,59 @@ async fn the_way_back_waits_for_the_candidate_alone() {
 }
 
 #[tokio::test]
+async fn nobody_is_spared_while_the_platform_carries_a_former_split_out() {
+    let server = Kind::Pool.server(Kind::Pool.latest()).await;
+    let (mut house, leases) = house(&server, |_| Verdict::Pass).await;
+    let canary = shares(&[(STABLE, 90), (CANDIDATE, 10)]);
+    assert_eq!(house.run_until(|server| server.shares(NAME) == canary).await, None);
+    let own = begin(&leases, CANDIDATE, 20_000).await.unwrap();
+    server.finish_after(300);
+    let half = shares(&[(STABLE, 50), (CANDIDATE, 50)]);
+    assert_eq!(house.run_until(|server| server.shares(NAME) == half).await, None);
+    house.rollout.book(&house.context).abort("enough").await.unwrap();
+    for _ in 0..5 {
+        house.clock.advance(Duration::from_secs(10));
+        assert_eq!(house.run_once().await, None);
+        assert!(is_settling(&server) && !may(&leases, STABLE).await && !may(&leases, CANDIDATE).await);
+    }
+    while is_settling(&server) {
+        house.rollout.target().observe().await.unwrap();
+    }
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.run_once().await, None);
+    assert!(may(&leases, STABLE).await, "it is only the candidate that loses instances now");
+    own.end().await.unwrap();
+    assert!(matches!(house.run().await, RolloutEnd::RolledBack { .. }));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_never_settles_has_work_rest_for_a_while_only() {
+    let server = Kind::Pool.server(Kind::Pool.latest()).await;
+    let (mut house, leases) = house(&server, |_| Verdict::Pass).await;
+    server.finish_after(1_000_000);
+    let canary = shares(&[(STABLE, 90), (CANDIDATE, 10)]);
+    assert_eq!(house.run_until(|server| server.shares(NAME) == canary).await, None);
+    let mut rested = 0;
+    while !may(&leases, STABLE).await {
+        rested += 10;
+        assert!(rested < 1_200 && is_settling(&server), "{rested} s");
+        house.clock.advance(Duration::from_secs(10));
+        assert_eq!(house.run_once().await, None);
+    }
+    assert!(rested > 600, "{rested} s");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_split_by_hand_while_work_rests_ends_the_rollout_and_the_pause() {
+    for rest in [60, 0] {
+        a_split_by_hand(rest).await;
+    }
+}
+
+/// Somebody splits the pool, and a later rollout begins after so many seconds.
+async fn a_split_by_hand(rest: u64) {
     let server = Kind::Pool.server(Kind::Pool.latest()).await;
     let (mut house, leases, work) = held(&server).await;
     Kind::Pool.change_split(&server, &Kind::Pool.to(&[(STABLE, 70), (CANDIDATE, 30)]));
@@ -214,8 +266,8 @@ async fn a_split_by_hand_while_work_rests_ends_the_rollout_and_the_pause() {
         "{end:?}"
     );
     assert_eq!(server.document(NAME).unwrap()["etag"], left);
-    house.clock.advance(Duration::from_secs(60));
-    assert!(may(&leases, STABLE).await);
+    house.clock.advance(Duration::from_secs(rest));
+    assert_eq!(may(&leases, STABLE).await, rest == 60);
     drop(work);
 
     // What it waited for excuses no candidate of a later one from being late.

@@ -32,6 +32,9 @@ pub(super) struct Notice {
 pub(super) struct Pause {
     pub(super) spared: BTreeSet<String>,
     pub(super) until: DateTime<Utc>,
+    /// Since when its end is put off instead of it being given anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) put_off_since: Option<DateTime<Utc>>,
 }
 
 /// Who is to begin nothing more.
@@ -60,6 +63,8 @@ const WORKS_MAX: usize = 10_000;
 const PAUSES_MAX: usize = 16;
 /// A pause that nobody took back is remembered for so long, so that whoever goes on where its host died knows what was begun.
 const REMEMBERED: TimeDelta = TimeDelta::days(1);
+/// A pause is put off for no longer, so that a platform that never settles does not have work rest for ever.
+const PUT_OFF_MAX: TimeDelta = TimeDelta::minutes(15);
 
 impl Book {
     /// Gives up what is over.
@@ -140,10 +145,15 @@ impl Book {
         fits
     }
 
-    /// A later end for a pause that is not over; whether it is not.
+    /// A later end for a pause that is not over, nor was put off for too long; whether it has one.
     pub(super) fn prolong(&mut self, name: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> bool {
-        let known = self.pauses.get_mut(name).filter(|known| known.until > now);
-        known.map(|known| known.until = until.max(known.until)).is_some()
+        let Some(known) = self.pauses.get_mut(name).filter(|known| known.until > now) else { return false };
+        let since = *known.put_off_since.get_or_insert(now);
+        if now - since > PUT_OFF_MAX {
+            return false;
+        }
+        known.until = until.max(known.until);
+        true
     }
 
     pub(super) fn resume(&mut self, name: &str) {

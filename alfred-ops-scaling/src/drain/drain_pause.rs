@@ -51,24 +51,27 @@ impl DrainLeases {
     ///
     /// After `Ok` nobody whom the pause is for gets a lease before its end, or [`resume`](Self::resume); a later call with the
     /// same `name` puts another in its place, with its own end. Whoever waits for those in [`DrainPause::working`] calls again well before
-    /// the end, and for as long as it takes: work waits as long as the longest lease. Pauses with other names, and what
+    /// the end, and for as long as it takes: work waits as long as the longest lease, and leases may be put off. Pauses with other names, and what
     /// [`DrainingScaler`](super::DrainingScaler) tells, stand beside it. After an error or a dropped future it may stand, until its
     /// end at most.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for an empty or long name, more than 64 groups, or a term that is zero or more than ten
+    /// [`ErrorKind::InvalidInput`] for an empty or long name, more than 64 groups or a long one, or a term that is zero or more than ten
     /// minutes; [`ErrorKind::ResourceExhausted`] for more than 16 pauses at once; the store's.
     pub async fn pause(&self, name: &str, spared: &BTreeSet<String>, term: Duration) -> Result<DrainPause> {
         const OPERATION: &str = "pause work";
         check(OPERATION, name, term)?;
-        if spared.len() > SPARED_MAX {
-            let fault = format!("spared: {} groups are more than {SPARED_MAX}", spared.len());
+        if spared.len() > SPARED_MAX || spared.iter().any(|group| group.len() > NAME_BYTES_MAX) {
+            let fault = format!(
+                "spared: {} groups are more than {SPARED_MAX}, or a name is longer than {NAME_BYTES_MAX} bytes",
+                spared.len()
+            );
             return Err(Error::new(ErrorKind::InvalidInput, OPERATION, fault)
                 .with_target(name)
-                .with_remedy("spare fewer groups"));
+                .with_remedy("spare fewer groups, by their names"));
         }
         self.change(OPERATION, |book, now| {
-            let pause = Pause { spared: spared.clone(), until: later(now, term) };
+            let pause = Pause { spared: spared.clone(), until: later(now, term), put_off_since: None };
             let paused = DrainPause::of(book, &pause, now);
             if book.pause(name, pause, now) {
                 return Ok(paused);
@@ -80,7 +83,8 @@ impl DrainLeases {
         .await
     }
 
-    /// Puts the end of a pause off to `term` from now, and leaves whom it spares. False if it is over: workers may have begun.
+    /// Puts the end of a pause off to `term` from now, and leaves whom it spares. False if it is over, so that workers may have
+    /// begun, or was put off for 15 minutes, so that it ends when it was to: work does not rest for ever.
     ///
     /// # Errors
     /// As of [`pause`](Self::pause); its end stands then.

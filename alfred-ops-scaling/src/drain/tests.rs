@@ -142,6 +142,22 @@ async fn a_pause_is_for_all_but_the_groups_that_it_spares() {
 }
 
 #[tokio::test]
+async fn a_pause_is_not_put_off_for_ever() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = leases_at(&clock);
+    let minute = Duration::from_secs(60);
+    leases.pause("rollout", &BTreeSet::new(), minute).await.unwrap();
+    let mut put_off = 0;
+    while leases.prolong_pause("rollout", minute).await.unwrap() {
+        put_off += 1;
+        clock.advance(Duration::from_secs(50));
+    }
+    assert_eq!(put_off, 19, "every 50 seconds for a quarter of an hour");
+    leases.pause("rollout", &BTreeSet::new(), minute).await.unwrap();
+    assert!(leases.prolong_pause("rollout", minute).await.unwrap(), "another one");
+}
+
+#[tokio::test]
 async fn pauses_stand_beside_one_another_and_beside_a_step_down() {
     let clock = SimulatedClock::starting_at(at(0));
     let leases = leases_at(&clock);

@@ -55,8 +55,13 @@ impl CloudRunWorkerPoolRollout {
     ///
     /// Before a share falls, workers of that revision begin nothing more: a [pause](DrainLeases::pause) for all but those of the
     /// revisions whose shares grow, which are taken to lose no instance. The split is sent when nobody of them has a lease, and the
-    /// pause stands until Cloud Run has settled. It lasts as long as the longest lease among them, so leases are best short. It is
-    /// given for a minute at a time: if the host dies, the rollout is paused or the pool handed back, work goes on after that.
+    /// pause stands until Cloud Run has settled, or for a quarter of an hour. Before that it lasts as long as the longest work among them,
+    /// however often that puts its lease off; only somebody who aborts or pauses the rollout ends it earlier, and the way back waits for the
+    /// candidate's work likewise. So work is best short. The pause is given for a minute at a time: if the host dies, the rollout is
+    /// paused or the pool handed back, work goes on after that.
+    ///
+    /// Everybody who shares the leases' document is of a version that knows pauses: an older one does not obey them, and takes them
+    /// away. Bring all workers to it before the first rollout with leases.
     #[must_use]
     pub fn with_leases(mut self, leases: DrainLeases) -> Self {
         self.leases = Some(leases);
@@ -73,8 +78,11 @@ impl CloudRunWorkerPoolRollout {
     }
 
     /// Has those begin nothing more whom the change might stop. Whether somebody of them works.
-    async fn is_held(&self, leases: &DrainLeases, change: &Change) -> Result<bool> {
-        let pause = leases.pause(&self.pause, &change.growing, PAUSE).await?;
+    async fn is_held(&self, leases: &DrainLeases, pool: &WorkerPool, change: &Change) -> Result<bool> {
+        // As long as Cloud Run still carries out a former split, it may stop instances of any revision.
+        let nobody = BTreeSet::new();
+        let spared = if pool.reconciling { &nobody } else { &change.growing };
+        let pause = leases.pause(&self.pause, spared, PAUSE).await?;
         if let Some(until) = pause.held_until() {
             let (workers, split) = (pause.working.len(), &change.rounded.wanted);
             tracing::info!(%split, workers, %until, "the split waits for drain leases");
@@ -85,9 +93,10 @@ impl CloudRunWorkerPoolRollout {
     /// The split is as it is to be. Its pause stands until Cloud Run has stopped whom it stops.
     async fn settle(&self, pool: &WorkerPool) -> Result<()> {
         let Some(leases) = &self.leases else { return Ok(()) };
-        if pool.reconciling {
-            return leases.prolong_pause(&self.pause, PAUSE).await.map(drop);
+        if pool.reconciling && leases.prolong_pause(&self.pause, PAUSE).await? {
+            return Ok(());
         }
+        // It has settled, or had time enough.
         leases.resume(&self.pause).await
     }
 }
@@ -107,7 +116,10 @@ impl RolloutTarget for CloudRunWorkerPoolRollout {
         view.split = RoundedSplit::meant(&pool);
         if let Some(leases) = &self.leases {
             let pause = leases.standing().await?.pauses.remove(&self.pause);
-            view.under_way = pause.map(|pause| UnderWay::Ends(told(&pause)));
+            view.under_way = pause.map(|pause| match told(&pause) {
+                what if pause.is_over || !pause.working.is_empty() => UnderWay::Waits(what),
+                what => UnderWay::Ends(what),
+            });
         }
         Ok(view)
     }
@@ -124,12 +136,17 @@ impl RolloutTarget for CloudRunWorkerPoolRollout {
 
     async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
         let pool = self.target.read_at(OPERATION, version).await?;
-        let change = Change::of(&pool, split).map_err(|error| error.with_target(self.name()))?;
+        let change = match Change::of(&pool, split) {
+            Ok(change) => change,
+            // It is there. Only the number of instances has fallen since.
+            Err(_) if RoundedSplit::meant(&pool).as_ref() == Some(split) => return self.settle(&pool).await,
+            Err(error) => return Err(error.with_target(self.name())),
+        };
         if change.is_there(&pool) {
             return self.settle(&pool).await;
         }
         if let Some(leases) = self.leases.as_ref().filter(|_| change.takes)
-            && self.is_held(leases, &change).await?
+            && self.is_held(leases, &pool, &change).await?
         {
             return Ok(());
         }
