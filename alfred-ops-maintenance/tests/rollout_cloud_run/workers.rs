@@ -224,6 +224,7 @@ async fn nobody_is_spared_while_the_platform_carries_a_former_split_out() {
     assert_eq!(house.run_once().await, None);
     assert!(may(&leases, STABLE).await, "it is only the candidate that loses instances now");
     own.end().await.unwrap();
+    server.finish_after(0);
     assert!(matches!(house.run().await, RolloutEnd::RolledBack { .. }));
     server.stop().await;
 }
