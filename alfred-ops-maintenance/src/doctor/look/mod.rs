@@ -58,7 +58,7 @@ pub(crate) async fn look_at_indexes(
     relations::look(&mut look).await?;
     keys::foreign_keys(&mut look).await?;
     statements::look(&mut look).await?;
-    trials::look(&mut look).await?;
+    trials::look_for_care(&mut look).await?;
     measure::indexes(&mut look).await?;
     Ok(look.facts)
 }

@@ -30,29 +30,39 @@ const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation
     FROM {schema}.hypopg_create_index($1::text) AS h";
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
-    let schema = schema(look, "hypopg").await?.map(|schema| quoted(&schema));
-    if let Some(schema) = &schema {
-        if ask(look, "any table", SETTINGS).await?.is_none() {
-            return Ok(());
-        }
-        sizes(look, schema).await?;
+    let Some(schema) = schema(look, "hypopg").await? else { return Ok(()) };
+    let schema = quoted(&schema);
+    if ask(look, "any table", SETTINGS).await?.is_none() {
+        return Ok(());
     }
-    let wanted = wanted_indexes(&look.facts, look.policy);
-    let wanted = wanted.into_iter().filter(|wanted| !wanted.is_partitioned);
-    for (number, wanted) in wanted.enumerate() {
-        let Some(schema) = &schema else {
-            untried(look, &wanted.table, "CREATE EXTENSION hypopg".to_owned());
-            continue;
-        };
+    sizes(look, &schema).await?;
+    for (number, wanted) in wanted(look).into_iter().enumerate() {
         if number >= TRIALS_MAX {
             untried(look, &wanted.table, format!("only {TRIALS_MAX} are tried in one look, the most read"));
             continue;
         }
-        let trial = trial(look, schema, &wanted, number).await?;
+        let trial = trial(look, &schema, &wanted, number).await?;
         look.facts.trials.extend(trial);
-        forget(look, schema, &wanted.table).await?;
+        forget(look, &schema, &wanted.table).await?;
     }
     Ok(())
+}
+
+/// The same for who builds nothing that was not tried: without the extension that is a gap.
+pub(super) async fn look_for_care(look: &mut Look<'_>) -> Result<()> {
+    if schema(look, "hypopg").await?.is_some() {
+        return self::look(look).await;
+    }
+    for wanted in wanted(look) {
+        untried(look, &wanted.table, "CREATE EXTENSION hypopg".to_owned());
+    }
+    Ok(())
+}
+
+fn wanted(look: &Look<'_>) -> Vec<WantedIndex> {
+    let mut wanted = wanted_indexes(&look.facts, look.policy);
+    wanted.retain(|wanted| !wanted.is_partitioned);
+    wanted
 }
 
 /// Sizes of what foreign keys lack, where there was nothing to estimate them from.
