@@ -124,7 +124,7 @@ async fn trial(
 /// Whether the table may be planned and stays as it is until it is forgotten. Nobody is waited for: who makes us wait could
 /// alter meanwhile what we trusted.
 async fn is_held(look: &mut Look<'_>, table: &str) -> Result<bool> {
-    // Asked once before the lock as well, which tells less of what is missing.
+    // Also before the lock: its refusal would not tell which right is missing.
     Ok(is_trusted(look, table).await?
         && ask(look, table, "BEGIN").await?.is_some()
         && ask(look, table, &format!("LOCK TABLE ONLY {table} IN ACCESS SHARE MODE NOWAIT")).await?.is_some()
