@@ -157,8 +157,10 @@ async fn without_the_extension_or_the_right_to_read_nothing_is_tried_or_built() 
         let server = server(version).await;
         let text = plan(&server, policy().with_scan_creates(1.0)).await;
         assert!(text.starts_with("nothing to do to indexes"), "{version}: {text}");
-        let untried = "nobody asked whether the planner would use it; CREATE EXTENSION hypopg";
+        let untried = "nobody could ask the planner whether it would use it; what was not seen tells why";
         assert_eq!(text.matches(untried).count(), 6, "{version}: {text}");
+        let why = "not seen: what the planner would make of an index of public.t; CREATE EXTENSION hypopg";
+        assert_eq!(text.matches(why).count(), 1, "{version}: {text}");
     }
     let server = server(WITH_HYPOPG).await;
     server
@@ -198,4 +200,153 @@ async fn a_foreign_keys_index_has_a_size_though_nobody_analyzed_its_table() {
     let real: u64 = server.psql("SELECT pg_relation_size('built')").unwrap().parse().unwrap();
     println!("hypopg without statistics: {:+.1} %", percent_over(promised, real));
     assert!(promised > real / 2 && promised < real * 2, "{promised} for {real}");
+}
+
+/// A server with one table beside `t`, which 60 statements read for few rows each.
+async fn server_with(table: &str, set_up: &str, statement: &str) -> PostgresServer {
+    let binaries = PostgresBinaries::of_version(WITH_HYPOPG).unwrap();
+    let server = PostgresServer::builder_of(binaries)
+        .setting("autovacuum", "off")
+        .setting("shared_preload_libraries", "pg_stat_statements")
+        .start()
+        .await
+        .unwrap();
+    server.psql("CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hypopg").unwrap();
+    // What runs in our name leaves a trace here.
+    server.psql("CREATE SEQUENCE ran; CREATE ROLE owner; GRANT ALL ON SCHEMA public TO owner").unwrap();
+    server.psql("GRANT ALL ON SEQUENCE ran TO owner").unwrap();
+    server.psql(set_up).unwrap();
+    server.psql(&format!("ALTER TABLE {table} OWNER TO owner")).unwrap();
+    server.psql(&format!("VACUUM ANALYZE {table}")).unwrap();
+    server.psql(&vec![statement; 60].join("; ")).unwrap();
+    server.psql("SELECT setval('ran', 1, false)").unwrap();
+    server
+}
+
+async fn check_untouched(server: &PostgresServer, why: &str) {
+    let facts = look(server).await;
+    assert!(!facts.wanted.is_empty(), "{why}: nothing was wanted");
+    assert!(facts.wanted.iter().all(|wanted| wanted.trial.is_none()), "{why}: {:?}", facts.wanted);
+    assert_eq!(server.psql("SELECT is_called FROM ran").unwrap(), "f", "{why}: it ran in our name");
+    let gaps: Vec<String> = facts.gaps.iter().map(|gap| format!("{}; {}", gap.what, gap.remedy)).collect();
+    let wanted = "what the planner would make of an index of public.t;";
+    assert!(gaps.iter().any(|gap| gap.starts_with(wanted) && gap.contains(why)), "{why}: {gaps:?}");
+}
+
+const PLAIN: &str = "CREATE TABLE t (id int, a int, b text); \
+    INSERT INTO t SELECT g, g % 5000, md5(g::text) FROM generate_series(1, 60000) g;";
+
+/// Says that it is immutable, and leaves a trace wherever it runs.
+const EVIL: &str = "CREATE FUNCTION evil(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql \
+    AS 'BEGIN PERFORM set_config(''transaction_read_only'', ''off'', true); PERFORM nextval(''public.ran''); RETURN x; \
+    EXCEPTION WHEN OTHERS THEN PERFORM nextval(''public.ran''); RETURN x; END'; ALTER FUNCTION evil OWNER TO owner;";
+
+#[tokio::test]
+async fn a_table_on_which_somebodys_function_hangs_is_not_planned() {
+    let hangs = [
+        "CREATE INDEX ON t ((id + evil(1)))",
+        "CREATE INDEX ON t (id) WHERE id > evil(5)",
+        "CREATE STATISTICS s ON (id + evil(1)), b FROM t",
+        "ALTER TABLE t ADD CHECK (id > evil(0))",
+        "CREATE POLICY p ON t USING (id > evil(0))",
+        "CREATE FUNCTION inlined(x int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT public.evil(x)'; \
+         CREATE INDEX ON t ((id + inlined(1)))",
+        "CREATE OPERATOR ### (FUNCTION = evil, RIGHTARG = int); CREATE INDEX ON t ((id + ### 1))",
+        "CREATE DOMAIN d AS int CHECK (VALUE > public.evil(0)); CREATE INDEX ON t ((id + 1::d))",
+    ];
+    for hangs in hangs {
+        let server =
+            server_with("t", &format!("{PLAIN} {EVIL} {hangs}"), "SELECT b FROM t WHERE a = 77").await;
+        check_untouched(&server, "with our rights").await;
+    }
+}
+
+#[tokio::test]
+async fn the_servers_and_extensions_functions_are_trusted() {
+    let set_up = format!(
+        "{PLAIN} CREATE EXTENSION citext; CREATE TYPE e AS ENUM ('x', 'y'); ALTER TABLE t ADD c citext, ADD k e DEFAULT 'x', \
+         ADD CHECK (c <> 'z'); CREATE INDEX ON t (lower(b)) WHERE k = 'y'; \
+         CREATE INDEX ON t (id) WHERE c IN ('m'::citext, 'n'); CREATE STATISTICS s ON (id + 1), b FROM t"
+    );
+    let server = server_with("t", &set_up, "SELECT b FROM t WHERE a = 77").await;
+    let facts = look(&server).await;
+    assert!(facts.wanted.iter().any(|wanted| wanted.trial.is_some()), "{facts:?}");
+    assert!(facts.gaps.is_empty(), "{:?}", facts.gaps);
+    // Who owns an extension may add to it.
+    server
+        .psql(&format!(
+            "{EVIL} ALTER EXTENSION citext ADD FUNCTION evil(int); CREATE INDEX ON t ((id + evil(1)))"
+        ))
+        .unwrap();
+    server.psql("SELECT setval('ran', 1, false)").unwrap();
+    check_untouched(&server, "with our rights").await;
+}
+
+#[tokio::test]
+async fn somebodys_operator_in_a_schema_of_a_type_is_not_chosen() {
+    // An enum has none of its own: one that fits better would be taken from wherever the path looks.
+    let enums = "CREATE SCHEMA s; CREATE TABLE t (id int, b text); INSERT INTO t SELECT g, 'x' FROM generate_series(1, 60000) g; \
+        DO $$ BEGIN EXECUTE (SELECT format('CREATE TYPE s.e AS ENUM (%s)', string_agg(quote_literal('v' || g), ',')) \
+        FROM generate_series(1, 3000) g); END $$; ALTER TABLE t ADD e s.e; \
+        UPDATE t SET e = ('v' || (1 + id % 3000))::s.e; \
+        CREATE FUNCTION s.evil() RETURNS bool IMMUTABLE LANGUAGE plpgsql \
+        AS 'BEGIN RAISE EXCEPTION ''ran as %'', current_user; END'; \
+        CREATE FUNCTION s.same(s.e, s.e) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT s.evil()'; \
+        CREATE OPERATOR s.= (FUNCTION = s.same, LEFTARG = s.e, RIGHTARG = s.e)";
+    let server = server_with("t", enums, "SELECT b FROM t WHERE e = 'v7'").await;
+    let facts = look(&server).await;
+    assert!(facts.wanted.iter().any(|wanted| wanted.trial.is_some()), "{facts:?}");
+
+    let domains = format!(
+        "{PLAIN} {EVIL} CREATE DOMAIN d AS int CHECK (VALUE IS NULL OR VALUE >= 0); ALTER TABLE t ALTER a TYPE d; \
+         ALTER DOMAIN d ADD CHECK (public.evil(1) > 0) NOT VALID"
+    );
+    let server = server_with("t", &domains, "SELECT b FROM t WHERE a = 77").await;
+    check_untouched(&server, "is a domain").await;
+}
+
+#[tokio::test]
+async fn a_tables_name_is_no_part_of_a_question() {
+    let set_up = "CREATE TABLE \"{columns}\" (id int, a int, \"]) OR evil(1) > 0 OR a.attname = ANY (ARRAY[\" int, b text); \
+        INSERT INTO \"{columns}\" SELECT g, g % 5000, g % 5000, md5(g::text) FROM generate_series(1, 60000) g";
+    let statement = "SELECT b FROM \"{columns}\" WHERE \"]) OR evil(1) > 0 OR a.attname = ANY (ARRAY[\" = 77";
+    let server = server_with("\"{columns}\"", set_up, statement).await;
+    let facts = look(&server).await;
+    assert!(facts.gaps.is_empty(), "{:?}", facts.gaps);
+    assert!(facts.wanted.iter().all(|wanted| wanted.trial.is_some()), "{:?}", facts.wanted);
+    assert_eq!(facts.wanted.len(), 1, "{:?}", facts.wanted);
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_a_gap_and_row_security_too() {
+    // Its values are too long for a B-tree: hypopg says so with 54000.
+    let long = "CREATE TABLE t (id int, b text); ALTER TABLE t ALTER b SET STORAGE PLAIN; \
+        INSERT INTO t SELECT g, repeat(md5(g::text), 100) FROM generate_series(1, 2000) g";
+    let server = server_with("t", long, "SELECT id FROM t WHERE b = 'nobody'").await;
+    check_untouched(&server, "SQLSTATE 54000").await;
+
+    let guarded = format!(
+        "{PLAIN} CREATE ROLE guest LOGIN; GRANT pg_read_all_stats TO guest; GRANT SELECT ON t TO guest; \
+         ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id > 0)"
+    );
+    let server = server_with("t", &guarded, "SELECT b FROM t WHERE a = 77").await;
+    let care = IndexCare::new(server.options().with_user("guest", None), policy());
+    let facts = care.inspect(&JobContext::system()).await.unwrap();
+    assert!(facts.wanted.iter().all(|wanted| wanted.trial.is_none()), "{facts:?}");
+    assert!(facts.gaps.iter().any(|gap| gap.remedy.contains("BYPASSRLS")), "{:?}", facts.gaps);
+}
+
+#[tokio::test]
+async fn a_value_too_long_for_an_index_is_noted_and_no_error() {
+    let set_up = "CREATE TABLE t (id int, b text); INSERT INTO t SELECT g, md5(g::text) FROM generate_series(1, 60000) g; \
+        INSERT INTO t SELECT 0, string_agg(md5(g::text), '') FROM generate_series(1, 200) g";
+    let server = server_with("t", set_up, "SELECT id FROM t WHERE b = 'nobody'").await;
+    let care = IndexCare::new(server.options(), policy().with_scan_creates(5.0));
+    let care = care.caretaker(Arc::new(MemoryStateStore::default())).build().unwrap();
+    let done = care.run(&JobContext::system()).await.unwrap();
+    let record = done.record().unwrap();
+    // It is planned still, and nothing came of it: that is told, and the run was no failure.
+    assert!(matches!(record.outcome, ChoreOutcome::Ineffective { .. }), "{done:?}");
+    assert!(format!("{record:?}").contains("a value is too long for an index"), "{record:?}");
+    assert_eq!(server.psql("SELECT count(*) FROM pg_index WHERE NOT indisvalid").unwrap(), "0");
 }

@@ -105,6 +105,8 @@ impl Build {
             Some("57014") => End::Refused("somebody ended the build, or it took too long".to_owned()),
             Some("42704" | "42P01" | "42703") => End::Refused("it vanished, or its table did".to_owned()),
             Some("42P07") => End::Refused("something else has its name".to_owned()),
+            // The limit of what a B-tree's entry may take.
+            Some("54000") => End::Refused("a value is too long for an index".to_owned()),
             Some("23505") => End::Refused(self.work.worker.failed("mend", source).full()),
             _ => return Err(self.work.worker.failed("mend index", source)),
         })

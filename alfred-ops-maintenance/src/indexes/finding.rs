@@ -179,9 +179,9 @@ impl fmt::Display for IndexHold {
             Self::NotMeasured => f.write_str("an estimate is not enough; CREATE EXTENSION pgstattuple"),
             Self::TooLarge { bytes_max } => write!(f, "at most {bytes_max} bytes may be built"),
             Self::UnknownSize => f.write_str("nobody can tell how large it would be; ANALYZE the table"),
-            Self::NotTried => {
-                f.write_str("nobody asked whether the planner would use it; CREATE EXTENSION hypopg")
-            }
+            Self::NotTried => f.write_str(
+                "nobody could ask the planner whether it would use it; what was not seen tells why",
+            ),
             Self::GainsLittle => f.write_str("the policy wants the cost to fall further"),
             Self::Partitioned => f.write_str("its table is partitioned; build it partition by partition"),
             Self::OthersBuild => f.write_str("another session builds an index"),

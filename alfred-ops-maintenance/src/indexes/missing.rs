@@ -54,18 +54,24 @@ pub(super) fn missing(facts: &IndexFacts, policy: &IndexPolicy) -> Vec<(IndexFin
     found
 }
 
-/// Adds it, unless one that is built anyway serves as well, or the same is known.
+/// Adds it, unless one that is built anyway serves as well, or the same is known and not built either.
 fn add(finding: IndexFinding, may_build: bool, found: &mut Vec<(IndexFinding, bool)>) {
     let serves = |other: &IndexFinding| match (other.fault.lacks(), finding.fault.lacks()) {
         (Some((table, columns)), Some((own_table, own_columns))) => {
             table == own_table
-                && (columns == own_columns || other.hold.is_none() && columns.starts_with(own_columns))
+                && begins_with(columns, own_columns)
+                && (other.hold.is_none() || finding.hold.is_some() && columns.len() == own_columns.len())
         }
         _ => false,
     };
     if !found.iter().any(|(other, _)| serves(other)) {
         found.push((finding, may_build));
     }
+}
+
+/// Whether an index begins with these columns. Each is compared to one value, or there is one alone: their order is nothing.
+fn begins_with(columns: &[String], own: &[String]) -> bool {
+    columns.get(..own.len()).is_some_and(|first| own.iter().all(|column| first.contains(column)))
 }
 
 /// Whether an index of the table is half-built: it may be this one.
@@ -232,6 +238,38 @@ mod tests {
         half.is_valid = false;
         facts.indexes.push(half);
         check(&facts, policy, &[("k_fk_idx", None)]);
+    }
+
+    #[test]
+    fn what_is_held_hides_nothing_that_may_be_built_and_the_order_of_columns_hides_nothing_new() {
+        let key = |columns: &[&str]| ForeignKeyView {
+            name: "k_fkey".to_owned(),
+            table: "public.\"T.x\"".to_owned(),
+            schema: "public".to_owned(),
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            bytes: 10 << 20,
+            index_bytes: Some(1),
+            may_build: true,
+            ..ForeignKeyView::default()
+        };
+        let gains = Some((9, 1));
+        let facts = |keys: &[&str], wanted| IndexFacts {
+            foreign_keys: vec![key(keys)],
+            wanted,
+            ..IndexFacts::default()
+        };
+        let (scans, keys) =
+            (IndexPolicy::default().with_scan_creates(2.0), IndexPolicy::default().with_creates());
+        let not_asked_for = Some(IndexHold::NotAskedFor);
+        let same = facts(&["k"], vec![wanted(&["k"], Some(1), gains)]);
+        check(&same, scans, &[("k_fk_idx", not_asked_for), ("T.x_k_scan_idx", None)]);
+        check(&same, IndexPolicy::default(), &[("k_fk_idx", not_asked_for)]);
+        check(&same, keys, &[("k_fk_idx", None)]);
+        let both = keys.with_scan_creates(2.0);
+        let turned = facts(&["a", "b"], vec![wanted(&["b", "a"], Some(1), gains)]);
+        check(&turned, both, &[("k_fk_idx", None)]);
+        let part = facts(&["a", "b"], vec![wanted(&["b"], Some(1), gains)]);
+        check(&part, both, &[("k_fk_idx", None), ("T.x_b_scan_idx", None)]);
     }
 
     #[test]

@@ -9,8 +9,6 @@ mod watched_worker;
 #[cfg(feature = "postgres")]
 pub(crate) use session::{Session, code_of, gave_way, label};
 pub use table_name::TableName;
-#[cfg(feature = "postgres")]
-pub(crate) use table_name::literal;
 pub(crate) use table_name::{check_identifier, quoted};
 #[cfg(feature = "postgres")]
 pub(crate) use watched_worker::{StatementEnd, WatchedWorker};

@@ -57,12 +57,6 @@ pub(crate) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// Text as a constant of SQL.
-#[cfg(feature = "postgres")]
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 pub(crate) fn check_identifier(field: &'static str, identifier: &str) -> Result<(), Error> {
     if identifier.is_empty() || identifier.len() > IDENTIFIER_BYTES_MAX || identifier.contains(['\0', '.']) {
         return Err(Error::new(

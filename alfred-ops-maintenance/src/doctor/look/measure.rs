@@ -1,23 +1,23 @@
 //! Measuring what the estimate calls bloated.
 
 use alfred_ops_core::Result;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Look;
 use super::statements::schema;
 use crate::doctor::relations::{index_waste, table_waste};
-use crate::postgres::{literal, quoted};
+use crate::postgres::quoted;
 
 /// So many of each kind are measured, those that seem to waste most.
 const MEASURED_MAX: usize = 20;
 
 const TABLE: &str =
-    "SELECT approx_free_percent / 100 AS share FROM {schema}.pgstattuple_approx({name}::regclass)";
+    "SELECT approx_free_percent / 100 AS share FROM {schema}.pgstattuple_approx($1::regclass)";
 
 /// Leaves are as full as their fill factor wants in an index that was just built; its inner pages stay.
 const INDEX: &str = "SELECT greatest(0, 1 - (1 + internal_pages + leaf_pages * least(1, CASE WHEN leaf_pages > 0 \
     THEN avg_leaf_density ELSE 0 END / {fill})) / greatest(index_size / 8192.0, 1))::float8 AS share \
-    FROM {schema}.pgstatindex({name}::regclass)";
+    FROM {schema}.pgstatindex($1::regclass)";
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "pgstattuple").await? else { return Ok(()) };
@@ -74,9 +74,10 @@ async fn measure_indexes(look: &mut Look<'_>, schema: &str, mut left: u64) -> Re
 }
 
 async fn share(look: &mut Look<'_>, query: &str, schema: &str, name: &str, fill: u8) -> Result<Option<f64>> {
-    let query = query.replace("{schema}", &quoted(schema)).replace("{fill}", &fill.to_string());
-    let query = query.replace("{name}", &literal(name));
+    // The name of the schema at last: nothing is put into it.
+    let query = query.replace("{fill}", &fill.to_string()).replace("{schema}", &quoted(schema));
     let what = format!("bloat of {name}");
-    let shares = look.read(&what, &query, |row| row.try_get("share"));
-    Ok(shares.await?.pop())
+    let query = sqlx::query(AssertSqlSafe(query)).bind(name.to_owned());
+    let shares = look.attempt(&what, query, |row| row.try_get("share")).await?;
+    Ok(shares.and_then(|mut shares| shares.pop()))
 }

@@ -8,13 +8,14 @@ mod replication;
 mod server;
 mod statements;
 mod trials;
+mod trust;
 
 use std::time::Duration;
 
 use alfred_ops_core::{PostgresOptions, Result};
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgRow;
-use sqlx::{Error, Row as _};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Error, Row as _};
 
 use super::{DatabaseFacts, DoctorPolicy, Gap};
 use crate::postgres::{Session, code_of, quoted};
@@ -57,7 +58,7 @@ pub(crate) async fn look_at_indexes(
     relations::look(&mut look).await?;
     keys::foreign_keys(&mut look).await?;
     statements::look(&mut look).await?;
-    trials::look(&mut look).await?;
+    trials::look_for_care(&mut look).await?;
     measure::indexes(&mut look).await?;
     Ok(look.facts)
 }
@@ -65,8 +66,13 @@ pub(crate) async fn look_at_indexes(
 impl<'a> Look<'a> {
     async fn open(server: &PostgresOptions, policy: &'a DoctorPolicy) -> Result<Self> {
         // With this path the server qualifies the names of all objects but its own. A look writes nothing.
-        let settings =
-            [("search_path", "pg_catalog"), ("default_transaction_read_only", "on"), ("jit", "off")];
+        let settings = [
+            ("search_path", "pg_catalog"),
+            ("default_transaction_read_only", "on"),
+            ("jit", "off"),
+            // Constants of ours are quoted as the standard says, whatever the database was set to.
+            ("standard_conforming_strings", "on"),
+        ];
         let session = Session::open(server, "database", LOOK_TIMEOUT, LOCK_TIMEOUT, &settings).await?;
         Ok(Self { session, policy, facts: DatabaseFacts::default() })
     }
@@ -107,22 +113,62 @@ impl Look<'_> {
         }
     }
 
+    /// The rows of a query about what others have a hand in; none, and a gap, whatever the server says against it, unless the
+    /// server itself is in no state to answer.
+    async fn attempt<T>(
+        &mut self,
+        what: &str,
+        query: Query<'_, Postgres, PgArguments>,
+        read: fn(&PgRow) -> Result<T, Error>,
+    ) -> Result<Option<Vec<T>>> {
+        let rows = query.fetch_all(&mut self.session.connection).await;
+        let source = match rows.and_then(|rows| rows.iter().map(read).collect::<Result<Vec<T>, Error>>()) {
+            Ok(found) => return Ok(Some(found)),
+            Err(source) => source,
+        };
+        let remedy = match code_of(&source) {
+            Some(code) => self.remedy(&code).or_else(|| refused(&code)),
+            None => None,
+        };
+        let Some(remedy) = remedy else { return Err(self.session.failed("look", source)) };
+        self.lacks(Gap::new(what, remedy));
+        Ok(None)
+    }
+
+    /// Adds a gap, once.
+    fn lacks(&mut self, gap: Gap) {
+        if !self.facts.gaps.contains(&gap) {
+            self.facts.gaps.push(gap);
+        }
+    }
+
     /// Turns what kept a question from its answer into a gap, if the others may still be asked.
     fn miss(&mut self, what: &str, source: Error) -> Result<()> {
-        let role = quoted(&self.facts.role);
-        let remedy = match code_of(&source).as_deref() {
-            Some("42501") => format!("run GRANT pg_monitor TO {role}, or let a role with more rights look"),
-            Some("57014" | "55P03") => "the server is too busy; look again later".to_owned(),
-            // What vanished between two questions is not there at the next look.
-            Some(code) if ["42P01", "42704", "XX000"].contains(&code) => {
-                "something vanished meanwhile; look again".to_owned()
-            }
-            Some("42703" | "42883" | "55000" | "0A000") => "this server does not tell".to_owned(),
-            _ => return Err(self.session.failed("look", source)),
-        };
+        let remedy = code_of(&source).and_then(|code| self.remedy(&code));
+        let Some(remedy) = remedy else { return Err(self.session.failed("look", source)) };
         self.facts.gaps.push(Gap::new(what, remedy));
         Ok(())
     }
+
+    /// What helps against what a server says to anybody now and then.
+    fn remedy(&self, code: &str) -> Option<String> {
+        let role = quoted(&self.facts.role);
+        match code {
+            "42501" => Some(format!("run GRANT pg_monitor TO {role}, or let a role with more rights look")),
+            "57014" | "55P03" => Some("the server is too busy; look again later".to_owned()),
+            // What vanished between two questions is not there at the next look.
+            "42P01" | "42704" | "XX000" => Some("something vanished meanwhile; look again".to_owned()),
+            "42703" | "42883" | "55000" | "0A000" => Some("this server does not tell".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about an error that is about the question. Of the server's own state are: no connection, no transaction, no
+/// resources, a shutdown, a system that fails.
+fn refused(code: &str) -> Option<String> {
+    let is_state = ["08", "25", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
+    (!is_state).then(|| format!("the server refused with SQLSTATE {code}; its log tells why"))
 }
 
 /// A number that is never negative; what has just vanished has none.

@@ -1,47 +1,68 @@
 //! What the planner would make of indexes that are not there, where the extension `hypopg` lets one ask.
 //!
 //! Such an index lives in this session alone and on no disk. Of a statement only what was understood is asked, in words of
-//! ours: its text is anybody's, and who plans a text runs its immutable functions.
+//! ours: its text is anybody's, and who plans a text runs its immutable functions. Operators are named with their schemas,
+//! for whoever owns a schema of the search path may choose another. What else the planner may run is in [`super::trust`].
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use alfred_ops_core::Result;
 use serde_json::Value;
-use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::statements::schema;
+use super::trust::{Operators, is_trusted, operators, untried, what};
 use super::{Look, count};
-use crate::doctor::{Gap, IndexTrial, WantedIndex, wanted_indexes};
-use crate::postgres::{literal, quoted};
+use crate::doctor::{IndexTrial, WantedIndex, wanted_indexes};
+use crate::postgres::quoted;
 
 /// So many are asked for at most, of foreign keys and of statements each; the largest and the most read come first.
 const TRIALS_MAX: usize = 20;
 
-const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation_size(h.indexrelid) AS bytes \
-    FROM {schema}.hypopg_create_index({statement}) AS h";
+/// Without the constants nobody knows which rows are looked for, and no plan may depend on them. What row security or a CHECK
+/// says is anybody's words.
+const SETTINGS: &str = "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), \
+    set_config('row_security', 'off', false), set_config('constraint_exclusion', 'off', false)";
 
-/// Whether the role may read the table, and where the operators of its columns are.
-const COLUMNS: &str = "SELECT has_table_privilege(c.oid, 'SELECT') AS readable, concat_ws(', ', 'pg_catalog', \
-    (SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ') FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
-    LEFT JOIN pg_type b ON b.oid = t.typbasetype JOIN pg_namespace n ON n.oid = coalesce(b.typnamespace, t.typnamespace) \
-    WHERE a.attrelid = c.oid AND a.attname::text = ANY (ARRAY[{columns}]) AND n.nspname <> 'pg_catalog')) AS path \
-    FROM pg_class c WHERE c.oid = {table}::regclass";
+const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation_size(h.indexrelid) AS bytes \
+    FROM {schema}.hypopg_create_index($1::text) AS h";
 
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "hypopg").await? else { return Ok(()) };
     let schema = quoted(&schema);
+    if ask(look, "any table", SETTINGS).await?.is_none() {
+        return Ok(());
+    }
     sizes(look, &schema).await?;
-    // Without the constants nobody knows which rows are looked for, and no plan may depend on them.
-    execute(look, "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)").await?;
-    let wanted = wanted_indexes(&look.facts, look.policy);
-    let wanted = wanted.into_iter().filter(|wanted| !wanted.is_partitioned);
-    for (number, wanted) in wanted.take(TRIALS_MAX).enumerate() {
-        if let Some(trial) = trial(look, &schema, &wanted, number).await? {
-            look.facts.trials.push(trial);
+    for (number, wanted) in wanted(look).into_iter().enumerate() {
+        if number >= TRIALS_MAX {
+            untried(look, &wanted.table, format!("only {TRIALS_MAX} are tried in one look, the most read"));
+            continue;
         }
-        forget(look, &schema).await?;
+        let trial = trial(look, &schema, &wanted, number).await?;
+        look.facts.trials.extend(trial);
+        forget(look, &schema, &wanted.table).await?;
     }
     Ok(())
+}
+
+/// The same for who builds nothing that was not tried: without the extension that is a gap.
+pub(super) async fn look_for_care(look: &mut Look<'_>) -> Result<()> {
+    if schema(look, "hypopg").await?.is_some() {
+        return self::look(look).await;
+    }
+    for wanted in wanted(look) {
+        untried(look, &wanted.table, "CREATE EXTENSION hypopg".to_owned());
+    }
+    Ok(())
+}
+
+fn wanted(look: &Look<'_>) -> Vec<WantedIndex> {
+    let mut wanted = wanted_indexes(&look.facts, look.policy);
+    wanted.retain(|wanted| !wanted.is_partitioned);
+    wanted
 }
 
 /// Sizes of what foreign keys lack, where there was nothing to estimate them from.
@@ -58,11 +79,13 @@ async fn sizes(look: &mut Look<'_>, schema: &str) -> Result<()> {
         .take(TRIALS_MAX)
         .collect();
     for (place, table, columns) in unknown {
-        let made = create(look, schema, &table, &columns).await?;
-        if let Some(key) = look.facts.foreign_keys.get_mut(place) {
-            key.index_bytes = made.map(|(_, bytes)| bytes);
+        if is_held(look, &table).await? {
+            let made = create(look, schema, &table, &columns).await?;
+            if let Some(key) = look.facts.foreign_keys.get_mut(place) {
+                key.index_bytes = made.map(|(_, bytes)| bytes);
+            }
         }
-        forget(look, schema).await?;
+        forget(look, schema, &table).await?;
     }
     Ok(())
 }
@@ -73,21 +96,23 @@ async fn trial(
     wanted: &WantedIndex,
     number: usize,
 ) -> Result<Option<IndexTrial>> {
-    let Some(path) = operators(look, wanted).await? else { return Ok(None) };
-    search(look, &path).await?;
-    let (condition, parameters) = condition(wanted);
-    let ask = format!("SELECT * FROM {} WHERE {condition}", wanted.table);
-    let Some(before) = plan(look, &ask, parameters, &format!("alfred_ops_without_{number}")).await? else {
+    let table = &wanted.table;
+    if !is_held(look, table).await? {
         return Ok(None);
-    };
-    let Some((name, bytes)) = create(look, schema, &wanted.table, &wanted.columns).await? else {
-        return Ok(None);
-    };
-    let Some(after) = plan(look, &ask, parameters, &format!("alfred_ops_with_{number}")).await? else {
-        return Ok(None);
-    };
+    }
+    let compared = wanted.equal.iter().chain(&wanted.ranged).cloned().collect();
+    let Some(operators) = operators(look, table, compared).await? else { return Ok(None) };
+    let Some((condition, parameters)) = condition(wanted, &operators) else { return Ok(None) };
+    // Of its children and partitions nobody was asked.
+    let text = format!("SELECT * FROM ONLY {table} WHERE {condition}");
+    let without = format!("alfred_ops_without_{number}");
+    let Some(before) = plan(look, table, &text, parameters, &without).await? else { return Ok(None) };
+    let made = create(look, schema, table, &wanted.columns).await?;
+    let Some((name, bytes)) = made else { return Ok(None) };
+    let with = format!("alfred_ops_with_{number}");
+    let Some(after) = plan(look, table, &text, parameters, &with).await? else { return Ok(None) };
     Ok(cost(&before).zip(cost(&after)).map(|(cost_before, cost_after)| IndexTrial {
-        table: wanted.table.clone(),
+        table: table.clone(),
         columns: wanted.columns.clone(),
         bytes,
         cost_before,
@@ -96,34 +121,18 @@ async fn trial(
     }))
 }
 
-/// The search path on which the planner finds the operators; none, and a gap, where the role may not read the table.
-async fn operators(look: &mut Look<'_>, wanted: &WantedIndex) -> Result<Option<String>> {
-    let columns = wanted.equal.iter().chain(&wanted.ranged).map(|name| literal(name));
-    let query = COLUMNS.replace("{table}", &literal(&wanted.table));
-    let query = query.replace("{columns}", &columns.collect::<Vec<String>>().join(", "));
-    let seen = look.read("columns", &query, |row| -> Result<(bool, String), sqlx::Error> {
-        Ok((row.try_get("readable")?, row.try_get("path")?))
-    });
-    let Some((readable, path)) = seen.await?.pop() else { return Ok(None) };
-    if readable {
-        return Ok(Some(path));
-    }
-    let what = format!("what the planner would make of an index of {}", wanted.table);
-    let remedy = format!("run GRANT SELECT ON {} TO {}", wanted.table, quoted(&look.facts.role));
-    let gap = Gap::new(what, remedy);
-    if !look.facts.gaps.contains(&gap) {
-        look.facts.gaps.push(gap);
-    }
-    Ok(None)
-}
-
-async fn search(look: &mut Look<'_>, path: &str) -> Result<()> {
-    execute(look, &format!("SELECT set_config('search_path', {}, false)", literal(path))).await?;
-    Ok(())
+/// Whether the table may be planned and stays as it is until it is forgotten. Nobody is waited for: who makes us wait could
+/// alter meanwhile what we trusted.
+async fn is_held(look: &mut Look<'_>, table: &str) -> Result<bool> {
+    // Also before the lock: its refusal would not tell which right is missing.
+    Ok(is_trusted(look, table).await?
+        && ask(look, table, "BEGIN").await?.is_some()
+        && ask(look, table, &format!("LOCK TABLE ONLY {table} IN ACCESS SHARE MODE NOWAIT")).await?.is_some()
+        && is_trusted(look, table).await?)
 }
 
 /// What the statement looks for, and how many constants that takes.
-fn condition(wanted: &WantedIndex) -> (String, usize) {
+fn condition(wanted: &WantedIndex, operators: &BTreeMap<String, Operators>) -> Option<(String, usize)> {
     let (mut text, mut parameters) = (String::new(), 0);
     let mut add = |column: &str, operator: &str| {
         parameters += 1;
@@ -131,27 +140,35 @@ fn condition(wanted: &WantedIndex) -> (String, usize) {
         let _ = write!(text, "{and}{} {operator} ${parameters}", quoted(column));
     };
     for column in &wanted.equal {
-        add(column, "=");
+        add(column, &operators.get(column)?.equal);
     }
     // Of an open range the planner believes that it holds a third of the rows. This one is known to hold few, and of a
     // closed one the planner believes that.
     for column in &wanted.ranged {
-        add(column, ">=");
-        add(column, "<=");
+        let operators = operators.get(column)?;
+        add(column, &operators.least);
+        add(column, &operators.most);
     }
-    (text, parameters)
+    Some((text, parameters))
 }
 
 /// The plan of a question of ours. A name is used once: what it was planned for stays with it.
-async fn plan(look: &mut Look<'_>, ask: &str, parameters: usize, name: &str) -> Result<Option<Value>> {
-    if execute(look, &format!("PREPARE {name} AS {ask}")).await?.is_none() {
+async fn plan(
+    look: &mut Look<'_>,
+    table: &str,
+    text: &str,
+    parameters: usize,
+    name: &str,
+) -> Result<Option<Value>> {
+    if ask(look, table, &format!("PREPARE {name} AS {text}")).await?.is_none() {
         return Ok(None);
     }
     let nulls = vec!["NULL"; parameters].join(", ");
     let query = format!("EXPLAIN (FORMAT JSON) EXECUTE {name} ({nulls})");
-    let texts = look.read("a plan", &query, |row| row.try_get_unchecked::<String, _>(0)).await?;
-    execute(look, &format!("DEALLOCATE {name}")).await?;
-    let plan = texts.first().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let query = sqlx::query(AssertSqlSafe(query));
+    let texts = look.attempt(&what(table), query, |row| row.try_get_unchecked::<String, _>(0)).await?;
+    let Some(text) = texts.and_then(|texts| texts.into_iter().next()) else { return Ok(None) };
+    let plan = serde_json::from_str::<Value>(&text).ok();
     Ok(plan.and_then(|plan| plan.get(0)?.get("Plan").cloned()))
 }
 
@@ -164,23 +181,22 @@ async fn create(
 ) -> Result<Option<(String, u64)>> {
     let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
     let statement = format!("CREATE INDEX ON {table} ({})", columns.join(", "));
-    let query = CREATE.replace("{schema}", schema).replace("{statement}", &literal(&statement));
-    let what = format!("an index of {table} that is not there");
-    Ok(look.read(&what, &query, |row| Ok((row.try_get("name")?, count(row, "bytes")?))).await?.pop())
+    let query = sqlx::query(AssertSqlSafe(CREATE.replace("{schema}", schema))).bind(statement);
+    let read = |row: &PgRow| Ok((row.try_get("name")?, count(row, "bytes")?));
+    Ok(look.attempt(&what(table), query, read).await?.and_then(|mut made| made.pop()))
 }
 
-/// All is as it was before the trial.
-async fn forget(look: &mut Look<'_>, schema: &str) -> Result<()> {
-    search(look, "pg_catalog").await?;
-    execute(look, &format!("SELECT {schema}.hypopg_reset()")).await?;
+/// All is as it was before the trial, and the table free.
+async fn forget(look: &mut Look<'_>, schema: &str, table: &str) -> Result<()> {
+    ask(look, table, "ROLLBACK").await?;
+    ask(look, table, &format!("SELECT {schema}.hypopg_reset()")).await?;
     Ok(())
 }
 
-/// None, and a gap, where it failed.
-async fn execute(look: &mut Look<'_>, statement: &str) -> Result<Option<()>> {
-    let gaps = look.facts.gaps.len();
-    look.read("a plan", statement, |_| Ok(())).await?;
-    Ok((look.facts.gaps.len() == gaps).then_some(()))
+/// None, and a gap that names the table, where it failed.
+async fn ask(look: &mut Look<'_>, table: &str, statement: &str) -> Result<Option<()>> {
+    let query = sqlx::query(AssertSqlSafe(statement));
+    Ok(look.attempt(&what(table), query, |_| Ok(())).await?.map(|_| ()))
 }
 
 fn cost(plan: &Value) -> Option<u64> {
@@ -205,13 +221,19 @@ mod tests {
     #[test]
     fn what_is_asked_is_of_our_own_words() {
         let check = |equal: &[&str], ranged: &[&str], text: &str, parameters| {
-            let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+            let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+            let operator = |name: &str| format!("OPERATOR(pg_catalog.{name})");
+            let of = Operators { equal: operator("="), least: operator(">="), most: operator("<=") };
+            let operators =
+                [equal, ranged].concat().iter().map(|&name| (name.to_owned(), of.clone())).collect();
             let wanted = WantedIndex { equal: names(equal), ranged: names(ranged), ..WantedIndex::default() };
-            assert_eq!(condition(&wanted), (text.to_owned(), parameters));
+            let text = text.replace("[", "OPERATOR(pg_catalog.").replace("]", ")");
+            assert_eq!(condition(&wanted, &operators), Some((text, parameters)));
+            assert_eq!(condition(&wanted, &BTreeMap::new()), None);
         };
-        check(&["a"], &[], "\"a\" = $1", 1);
-        check(&["a", "b\"; DROP"], &[], "\"a\" = $1 AND \"b\"\"; DROP\" = $2", 2);
-        check(&["a"], &["at"], "\"a\" = $1 AND \"at\" >= $2 AND \"at\" <= $3", 3);
+        check(&["a"], &[], "\"a\" [=] $1", 1);
+        check(&["a", "b\"; DROP"], &[], "\"a\" [=] $1 AND \"b\"\"; DROP\" [=] $2", 2);
+        check(&["a"], &["at"], "\"a\" [=] $1 AND \"at\" [>=] $2 AND \"at\" [<=] $3", 3);
     }
 
     #[test]
