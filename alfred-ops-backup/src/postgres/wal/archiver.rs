@@ -21,6 +21,9 @@ use crate::{LogState, Repository, StoredLog};
 
 /// The lag that rings the alarm where neither the host nor the server has a bound.
 const LAG_ALARM_BYTES: u64 = 1 << 30;
+/// How often, and after which time, a slot is looked at again that a connection of ours has just left.
+const SLOT_LOOKS: u32 = 50;
+const SLOT_LOOK: Duration = Duration::from_millis(100);
 
 /// Streams a server's WAL into a repository, without a gap, for as long as the host lives.
 ///
@@ -120,8 +123,18 @@ impl WalArchiver {
                     "the log has a gap: take a new full backup, older ones restore only up to it"
                 );
                 self.set_gap(Some(earlier.end()..kept));
-                let connection = Connection::open(&self.server, context).await?;
-                follow(connection, request(&go_on)).await
+                let mut looks = 0;
+                loop {
+                    let connection = Connection::open(&self.server, context).await?;
+                    match follow(connection, request(&go_on)).await {
+                        // The server has yet to notice that the first attempt is over.
+                        Err(error) if error.kind() == ErrorKind::Conflict && looks < SLOT_LOOKS => {
+                            looks += 1;
+                            context.clock.sleep(SLOT_LOOK).await;
+                        }
+                        outcome => return outcome,
+                    }
+                }
             }
             outcome => outcome,
         }
