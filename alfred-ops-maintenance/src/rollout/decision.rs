@@ -188,14 +188,14 @@ impl Look<'_> {
         if let Some(decision) = self.silent() {
             return decision;
         }
-        let silent_at = self.silent_at();
         let (due, trial_ends) = (self.analysis_due(), self.trial_ends());
         let again = unfinished.as_ref().map_or(due, |(again, _)| *again);
         let reason = unfinished.map_or_else(|| self.progress(step), |(_, reason)| reason);
         if due <= self.now {
             return decide(RolloutStep::Analyse, reason);
         }
-        self.wait(due.min(again).min(trial_ends.unwrap_or(due)).min(silent_at).min(self.soon()), reason)
+        let until = due.min(again).min(trial_ends.unwrap_or(due)).min(self.silent_at());
+        self.wait(until.min(self.soon()), reason)
     }
 
     /// When silence is enough.

@@ -150,6 +150,25 @@ mod tests {
         (RolloutState::begin("id".to_owned(), release, &view, START).unwrap(), view)
     }
 
+    /// The candidate is there and has no share yet.
+    fn made() -> (RolloutState, TargetView) {
+        let (mut state, mut view) = begun();
+        state.learn_staging(None, START);
+        state.learn_gates(None, START);
+        carry_out(&mut state, &mut view, RolloutAction::Create);
+        (state, view)
+    }
+
+    fn carry_out(state: &mut RolloutState, view: &mut TargetView, action: RolloutAction) {
+        state.intend(RolloutIntent::new(action.clone(), "1".to_owned(), START));
+        change(view, state, &action);
+        state.took(START);
+    }
+
+    fn shift(step: usize, percent: u8) -> RolloutAction {
+        RolloutAction::Shift { step, split: crate::TrafficSplit::canary("api-1", "api-2", percent) }
+    }
+
     fn check(state: &RolloutState, view: &TargetView, at: i64, expected: &[&str]) -> RolloutForecast {
         let policy = RolloutPolicy::default();
         let forecast = forecast_rollout(state, view, &policy, START + TimeDelta::seconds(at));
@@ -186,17 +205,8 @@ mod tests {
 
     #[test]
     fn an_abort_is_followed_on_its_way_back_and_a_pause_is_rest() {
-        let (mut state, mut view) = begun();
-        state.learn_staging(None, START);
-        state.learn_gates(None, START);
-        for action in [
-            RolloutAction::Create,
-            RolloutAction::Shift { step: 0, split: crate::TrafficSplit::canary("api-1", "api-2", 5) },
-        ] {
-            state.intend(RolloutIntent::new(action.clone(), "1".to_owned(), START));
-            change(&mut view, &state, &action);
-            state.took(START);
-        }
+        let (mut state, mut view) = made();
+        carry_out(&mut state, &mut view, shift(0, 5));
         let mut paused = state.clone();
         paused.pause("an incident", START);
         let rests = check(&paused, &view, 30, &[]).rests;
@@ -218,14 +228,8 @@ mod tests {
 
     #[test]
     fn a_split_that_is_under_way_is_taken_to_its_end() {
-        let (mut state, mut view) = begun();
-        state.learn_staging(None, START);
-        state.learn_gates(None, START);
-        state.intend(RolloutIntent::new(RolloutAction::Create, "1".to_owned(), START));
-        change(&mut view, &state, &RolloutAction::Create);
-        state.took(START);
-        let split = crate::TrafficSplit::canary("api-1", "api-2", 5);
-        state.intend(RolloutIntent::new(RolloutAction::Shift { step: 0, split }, "1".to_owned(), START));
+        let (mut state, mut view) = made();
+        state.intend(RolloutIntent::new(shift(0, 5), "1".to_owned(), START));
         for rest in [crate::UnderWay::Starts("a pod".to_owned()), crate::UnderWay::Ends("a task".to_owned())]
         {
             view.under_way = Some(rest);
@@ -237,21 +241,9 @@ mod tests {
 
     #[test]
     fn a_split_that_somebody_paused_has_its_time_anew() {
-        let (mut state, mut view) = begun();
-        state.learn_staging(None, START);
-        state.learn_gates(None, START);
-        state.intend(RolloutIntent::new(RolloutAction::Create, "1".to_owned(), START));
-        change(&mut view, &state, &RolloutAction::Create);
-        state.took(START);
-        for (step, percent) in [(0, 5), (1, 25)] {
-            let split = crate::TrafficSplit::canary("api-1", "api-2", percent);
-            let action = RolloutAction::Shift { step, split };
-            state.intend(RolloutIntent::new(action.clone(), "1".to_owned(), START));
-            if step == 0 {
-                change(&mut view, &state, &action);
-                state.took(START);
-            }
-        }
+        let (mut state, mut view) = made();
+        carry_out(&mut state, &mut view, shift(0, 5));
+        state.intend(RolloutIntent::new(shift(1, 25), "1".to_owned(), START));
         view.under_way = Some(crate::UnderWay::Starts("a pod".to_owned()));
         let late = START + TimeDelta::hours(1);
         let policy = RolloutPolicy::default();

@@ -143,7 +143,7 @@ async fn live(kind: Kind, leased: bool, seed: u64) -> (RolloutEnd, u64) {
         let state = world.book.state().await.unwrap().unwrap();
         if let Some(end) = state.end() {
             check_end(&world, end, bad_from, person);
-            world.server.fail_next([]);
+            world.server.heal();
             return (end.clone(), fuse.deaths());
         }
         if crashes > 0 && !fuse.is_lit() {

@@ -70,27 +70,31 @@ async fn another_number_of_instances_is_nobodys_fault() {
     server.stop().await;
 }
 
+/// Runs a rollout to its end, though the platform has too few instances for its splits. Tells how often that was refused.
+async fn run_refused(house: &House<'_>, after: impl Fn(usize)) -> (RolloutEnd, usize) {
+    let mut refused = 0;
+    loop {
+        if let Err(error) = house.rollout.run(&house.context).await {
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            let said = "instances: 1 are too few for 2 revisions";
+            assert!(error.to_string().contains(said) && error.remedy().is_some(), "{error}");
+            refused += 1;
+            assert!(refused < 200, "nobody judges it any more");
+            after(refused);
+        }
+        let state = house.rollout.book(&house.context).state().await.unwrap().unwrap();
+        if let RolloutPhase::Ended(end) = state.phase {
+            return (end, refused);
+        }
+        house.clock.advance(std::time::Duration::from_secs(10));
+    }
+}
+
 #[tokio::test]
 async fn one_instance_is_not_split_and_goes_over_whole() {
     let server = server(1).await;
     let mut house = House::begun(Kind::Pool, &server, |_| Verdict::Pass).await;
-    let mut refused = 0;
-    let end = loop {
-        match house.rollout.run(&house.context).await {
-            Ok(_) => {}
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::InvalidInput);
-                let said = "instances: 1 are too few for 2 revisions";
-                assert!(error.to_string().contains(said) && error.remedy().is_some(), "{error}");
-                refused += 1;
-            }
-        }
-        let state = house.rollout.book(&house.context).state().await.unwrap().unwrap();
-        if let RolloutPhase::Ended(end) = state.phase {
-            break end;
-        }
-        house.clock.advance(std::time::Duration::from_secs(10));
-    };
+    let (end, refused) = run_refused(&house, |_| {}).await;
     let said = "could not give 90 % to api-00001-aab, 10 % to api-2";
     assert!(matches!(&end, RolloutEnd::RolledBack { reason } if reason.contains(said)), "{end:?}");
     assert!(refused > 10, "it is told at every run");
@@ -121,20 +125,8 @@ async fn a_bad_candidate_goes_back_though_its_next_split_cannot_be_made() {
     let mut house = House::begun(Kind::Pool, &server, verdict).await;
     assert_eq!(house.run_until(|server| server.shares(NAME).len() == 2).await, None);
     server.set_instances(NAME, 1);
-    let mut refused = 0;
-    let end = loop {
-        if let Err(error) = house.rollout.run(&house.context).await {
-            assert!(error.to_string().contains("instances: 1 are too few"), "{error}");
-            refused += 1;
-            bad.store(refused > 3, std::sync::atomic::Ordering::SeqCst);
-            assert!(refused < 50, "nobody judges it any more");
-        }
-        let state = house.rollout.book(&house.context).state().await.unwrap().unwrap();
-        if let RolloutPhase::Ended(end) = state.phase {
-            break end;
-        }
-        house.clock.advance(std::time::Duration::from_secs(10));
-    };
+    let turns_bad = |refused| bad.store(refused > 3, std::sync::atomic::Ordering::SeqCst);
+    let (end, refused) = run_refused(&house, turns_bad).await;
     assert!(matches!(&end, RolloutEnd::RolledBack { reason } if reason.contains("errors")), "{end:?}");
     assert!(refused > 3);
     assert_eq!(server.shares(NAME), shares(&[(STABLE, 100)]));

@@ -35,6 +35,15 @@ fn is_settling(server: &CloudRunServer) -> bool {
     server.document(NAME).unwrap()["reconciling"] == true
 }
 
+/// Looks until the platform has carried the split out, and runs once more.
+async fn settled(house: &mut House<'_>, server: &CloudRunServer) {
+    while is_settling(server) {
+        house.rollout.target().observe().await.unwrap();
+    }
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.run_once().await, None);
+}
+
 async fn live(seed: u64) -> (RolloutEnd, usize) {
     let random = SeededEntropy::new(seed);
     let bad_from = if random.below(2) == 0 { i64::MAX } else { i64::try_from(random.below(400)).unwrap() };
@@ -217,11 +226,7 @@ async fn nobody_is_spared_while_the_platform_carries_a_former_split_out() {
         assert_eq!(house.run_once().await, None);
         assert!(is_settling(&server) && !may(&leases, STABLE).await && !may(&leases, CANDIDATE).await);
     }
-    while is_settling(&server) {
-        house.rollout.target().observe().await.unwrap();
-    }
-    house.clock.advance(Duration::from_secs(10));
-    assert_eq!(house.run_once().await, None);
+    settled(&mut house, &server).await;
     assert!(may(&leases, STABLE).await, "it is only the candidate that loses instances now");
     own.end().await.unwrap();
     server.finish_after(0);
@@ -296,11 +301,7 @@ async fn the_pause_stands_until_the_platform_has_settled() {
         assert_eq!(house.run_once().await, None);
     }
     assert_eq!(server.shares(NAME), canary, "nothing more is done meanwhile");
-    while is_settling(&server) {
-        house.rollout.target().observe().await.unwrap();
-    }
-    house.clock.advance(Duration::from_secs(10));
-    assert_eq!(house.run_once().await, None);
+    settled(&mut house, &server).await;
     assert!(may(&leases, STABLE).await);
     server.stop().await;
 }

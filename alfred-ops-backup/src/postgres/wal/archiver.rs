@@ -115,28 +115,38 @@ impl WalArchiver {
         };
         // The slot is younger than the last backup's log. The server may still have what lies between; that
         // it has not shows at the first byte.
-        let outcome = follow(connection, request(&earlier)).await;
-        match outcome {
+        match follow(connection, request(&earlier)).await {
             Err(error) if error.kind() == ErrorKind::NotFound && self.positions.stored() == earlier.end() => {
                 tracing::error!(
                     from = %earlier.end(), until = %kept, error = %error.full(),
                     "the log has a gap: take a new full backup, older ones restore only up to it"
                 );
                 self.set_gap(Some(earlier.end()..kept));
-                let mut looks = 0;
-                loop {
-                    let connection = Connection::open(&self.server, context).await?;
-                    match follow(connection, request(&go_on)).await {
-                        // The server has yet to notice that the first attempt is over.
-                        Err(error) if error.kind() == ErrorKind::Conflict && looks < SLOT_LOOKS => {
-                            looks += 1;
-                            context.clock.sleep(SLOT_LOOK).await;
-                        }
-                        outcome => return outcome,
-                    }
-                }
             }
-            outcome => outcome,
+            outcome => return outcome,
+        }
+        self.follow_when_free(&request(&go_on), &timelines, probe.segment_bytes, context).await
+    }
+
+    /// [Follows](Self::follow) on a new connection, once the server has noticed that the former one is over.
+    async fn follow_when_free(
+        &self,
+        request: &WalRequest,
+        timelines: &Timelines,
+        segment_bytes: u64,
+        context: &JobContext,
+    ) -> Result<()> {
+        let mut looks = 0;
+        loop {
+            let connection = Connection::open(&self.server, context).await?;
+            match self.follow(connection, request.clone(), timelines, segment_bytes, context).await {
+                Err(error) if error.kind() == ErrorKind::Conflict && looks < SLOT_LOOKS => looks += 1,
+                outcome => return outcome,
+            }
+            tokio::select! {
+                () = context.cancel.cancelled() => return Ok(()),
+                () = context.clock.sleep(SLOT_LOOK) => {}
+            }
         }
     }
 
