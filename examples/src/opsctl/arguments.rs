@@ -73,11 +73,13 @@ pub(super) enum Command {
         command: LogsCommand,
     },
     /// Change API keys, signing keys and logins of databases in time, without a moment in which none is valid.
+    #[command(after_long_help = include_str!("../../opsctl/secrets.yml"))]
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
     },
     /// Roll releases out in steps that are judged, and that go back by themselves.
+    #[command(after_long_help = include_str!("../../opsctl/rollout.yml"))]
     Rollout {
         #[command(subcommand)]
         command: RolloutCommand,

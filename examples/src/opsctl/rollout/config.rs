@@ -10,22 +10,7 @@ use crate::opsctl::program::TIME_LIMIT;
 
 /// A service and how its releases go out.
 ///
-/// ```yaml
-/// name: api
-/// target: {cloud_run: {project: alfred, location: europe-west1, service: api}}
-/// # or {cloud_run: {project: alfred, location: europe-west1, worker_pool: bots, leases: drain/bots}},
-/// # {kubernetes: {namespace: alfred, service: api}}, or {command: [/usr/lib/alfred/api-target]}
-/// policy: {steps: [5, 25, 50, 100], interval: 60s, passes: 5}
-/// staging: [{name: smoke, command: [/usr/lib/alfred/smoke]}]
-/// gates: [{name: backup, command: [opsctl, backup, verify, latest, --structure], time_limit: 10m}]
-/// analyses:
-///   - name: errors
-///     prometheus: http://prometheus:9090
-///     query: sum(rate(errors{revision="$revision"}[1m])) / sum(rate(requests{revision="$revision"}[1m]))
-///     at_most_times: 1.5
-///     or: 0.01
-///   - {name: health, command: [/usr/lib/alfred/health]}
-/// ```
+#[doc = concat!("```yaml\n", include_str!("../../../opsctl/rollout.yml"), "```")]
 #[derive(Debug)]
 pub(super) struct RolloutConfig {
     pub(super) name: String,
@@ -214,6 +199,13 @@ mod tests {
             ["health", "errors"]
         );
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_file_that_the_help_shows_has_the_defaults() {
+        let config = read(include_str!("../../../opsctl/rollout.yml")).unwrap();
+        assert_eq!(config.policy, RolloutPolicy::default());
+        assert_eq!((config.staging.len(), config.gates.len(), config.analyses.len()), (1, 1, 2));
     }
 
     #[test]

@@ -11,19 +11,7 @@ const SECRETS_MAX: usize = 1_000;
 
 /// Which secrets there are, where they are, and how they are cared for.
 ///
-/// ```yaml
-/// store: {files: /var/lib/alfred/secrets}   # or {google: PROJECT}
-/// secrets:
-///   - {name: tokens, kind: jwt, algorithm: ed25519}
-///   - {name: models, kind: api-key, command: [/usr/lib/alfred/model-keys]}
-///   - name: app-db
-///     kind: database-login
-///     server: postgres://admin@db/alfred
-///     password: ${file:/run/credentials/admin}
-///     role: app
-///     users: [app_a, app_b]
-///     every: 91d
-/// ```
+#[doc = concat!("```yaml\n", include_str!("../../../opsctl/secrets.yml"), "```")]
 #[derive(Debug)]
 pub(super) struct SecretsConfig {
     pub(super) store: StoreConfig,
@@ -216,6 +204,18 @@ mod tests {
         let KindConfig::DatabaseLogin { server, .. } = &config.secrets[2].kind else { panic!("{config:?}") };
         assert_eq!(server.password.as_ref().unwrap().expose(), "hunter2");
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_file_that_the_help_shows_has_the_defaults() {
+        let config = read(
+            include_str!("../../../opsctl/secrets.yml")
+                .replace("${file:/run/credentials/admin}", "secret")
+                .as_str(),
+        );
+        for secret in config.unwrap().secrets {
+            assert_eq!(secret.policy, secret.kind.policy(), "{}", secret.name);
+        }
     }
 
     #[test]
