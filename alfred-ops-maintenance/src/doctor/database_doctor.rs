@@ -25,9 +25,10 @@ const DAILY: Duration = Duration::from_secs(24 * 3600);
 /// session of the server: a pooler in transaction mode that drops its settings is refused.
 ///
 /// With the extension `hypopg` the planner is asked about a table, with the rights of the doctor's role, only if all code
-/// that hangs on the table is the server's, a superuser's or an extension's. Between that question and the plan a table's
-/// owner may still add an index or statistics of his own, or rename the schema, and the planner may then run his function: where owners are
-/// not trusted let a role look that has no more rights than they, or drop `hypopg`.
+/// that hangs on the table is the server's, a superuser's or an extension's. Between that question and the plan a determined
+/// owner of the table may still add an index or statistics, or rename the schema, and the planner may then run his function
+/// with those rights, in a transaction that is read-only until the function says otherwise. Where owners of tables are not
+/// trusted, let a role look that may not do more than they, or do without `hypopg` there.
 #[derive(Debug, Clone)]
 pub struct DatabaseDoctor {
     server: PostgresOptions,
