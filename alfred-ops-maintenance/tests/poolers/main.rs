@@ -1,6 +1,6 @@
 //! Sessions through a pooler that drops the settings they rest on: kept ones get them anew, others are refused.
 
-#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
 
 mod pgbouncer;
 
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
-use alfred_ops_core::{Classify as _, ErrorKind, JobContext, PostgresOptions};
+use alfred_ops_core::{ErrorKind, JobContext, PostgresOptions};
 use alfred_ops_maintenance::{DatabaseDoctor, DoctorPolicy, MigrationRunner};
 use pgbouncer::PgBouncer;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
