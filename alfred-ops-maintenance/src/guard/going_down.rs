@@ -14,7 +14,7 @@ use super::state::{DownRun, Stage};
 use crate::postgres::Session;
 
 /// Names are written and rows are seen as by the session that looked before.
-const LOOKING: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off";
+const LOOKING: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL jit = off";
 
 /// Why the way down was not gone.
 enum Trouble {
