@@ -145,7 +145,7 @@ pub use requeue::{
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
-    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
+    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPart, RetentionPlan,
     RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, VacuumPulse,
     plan_retention,
 };

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::look::look;
 use super::{VacuumFacts, VacuumPlan, VacuumPolicy, VacuumStep, plan_vacuum};
-use crate::postgres::{Session, StatementEnd, WatchedWorker, code_of, label};
+use crate::postgres::{Session, StatementEnd, StepFailures, WatchedWorker, chore_name, code_of, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
 const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Vacuum {
     pub fn new(server: PostgresOptions, policy: VacuumPolicy) -> Self {
         let database = label(&server.database);
         Self {
-            name: format!("vacuum-{database}"),
+            name: chore_name("vacuum", &server, &server.database),
             target: format!("{}:{}/{database}", label(&server.host), server.port),
             server: server.with_application_name("alfred-ops vacuum"),
             policy,
@@ -53,10 +53,23 @@ impl Vacuum {
 }
 
 /// One statement; whether there may be more.
-async fn one(step: &VacuumStep, work: &mut WatchedWorker, turn: &mut Turn<'_>) -> Result<bool> {
+async fn one(
+    step: &VacuumStep,
+    work: &mut WatchedWorker,
+    failures: &mut StepFailures,
+    turn: &mut Turn<'_>,
+) -> Result<bool> {
+    let began = turn.context().clock.monotonic();
     let source = match work.run(&step.statement(), step.table.to_string(), turn).await? {
-        StatementEnd::Done => return Ok(true),
-        StatementEnd::Stopped => return Ok(false),
+        StatementEnd::Done => {
+            // It waited for no lock, and its own keeps out only changes of the table's form.
+            turn.did(step.dead, Duration::ZERO);
+            return Ok(true);
+        }
+        StatementEnd::Stopped => {
+            turn.cut_off(&step.table.to_string(), began)?;
+            return Ok(false);
+        }
         StatementEnd::Failed(source) => source,
     };
     match code_of(&source).as_deref() {
@@ -64,7 +77,10 @@ async fn one(step: &VacuumStep, work: &mut WatchedWorker, turn: &mut Turn<'_>) -
         Some("57014" | "55P03") => {
             turn.note(format!("VACUUM of {} was ended by somebody else", step.table));
         }
-        _ => return Err(work.worker.failed("vacuum", source)),
+        code => {
+            let code = code.map(ToOwned::to_owned);
+            failures.note(&step.table, code, work.worker.failed("vacuum", source), turn).await?;
+        }
     }
     Ok(true)
 }
@@ -98,13 +114,14 @@ impl Chore for Vacuum {
         let worker = Session::open(&self.server, "database", NO_LIMIT, lock, &settings).await?;
         let watcher = Session::open(&self.server, "database", WATCH_TIMEOUT, lock, &[]).await?;
         let mut work = WatchedWorker::new(worker, watcher, PROGRESS).await?;
-        for step in &plan.steps {
-            if !turn.may_go_on().await || !one(step, &mut work, turn).await? {
-                return Ok(());
+        let mut failures = StepFailures::default();
+        let mut steps: Vec<&VacuumStep> = plan.steps.iter().collect();
+        steps.sort_by_key(|step| turn.was_cut_off(&step.table.to_string()));
+        for step in steps {
+            if !turn.may_go_on().await || !one(step, &mut work, &mut failures, turn).await? {
+                break;
             }
-            // It waited for no lock, and its own keeps out only changes of the table's form.
-            turn.did(step.dead, Duration::ZERO);
         }
-        Ok(())
+        failures.into_result("vacuum")
     }
 }
