@@ -13,8 +13,8 @@ use super::{Budget, ChoreBook, Figures, Gate, Stop};
 
 /// How often wishes and gates are looked at within a run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A step that began within this part of a run's time had the whole of it.
-const BEGINNING: u32 = 10;
+/// A step that had this part of the time of two runs does not fit into one.
+const MUCH_TIME: u32 = 2;
 /// As many steps that were cut off are remembered.
 const CUT_OFF_MAX: usize = 20;
 
@@ -100,8 +100,8 @@ impl<'a> Turn<'a> {
     /// Where the time of the run was over, the next run does it last.
     ///
     /// # Errors
-    /// [`ErrorKind::ResourceExhausted`]: it was cut off in the run before as well, and had nearly all of this run's time: it
-    /// does not fit into one.
+    /// [`ErrorKind::ResourceExhausted`]: it was cut off in the run before as well, and had the greater part of this one: it does
+    /// not fit.
     pub fn cut_off(&mut self, step: &str, began: Duration) -> Result<()> {
         if self.stop != Some(Stop::TimeSpent) {
             return Ok(());
@@ -109,8 +109,8 @@ impl<'a> Turn<'a> {
         if self.figures.cut_off.len() < CUT_OFF_MAX {
             self.figures.cut_off.push(shortened(step));
         }
-        let had_it_all = began.saturating_sub(self.started) <= self.budget.time / BEGINNING;
-        if !had_it_all || !self.was_cut_off(step) {
+        let took = self.context.clock.monotonic().saturating_sub(began);
+        if took < self.budget.time / MUCH_TIME || !self.was_cut_off(step) {
             return Ok(());
         }
         let what = format!("{step} takes longer than the {} s of a run", self.budget.time.as_secs());

@@ -30,10 +30,14 @@ impl StepFailures {
         match code.as_deref() {
             Some("53100") => {
                 turn.pause(&format!("the server's disk was full at {step}; make room, then resume")).await;
-                Err(Error::new(ErrorKind::ResourceExhausted, error.operation().to_owned(), "the server's disk is full")
-                    .with_target(step.to_string())
-                    .with_remedy("make room, then resume the chore: it was paused")
-                    .with_source(error))
+                Err(Error::new(
+                    ErrorKind::ResourceExhausted,
+                    error.operation().to_owned(),
+                    "the server's disk is full",
+                )
+                .with_target(step.to_string())
+                .with_remedy("make room, then resume the chore: it was paused")
+                .with_source(error))
             }
             // A lost or overloaded server, one that shuts down, and one that became a standby.
             Some(code)

@@ -39,8 +39,7 @@ const PARTS: &str = "WITH RECURSIVE tree AS (SELECT $1::int8::oid AS oid UNION \
 /// more than may be.
 pub(super) async fn parts(session: &mut Session, oid: i64) -> Result<Vec<(TableName, bool)>, sqlx::Error> {
     let limit = i64::try_from(PARTS_MAX + 1).unwrap_or(i64::MAX);
-    let rows =
-        sqlx::query(PARTS).bind(oid).bind(limit).fetch_all(&mut session.connection).await?;
+    let rows = sqlx::query(PARTS).bind(oid).bind(limit).fetch_all(&mut session.connection).await?;
     let read = rows.iter().map(|row| {
         let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
         Ok((name, row.try_get("is_foreign")?))
@@ -63,7 +62,8 @@ pub(super) async fn partitions(
         let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
         let comment: Option<String> = row.try_get("comment")?;
         let mark = comment.and_then(|comment| Mark::read(&policy.table, &comment));
-        let (to, detaching): (Option<DateTime<Utc>>, bool) = (row.try_get("upper")?, row.try_get("detaching")?);
+        let (to, detaching): (Option<DateTime<Utc>>, bool) =
+            (row.try_get("upper")?, row.try_get("detaching")?);
         let rows = row.try_get::<i64, _>("rows")?.unsigned_abs();
         if row.try_get("is_default")? {
             facts.default_partition = Some(name.to_string());

@@ -96,9 +96,9 @@ impl fmt::Display for RetentionObstacle {
             Self::Foreign { table } => {
                 write!(f, "{table} is a foreign table; remove its rows where they are, or detach it")
             }
-            Self::TooManyParts => {
-                f.write_str("its rows are in more tables than are looked at; name some of them in policies of their own")
-            }
+            Self::TooManyParts => f.write_str(
+                "its rows are in more tables than are looked at; name some of them in policies of their own",
+            ),
             Self::LeftDetaching { finish } => write!(
                 f,
                 "a partition is half detached, and nothing else can be detached before that is ended; run {finish}"

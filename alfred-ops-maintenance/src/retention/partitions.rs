@@ -8,8 +8,8 @@ use sqlx::AssertSqlSafe;
 use super::look::LOOK_LOCK_TIMEOUT;
 use super::mark::Mark;
 use super::{ExpiredPartition, PartitionState, RetentionPlan};
-use crate::postgres::{Session, code_of};
 use crate::Turn;
+use crate::postgres::{Session, code_of};
 
 /// A detachment waits for transactions that may still read the partition, and keeps nobody from anything meanwhile.
 const DETACH_TIMEOUT: Duration = Duration::from_secs(600);

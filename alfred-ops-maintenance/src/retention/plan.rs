@@ -4,7 +4,9 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ExpiredPartition, PartitionState, RetentionFacts, RetentionObstacle, RetentionPolicy, TableFacts};
+use super::{
+    ExpiredPartition, PartitionState, RetentionFacts, RetentionObstacle, RetentionPolicy, TableFacts,
+};
 use crate::postgres::quoted;
 use crate::{ChorePlan, TableName};
 

@@ -12,6 +12,8 @@ use super::{VacuumFacts, VacuumPlan, VacuumPolicy, VacuumStep, plan_vacuum};
 use crate::postgres::{Session, StatementEnd, StepFailures, WatchedWorker, chore_name, code_of, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
+/// A look costs little, and where nothing is to be done it is all.
+const EVERY: Duration = Duration::from_secs(24 * 3600);
 const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// One VACUUM is ended by the run's budget, not by a limit of its own.
 const NO_LIMIT: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -45,10 +47,11 @@ impl Vacuum {
         }
     }
 
-    /// A caretaker that runs it every week.
+    /// A caretaker that runs it every day, overdue after two weeks: what is weekly waits for its week (see
+    /// [`VacuumPolicy::period`]), and rows of a busy server may grow old within one.
     #[must_use]
     pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
-        Caretaker::builder(self, store).cadence(Cadence::weekly())
+        Caretaker::builder(self, store).cadence(Cadence::every(EVERY).with_overdue_after(14 * EVERY))
     }
 }
 

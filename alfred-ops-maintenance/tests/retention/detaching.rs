@@ -16,7 +16,8 @@ const HOUR: u64 = 3600;
 
 /// Puts the mark on a table that a run which died meant to drop, with rows before `to`.
 pub(crate) fn marked(table: &str, to: &str) -> String {
-    let begins = "alfred-ops: expired partition of \"public\".\"processed_msgs\", to be dropped, rows before ";
+    let begins =
+        "alfred-ops: expired partition of \"public\".\"processed_msgs\", to be dropped, rows before ";
     format!(
         "DO $$ BEGIN EXECUTE format('COMMENT ON TABLE {table} IS %L', '{begins}' || \
          to_char({to}, 'YYYY-MM-DD\"T00:00:00.000000Z\"')); END $$"
@@ -95,7 +96,11 @@ async fn what_a_longer_span_keeps_loses_its_mark_and_what_people_detach_then_sta
         let line = "\"public\".\"day_5\" stays: take off the mark that an earlier run left on it";
         assert_eq!(plan.to_string(), line, "{version}");
         let record = run(&longer).await;
-        assert_eq!((&record.outcome, record.figures.work), (&ChoreOutcome::Finished, 0), "{version}: {record:?}");
+        assert_eq!(
+            (&record.outcome, record.figures.work),
+            (&ChoreOutcome::Finished, 0),
+            "{version}: {record:?}"
+        );
         assert_eq!(left(&server), "day_0 day_1 day_2 day_3 day_4 day_5", "a detached one is kept as long");
 
         server.psql("ALTER TABLE processed_msgs DETACH PARTITION day_5").unwrap();
@@ -151,7 +156,10 @@ async fn a_run_that_died_in_the_middle_of_a_detachment_is_finished_by_the_next()
         half_detached(&server, "day_5").await;
         let record = run(&caretaker(&server)).await;
         assert_eq!(record.outcome, ChoreOutcome::Finished, "{version}: {record:?}");
-        assert!(record.plan.contains("finish detaching and drop partition \"public\".\"day_5\""), "{record:?}");
+        assert!(
+            record.plan.contains("finish detaching and drop partition \"public\".\"day_5\""),
+            "{record:?}"
+        );
         assert_eq!(left(&server), "day_0 day_1 day_2", "{version}");
     }
 }
