@@ -147,9 +147,9 @@ pub use requeue::{
 #[cfg(feature = "postgres")]
 pub use retention::Retention;
 pub use retention::{
-    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPlan,
-    RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble, VacuumPulse,
-    plan_retention,
+    ExpiredPartition, Pace, PartitionState, Pulse, RetentionFacts, RetentionObstacle, RetentionPart,
+    RetentionPlan, RetentionPolicy, RetentionWork, TableFacts, Throttle, ThrottlePolicy, Trouble,
+    VacuumPulse, plan_retention,
 };
 #[cfg(feature = "kubernetes-rollout")]
 pub use rollout::KubernetesRollout;

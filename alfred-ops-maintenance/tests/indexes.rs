@@ -205,3 +205,26 @@ async fn a_run_waits_for_builds_of_others_and_mends_what_a_killed_one_left() {
         assert_eq!(server.psql(LEFT).unwrap(), "0", "{version}");
     }
 }
+
+#[tokio::test]
+async fn a_build_that_fails_keeps_no_other_from_being_done() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        for statement in [
+            "CREATE TABLE t (a int, b int); INSERT INTO t SELECT g, g FROM generate_series(1, 100) g",
+            "CREATE FUNCTION raises(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN x; END'",
+            "CREATE INDEX broken ON t (raises(a)); CREATE INDEX whole ON t (b)",
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('broken'::regclass, 'whole'::regclass)",
+            "CREATE OR REPLACE FUNCTION raises(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE 'no' USING ERRCODE = '22012'; END $$",
+        ] {
+            server.psql(statement).unwrap();
+        }
+        let error = care(&server, policy()).run(&JobContext::system()).await.unwrap_err().full();
+        assert!(error.contains("1 steps failed: \"public\".\"broken\""), "{version}: {error}");
+        let left = server
+            .psql("SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE NOT indisvalid")
+            .unwrap();
+        assert_eq!(left, "broken", "{version}: what the build left is gone and the other one is done");
+    }
+}

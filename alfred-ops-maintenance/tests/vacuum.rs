@@ -146,3 +146,74 @@ async fn a_run_out_of_time_ends_its_vacuum_and_somebody_s_lock_is_not_waited_for
     assert!(dead(&server).contains("slow 0"), "{}", dead(&server));
     assert!(weekly.plan(&JobContext::system()).await.unwrap().obstacles().is_empty());
 }
+
+#[tokio::test]
+async fn a_root_of_partitions_is_analyzed_and_a_step_that_fails_keeps_no_other_from_being_done() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server
+            .psql(
+                "CREATE TABLE root (id int, x int) PARTITION BY HASH (id); \
+                 CREATE TABLE leaf PARTITION OF root FOR VALUES WITH (MODULUS 1, REMAINDER 0); \
+                 CREATE TABLE empty_root (id int) PARTITION BY HASH (id); \
+                 CREATE TABLE no_leaf PARTITION OF empty_root FOR VALUES WITH (MODULUS 1, REMAINDER 0); \
+                 INSERT INTO root SELECT g, g FROM generate_series(1, 100) g",
+            )
+            .unwrap();
+        // An expression that an ANALYZE evaluates, and that raises from then on.
+        server
+            .psql(
+                "CREATE TABLE broken (id int, x int); \
+                 CREATE FUNCTION raises(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN x; END'; \
+                 CREATE INDEX ON broken (raises(x)); INSERT INTO broken SELECT g, g FROM generate_series(1, 10000) g",
+            )
+            .unwrap();
+        server.psql("DELETE FROM broken WHERE id <= 9000").unwrap();
+        let raises = "CREATE OR REPLACE FUNCTION raises(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+            RAISE 'no' USING ERRCODE = '22012'; END $$";
+        server.psql(raises).unwrap();
+        make(&server, "fine", 2_000);
+        let weekly = caretaker(server.options(), |_| {});
+        let plan = weekly.plan(&JobContext::system()).await.unwrap();
+        assert!(plan.steps.first().unwrap().table.table() == "broken" && plan.steps.len() == 4, "{plan}");
+        let error = weekly.run(&JobContext::system()).await.unwrap_err().full();
+        assert!(
+            error.contains("1 steps failed: \"public\".\"broken\"") && error.contains("22012"),
+            "{error}"
+        );
+        assert!(dead(&server).contains("fine 0"), "{version}: {}", dead(&server));
+        let roots = "SELECT count(*) FROM pg_stat_user_tables WHERE relname LIKE '%root' AND last_analyze IS NOT NULL";
+        assert_eq!(server.psql(roots).unwrap(), "2", "{version}");
+        let plan = weekly.plan(&JobContext::system()).await.unwrap();
+        assert!(!plan.to_string().contains("root"), "{version}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_vacuum_that_outlasts_its_run_comes_last_in_the_next_and_is_told_when_it_never_fits() {
+    let server = server(17).await;
+    make(&server, "slow", 9_000);
+    make(&server, "quick", 1_000);
+    server.psql("DELETE FROM slow WHERE id <= 9500").unwrap();
+    let mut policy = VacuumPolicy::default();
+    (policy.cost_limit, policy.cost_delay) = (1, Duration::from_millis(100));
+    let hurried = Vacuum::new(server.options(), policy)
+        .caretaker(Arc::new(MemoryStateStore::default()))
+        .budget(Budget::default().with_time(Duration::from_millis(400)))
+        .build()
+        .unwrap();
+    let first = run(&hurried).await;
+    assert_eq!(first.outcome, ChoreOutcome::Stopped(Stop::TimeSpent), "{first:?}");
+    assert_eq!(first.figures.cut_off, ["\"public\".\"slow\""]);
+    // Next the other one gets its turn, and is cut off as well.
+    let second = run(&hurried).await;
+    assert_eq!(second.figures.cut_off, ["\"public\".\"quick\""], "{second:?}");
+    server.psql("DROP TABLE quick").unwrap();
+    assert_eq!(run(&hurried).await.outcome, ChoreOutcome::Stopped(Stop::TimeSpent));
+    let error = hurried.run(&JobContext::system()).await.unwrap_err();
+    assert!(
+        error.full().contains("\"public\".\"slow\" takes longer than the 0 s of a run"),
+        "{}",
+        error.full()
+    );
+}

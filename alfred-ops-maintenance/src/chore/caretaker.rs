@@ -106,9 +106,11 @@ impl<C: Chore> Caretaker<C> {
         book: &ChoreBook,
         context: &JobContext,
     ) -> Result<ChoreRecord> {
+        let before = book.state().await?.history.pop_back();
+        let cut_off = before.map_or_else(Vec::new, |record| record.figures.cut_off);
         book.begin(attempt, lease.fence()).await?;
         let context = context.clone().with_fence(lease.fence());
-        let watch = Watch { id: &attempt.id, book, gates: &self.gates, lease };
+        let watch = Watch { id: &attempt.id, book, gates: &self.gates, lease, cut_off: &cut_off };
         let mut turn = Turn::new(&context, self.budget, watch);
         let mut plan = String::new();
         // A step on a system that knows no fence is given up where it is: steps may be left in the middle.

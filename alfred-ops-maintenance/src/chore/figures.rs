@@ -19,4 +19,8 @@ pub struct Figures {
     pub longest_lock: Duration,
     /// What is worth knowing beside the plan, in lines; at most twenty.
     pub notes: Vec<String>,
+    /// The steps that were cut off because the run's time was over. The next run does them last, so that none of them keeps
+    /// others from being done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut_off: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{JobContext, LeaseKeeper};
+use alfred_ops_core::{Error, ErrorKind, JobContext, LeaseKeeper, Result};
 use tracing::warn;
 
 use super::figures::NOTES_MAX;
@@ -13,6 +13,10 @@ use super::{Budget, ChoreBook, Figures, Gate, Stop};
 
 /// How often wishes and gates are looked at within a run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A step that had this part of the time of two runs does not fit into one.
+const MUCH_TIME: u32 = 2;
+/// As many steps that were cut off are remembered.
+const CUT_OFF_MAX: usize = 20;
 
 /// One run of a chore, while it lasts: what it may still do, and what it has done.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Watch<'a> {
     pub(super) book: &'a ChoreBook,
     pub(super) gates: &'a [Arc<dyn Gate>],
     pub(super) lease: &'a LeaseKeeper,
+    /// What the run before was cut off in.
+    pub(super) cut_off: &'a [String],
 }
 
 impl<'a> Turn<'a> {
@@ -81,6 +87,42 @@ impl<'a> Turn<'a> {
         tracing::info!(note, "chore");
         if self.figures.notes.len() < NOTES_MAX {
             self.figures.notes.push(shortened(&note));
+        }
+    }
+
+    /// Whether the run before was cut off in this step: then it comes last.
+    #[must_use]
+    pub fn was_cut_off(&self, step: &str) -> bool {
+        self.watch.cut_off.iter().any(|cut_off| cut_off == step)
+    }
+
+    /// Tells that a step which began at `began`, by the monotonic clock, was left in the middle and has to be begun again.
+    /// Where the time of the run was over, the next run does it last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ResourceExhausted`]: it was cut off in the run before as well, and had the greater part of this one: it does
+    /// not fit.
+    pub fn cut_off(&mut self, step: &str, began: Duration) -> Result<()> {
+        if self.stop != Some(Stop::TimeSpent) {
+            return Ok(());
+        }
+        if self.figures.cut_off.len() < CUT_OFF_MAX {
+            self.figures.cut_off.push(shortened(step));
+        }
+        let took = self.context.clock.monotonic().saturating_sub(began);
+        if took < self.budget.time / MUCH_TIME || !self.was_cut_off(step) {
+            return Ok(());
+        }
+        let what = format!("{step} takes longer than the {} s of a run", self.budget.time.as_secs());
+        Err(Error::new(ErrorKind::ResourceExhausted, "run chore", what)
+            .with_remedy("give the chore's budget more time, or leave this to a person"))
+    }
+
+    /// Lets the chore rest until a person resumes it. The run itself goes on.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn pause(&self, reason: &str) {
+        if let Err(error) = self.watch.book.pause(reason).await {
+            warn!(error = %error.full(), reason, "the chore could not be paused");
         }
     }
 

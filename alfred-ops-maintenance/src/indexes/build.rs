@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::plan::is_leftover;
 use super::{IndexFault, IndexFinding};
-use crate::postgres::{Session, StatementEnd, WatchedWorker, code_of, gave_way};
+use crate::postgres::{Session, StatementEnd, StepFailures, WatchedWorker, code_of, gave_way};
 use crate::{TableName, Turn};
 
 const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ enum End {
     Stopped,
     /// Nothing comes of it, whoever tries: why.
     Refused(String),
+    /// The server said something that nobody foresaw.
+    Failed(sqlx::Error),
 }
 
 impl Build {
@@ -56,13 +58,19 @@ impl Build {
     }
 
     /// Does one step. What a build that failed or was stopped left is gone afterwards, or noted; the next look finds it.
-    pub(super) async fn mend(&mut self, step: &IndexFinding, turn: &mut Turn<'_>) -> Result<()> {
+    pub(super) async fn mend(
+        &mut self,
+        step: &IndexFinding,
+        failures: &mut StepFailures,
+        turn: &mut Turn<'_>,
+    ) -> Result<()> {
         let Some(statement) = step.statement() else { return Ok(()) };
         for attempt in 1..=ATTEMPTS {
             if step.touches_builds() && self.others_build().await? {
                 turn.note(format!("{} waits: another session builds an index", step.index));
                 return Ok(());
             }
+            let began = turn.context().clock.monotonic();
             let before: BTreeSet<i64> = self.invalid(step).await?.into_iter().map(|(id, _)| id).collect();
             let end = self.run(&statement, step, turn).await;
             if !matches!(end, Ok(End::Done)) {
@@ -83,7 +91,12 @@ impl Build {
                 End::Locked => {
                     turn.note(format!("{} is as it was: somebody held its table all the time", step.index));
                 }
-                End::Stopped => return Ok(()),
+                End::Stopped => return turn.cut_off(&step.index.to_string(), began),
+                End::Failed(source) => {
+                    let code = code_of(&source);
+                    let error = self.work.worker.failed("mend index", source);
+                    return failures.note(&step.index, code, error, turn).await;
+                }
             }
             if !turn.may_go_on().await {
                 return Ok(());
@@ -102,13 +115,15 @@ impl Build {
             return Ok(End::Locked);
         }
         Ok(match code_of(&source).as_deref() {
+            // The statement may take as long as the run, so it may end a moment before the run is told to.
+            Some("57014") if !turn.may_go_on().await => End::Stopped,
             Some("57014") => End::Refused("somebody ended the build, or it took too long".to_owned()),
             Some("42704" | "42P01" | "42703") => End::Refused("it vanished, or its table did".to_owned()),
             Some("42P07") => End::Refused("something else has its name".to_owned()),
             // The limit of what a B-tree's entry may take.
             Some("54000") => End::Refused("a value is too long for an index".to_owned()),
             Some("23505") => End::Refused(self.work.worker.failed("mend", source).full()),
-            _ => return Err(self.work.worker.failed("mend index", source)),
+            _ => End::Failed(source),
         })
     }
 

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::build::Build;
-use super::{IndexFacts, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
+use super::{IndexFacts, IndexFinding, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
 use crate::doctor::{index_waste, look_at_indexes, part, wanted_indexes};
-use crate::postgres::label;
+use crate::postgres::{StepFailures, chore_name, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
 
 /// Finds indexes that cost and do not serve; removes what failed builds left, rebuilds bloated B-trees one at a time, and
@@ -34,7 +34,7 @@ impl IndexCare {
     pub fn new(server: PostgresOptions, policy: IndexPolicy) -> Self {
         let database = label(&server.database);
         Self {
-            name: format!("indexes-{database}"),
+            name: chore_name("indexes", &server, &server.database),
             // With VACUUM it would wait for the same locks.
             target: format!("{}:{}/{database}", label(&server.host), server.port),
             server: server.with_application_name("alfred-ops indexes"),
@@ -97,13 +97,16 @@ impl Chore for IndexCare {
             return Ok(());
         }
         let mut build = Build::begin(&self.server, self.policy.lock_wait, turn).await?;
-        for step in &plan.steps {
+        let mut failures = StepFailures::default();
+        let mut steps: Vec<&IndexFinding> = plan.steps.iter().collect();
+        steps.sort_by_key(|step| turn.was_cut_off(&step.index.to_string()));
+        for step in steps {
             if !turn.may_go_on().await {
-                return Ok(());
+                break;
             }
-            build.mend(step, turn).await?;
+            build.mend(step, &mut failures, turn).await?;
         }
-        Ok(())
+        failures.into_result("mend indexes")
     }
 }
 

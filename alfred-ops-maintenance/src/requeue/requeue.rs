@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 
 use super::look::{Sources, look};
 use super::{RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, plan_requeue};
-use crate::postgres::{Session, code_of, label, quoted};
+use crate::postgres::{Session, chore_name, code_of, label, quoted};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Stop, Turn};
 
 const EVERY: Duration = Duration::from_secs(60);
@@ -39,9 +39,11 @@ impl Requeue {
     /// [`InvalidInput`](alfred_ops_core::ErrorKind::InvalidInput) for a policy that makes no sense.
     pub fn new(server: PostgresOptions, policy: RequeuePolicy) -> Result<Self> {
         policy.check()?;
-        let table = label(&format!("{}.{}", policy.tasks.schema(), policy.tasks.table()));
+        let table = format!("{}.{}", policy.tasks.schema(), policy.tasks.table());
+        let name = chore_name("requeue", &server, &format!("{}:{table}", server.database));
+        let table = label(&table);
         Ok(Self {
-            name: format!("requeue-{table}"),
+            name,
             target: format!("{}:{}/{}/{table}", label(&server.host), server.port, label(&server.database)),
             server: server.with_application_name("alfred-ops requeue"),
             policy,

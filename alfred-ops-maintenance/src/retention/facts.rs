@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::TableName;
 
@@ -14,6 +14,8 @@ pub struct RetentionFacts {
     pub role: String,
     /// Whether the server only follows another.
     pub is_standby: bool,
+    /// By how much this host's clock is ahead of the server's.
+    pub clock_ahead: TimeDelta,
     /// The table, if there is one.
     pub table: Option<TableFacts>,
 }
@@ -34,6 +36,10 @@ pub struct TableFacts {
     pub missing_rights: Vec<&'static str>,
     /// Whether the role has the owner's rights.
     pub is_owner: bool,
+    /// Whether row-level security hides rows from the role.
+    pub is_filtered: bool,
+    /// Whether the rows are on another server.
+    pub is_foreign: bool,
     /// The age column of the oldest row; none for an empty table, and where no index tells it.
     pub oldest: Option<DateTime<Utc>>,
     /// The block of that row.
@@ -44,6 +50,13 @@ pub struct TableFacts {
     pub partitions: Option<Vec<ExpiredPartition>>,
     /// The default partition that keeps partitions from being detached.
     pub default_partition: Option<String>,
+    /// Partitions that somebody else began to detach, or that are to stay now.
+    pub left_detaching: Vec<TableName>,
+    /// The tables that the rows are in, each with what is known of it, where it has partitions or children that do not go
+    /// as a whole.
+    pub parts: Option<Vec<(TableName, TableFacts)>>,
+    /// Whether there are more of them than are looked at.
+    pub has_too_many_parts: bool,
 }
 
 /// A partition all of whose rows have expired.
@@ -78,10 +91,12 @@ impl ExpiredPartition {
 pub enum PartitionState {
     /// It is a part of the table.
     Attached,
-    /// Somebody began to detach it.
+    /// An earlier run began to detach it, and died or had to wait for too long.
     Detaching,
     /// An earlier run detached it, and died.
     Detached,
+    /// It is a part of the table and stays, but an earlier run that died meant to drop it, and it still says so.
+    Marked,
 }
 
 impl fmt::Display for ExpiredPartition {
@@ -90,6 +105,9 @@ impl fmt::Display for ExpiredPartition {
         match self.state {
             PartitionState::Attached => write!(f, "detach and drop partition {name}")?,
             PartitionState::Detaching => write!(f, "finish detaching and drop partition {name}")?,
+            PartitionState::Marked => {
+                return write!(f, "{name} stays: take off the mark that an earlier run left on it");
+            }
             PartitionState::Detached => write!(f, "drop {name}, which an earlier run detached")?,
         }
         match self.to {

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use alfred_ops_core::{PostgresOptions, Result};
-use alfred_ops_scaling::{
-    Partition, PartitionFacts, PartitionPlan, PartitionPolicy, PartitionStep, plan_partitions,
-};
+use alfred_ops_core::{JobContext, PostgresOptions, Result};
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::partitions::mark_of;
-use super::{ExpiredPartition, PartitionState, RetentionFacts, RetentionPolicy, TableFacts};
+use super::look_partitions::{PARTS_MAX, partitions, parts};
+use super::{RetentionFacts, RetentionPolicy, TableFacts};
 use crate::TableName;
 use crate::postgres::{Session, code_of, quoted};
 
@@ -34,27 +32,20 @@ const CATALOG: &str = "SELECT c.oid::int8 AS oid, \
     coalesce(pg_relation_size(c.oid), 0) / current_setting('block_size')::int8 AS blocks, \
     has_schema_privilege(n.oid, 'USAGE') AS usage, has_table_privilege(c.oid, 'SELECT') AS sel, \
     has_table_privilege(c.oid, 'UPDATE') AS upd, has_table_privilege(c.oid, 'DELETE') AS del, \
-    pg_has_role(c.relowner, 'USAGE') AS owner, \
+    pg_has_role(c.relowner, 'USAGE') AS owner, row_security_active(c.oid) AS filtered, c.relkind = 'p' AS is_parent, \
+    EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid) AS has_children, \
     EXISTS (SELECT FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0] \
      WHERE p.partrelid = c.oid AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = $3) AS partitioned \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
 
-const PARTITIONS: &str = "SELECT pn.nspname::text AS schema, p.relname::text AS name, greatest(p.reltuples, 0)::int8 AS rows, \
-    (regexp_match(pg_get_expr(p.relpartbound, p.oid), 'TO \\(''([^'']+)''\\)'))[1]::timestamptz AS upper, \
-    h.inhdetachpending AS detaching, pg_get_expr(p.relpartbound, p.oid) = 'DEFAULT' AS is_default \
-    FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace \
-    WHERE h.inhparent = $1::int8::oid ORDER BY 4, 1, 2";
-
-/// What an earlier run detached and did not drop: it bears our mark, and is no partition of anything.
-const DETACHED: &str = "SELECT n.nspname::text AS schema, c.relname::text AS name, greatest(c.reltuples, 0)::int8 AS rows \
-    FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    WHERE d.description = $1 AND c.relkind = 'r' AND NOT c.relispartition ORDER BY 1, 2";
+/// What row-level security hides from a session would seem not to be there: with this the server refuses such a query.
+pub(super) const SEES_ALL: (&str, &str) = ("row_security", "off");
 
 /// One look at a table.
 pub(super) struct Look<'a> {
     policy: &'a RetentionPolicy,
+    context: &'a JobContext,
     session: Session,
     now: DateTime<Utc>,
 }
@@ -63,32 +54,65 @@ impl<'a> Look<'a> {
     pub(super) async fn begin(
         server: &PostgresOptions,
         policy: &'a RetentionPolicy,
-        now: DateTime<Utc>,
+        context: &'a JobContext,
     ) -> Result<Self> {
         let about = policy.table.to_string();
         // Bounds of partitions are read as text.
-        let settings = [("timezone", "UTC"), ("datestyle", "ISO")];
+        let settings = [("timezone", "UTC"), ("datestyle", "ISO"), SEES_ALL];
         let session = Session::open(server, &about, LOOK_TIMEOUT, LOOK_LOCK_TIMEOUT, &settings).await?;
-        Ok(Self { policy, session, now })
+        Ok(Self { policy, context, session, now: context.now() })
     }
 
     pub(super) async fn facts(mut self) -> Result<RetentionFacts> {
-        let who = sqlx::query("SELECT current_user::text, pg_is_in_recovery()");
+        let who = sqlx::query("SELECT current_user::text, pg_is_in_recovery(), clock_timestamp()");
         let row = who.fetch_one(&mut self.session.connection).await;
+        let host = self.context.now();
         let row = row.map_err(|source| self.session.failed("look at server", source))?;
-        let read = || Ok((row.try_get(0)?, row.try_get(1)?));
-        let (role, is_standby) = read().map_err(|source| self.session.failed("look at server", source))?;
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let (role, is_standby, server): (_, _, DateTime<Utc>) =
+            read().map_err(|source| self.session.failed("look at server", source))?;
+        let clock_ahead = host.signed_duration_since(server);
         let table = match self.table().await {
             Ok(table) => table,
             // It vanished while we looked.
             Err(source) if code_of(&source).as_deref() == Some("42P01") => None,
             Err(source) => return Err(self.session.failed("look at table", source)),
         };
-        Ok(RetentionFacts { role, is_standby, table })
+        Ok(RetentionFacts { role, is_standby, clock_ahead, table })
     }
 
     async fn table(&mut self) -> Result<Option<TableFacts>, sqlx::Error> {
-        let table = &self.policy.table;
+        let Some((row, mut facts)) = self.catalog(&self.policy.table.clone()).await? else { return Ok(None) };
+        let oid = row.try_get("oid")?;
+        if row.try_get("partitioned")? {
+            partitions(&mut self.session, self.policy, self.now, oid, &mut facts).await?;
+        } else if row.try_get("is_parent")? || row.try_get("has_children")? {
+            self.parts(oid, &mut facts).await?;
+        } else {
+            self.ends(&self.policy.table.clone(), &row, &mut facts).await?;
+        }
+        Ok(Some(facts))
+    }
+
+    /// Each table that rows are in is one of its own: a place in the heap means a row of one of them only.
+    async fn parts(&mut self, oid: i64, whole: &mut TableFacts) -> Result<(), sqlx::Error> {
+        let names = parts(&mut self.session, oid).await?;
+        whole.has_too_many_parts = names.len() > PARTS_MAX;
+        let mut found = Vec::new();
+        for (name, is_foreign) in names.into_iter().take(PARTS_MAX) {
+            if is_foreign {
+                found.push((name, TableFacts { is_foreign, ..TableFacts::default() }));
+            } else if let Some((row, mut facts)) = self.catalog(&name).await? {
+                self.ends(&name, &row, &mut facts).await?;
+                found.push((name, facts));
+            }
+        }
+        whole.oldest = found.iter().filter_map(|(_, facts)| facts.oldest).min();
+        whole.parts = Some(found);
+        Ok(())
+    }
+
+    async fn catalog(&mut self, table: &TableName) -> Result<Option<(PgRow, TableFacts)>, sqlx::Error> {
         let row = sqlx::query(CATALOG)
             .bind(table.schema())
             .bind(table.table())
@@ -102,6 +126,7 @@ impl<'a> Look<'a> {
             correlation: row.try_get("correlation")?,
             blocks: row.try_get::<i64, _>("blocks")?.unsigned_abs(),
             is_owner: row.try_get("owner")?,
+            is_filtered: row.try_get("filtered")?,
             ..TableFacts::default()
         };
         for (right, column) in [("SELECT", "sel"), ("UPDATE", "upd"), ("DELETE", "del")] {
@@ -109,22 +134,25 @@ impl<'a> Look<'a> {
                 facts.missing_rights.push(right);
             }
         }
-        if row.try_get("partitioned")? {
-            self.partitions(row.try_get("oid")?, &mut facts).await?;
-        } else if facts.index.is_some() && row.try_get("usage")? && !facts.missing_rights.contains(&"SELECT")
-        {
-            self.ends(&mut facts).await?;
-        }
-        Ok(Some(facts))
+        Ok(Some((row, facts)))
     }
 
     /// The oldest row, and where the expired ones lie.
-    async fn ends(&mut self, facts: &mut TableFacts) -> Result<(), sqlx::Error> {
-        let (table, column) = (&self.policy.table, quoted(&self.policy.column));
+    async fn ends(
+        &mut self,
+        table: &TableName,
+        catalog: &PgRow,
+        facts: &mut TableFacts,
+    ) -> Result<(), sqlx::Error> {
+        let may_look = catalog.try_get("usage")? && !facts.missing_rights.contains(&"SELECT");
+        if facts.index.is_none() || facts.is_filtered || !may_look {
+            return Ok(());
+        }
+        let column = quoted(&self.policy.column);
         let cutoff = self.policy.cutoff(self.now);
         let block = "(ctid::text::point)[0]::int8 AS block";
         let oldest = format!(
-            "SELECT greatest({column}, {EARLIEST}) AS age, {block} FROM {table} WHERE {column} IS NOT NULL \
+            "SELECT greatest({column}, {EARLIEST}) AS age, {block} FROM ONLY {table} WHERE {column} IS NOT NULL \
              ORDER BY {column} LIMIT 1"
         );
         let row =
@@ -136,7 +164,7 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         let newest =
-            format!("SELECT {block} FROM {table} WHERE {column} < $1 ORDER BY {column} DESC LIMIT 1");
+            format!("SELECT {block} FROM ONLY {table} WHERE {column} < $1 ORDER BY {column} DESC LIMIT 1");
         let row = sqlx::query(AssertSqlSafe(newest.as_str()))
             .bind(cutoff)
             .fetch_optional(&mut self.session.connection)
@@ -144,47 +172,6 @@ impl<'a> Look<'a> {
         if let Some(row) = row {
             facts.newest_expired_block = row.try_get::<i64, _>("block")?.unsigned_abs();
         }
-        Ok(())
-    }
-
-    /// Which partitions go is what scaling's planner says.
-    async fn partitions(&mut self, oid: i64, facts: &mut TableFacts) -> Result<(), sqlx::Error> {
-        let mut known = PartitionFacts::default();
-        let mut tables = Vec::new();
-        let rows = sqlx::query(PARTITIONS).bind(oid).fetch_all(&mut self.session.connection).await?;
-        for row in rows {
-            let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
-            if row.try_get("is_default")? {
-                facts.default_partition = Some(name.to_string());
-                continue;
-            }
-            let (to, detaching) = (row.try_get("upper")?, row.try_get("detaching")?);
-            let rows: i64 = row.try_get("rows")?;
-            known.partitions.push(Partition { name: name.to_string(), from: None, to, detaching });
-            let state = if detaching { PartitionState::Detaching } else { PartitionState::Attached };
-            tables.push(ExpiredPartition::new(name, to, state, rows.unsigned_abs()));
-        }
-        let policy = PartitionPolicy::daily(self.policy.table.table(), self.policy.keep);
-        let PartitionPlan { steps, .. } = plan_partitions(&known, &policy, self.now);
-        tables.retain(|table| {
-            let name = table.name.to_string();
-            steps.iter().any(|step| match step {
-                // A partition that somebody else detaches is not ours to drop unless it is old.
-                PartitionStep::Detach { name: gone } => *gone == name,
-                PartitionStep::Finish { name: gone } => {
-                    *gone == name && table.to.is_some_and(|to| to <= self.policy.cutoff(self.now))
-                }
-                PartitionStep::Create { .. } => false,
-            })
-        });
-        let mark = mark_of(&self.policy.table);
-        let rows = sqlx::query(DETACHED).bind(mark).fetch_all(&mut self.session.connection).await?;
-        for row in rows {
-            let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
-            let rows: i64 = row.try_get("rows")?;
-            tables.push(ExpiredPartition::new(name, None, PartitionState::Detached, rows.unsigned_abs()));
-        }
-        facts.partitions = Some(tables);
         Ok(())
     }
 }

@@ -5,6 +5,10 @@ mod deletion;
 mod facts;
 #[cfg(feature = "postgres")]
 mod look;
+#[cfg(feature = "postgres")]
+mod look_partitions;
+#[cfg(feature = "postgres")]
+mod mark;
 mod obstacle;
 #[cfg(feature = "postgres")]
 mod partitions;
@@ -19,7 +23,7 @@ mod vitals;
 
 pub use facts::{ExpiredPartition, PartitionState, RetentionFacts, TableFacts};
 pub use obstacle::RetentionObstacle;
-pub use plan::{RetentionPlan, RetentionWork, plan_retention};
+pub use plan::{RetentionPart, RetentionPlan, RetentionWork, plan_retention};
 pub use policy::RetentionPolicy;
 #[cfg(feature = "postgres")]
 pub use retention::Retention;

@@ -4,13 +4,17 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ExpiredPartition, RetentionFacts, RetentionObstacle, RetentionPolicy, TableFacts};
+use super::{
+    ExpiredPartition, PartitionState, RetentionFacts, RetentionObstacle, RetentionPolicy, TableFacts,
+};
 use crate::postgres::quoted;
 use crate::{ChorePlan, TableName};
 
 /// From here on the heap is ordered enough to be walked by blocks: three times as fast as along the index, and hardly
 /// a block is visited in vain.
 const CORRELATION_MIN: f32 = 0.9;
+/// Clocks of hosts that follow NTP differ by far less; whoever sets a clock by hand differs by more.
+const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 const COLUMN_TYPE: &str = "timestamp with time zone";
 
 /// What would be done, and what is in the way.
@@ -53,11 +57,23 @@ pub enum RetentionWork {
         /// Why not by blocks: too little order, or nobody has run ANALYZE.
         correlation: Option<f32>,
     },
+    /// From each of the tables that the rows are in, one after the other: partitions that do not go as a whole, or children.
+    DeleteFromParts(Vec<RetentionPart>),
     /// Nothing is old enough, or something is in the way.
     Nothing {
         /// The oldest row, if it is known.
         oldest: Option<DateTime<Utc>>,
     },
+}
+
+/// One of the tables that the rows of a table are in.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RetentionPart {
+    /// Its name.
+    pub table: TableName,
+    /// How its rows go.
+    pub work: RetentionWork,
 }
 
 /// Decides what to remove and how. Pure: the same facts, policy and time give the same plan.
@@ -66,10 +82,14 @@ pub fn plan_retention(facts: &RetentionFacts, policy: &RetentionPolicy, now: Dat
     let cutoff = policy.cutoff(now);
     let (work, obstacles) = match &facts.table {
         _ if facts.is_standby => (None, vec![RetentionObstacle::Standby]),
+        _ if facts.clock_ahead.abs() > CLOCK_SKEW_MAX => {
+            (None, vec![RetentionObstacle::ClockSkew { seconds: facts.clock_ahead.num_seconds() }])
+        }
         None => (None, vec![RetentionObstacle::NoTable { table: policy.table.to_string() }]),
-        Some(table) => match &table.partitions {
-            Some(expired) => drop_partitions(expired, table, facts, policy, now),
-            None => delete(table, facts, policy, cutoff),
+        Some(table) => match (&table.partitions, &table.parts) {
+            (Some(expired), _) => drop_partitions(expired, table, facts, policy, now),
+            (None, Some(parts)) => delete_from_parts(parts, table, facts, policy, cutoff),
+            (None, None) => delete(&policy.table, table, facts, policy, cutoff),
         },
     };
     let oldest = facts.table.as_ref().and_then(|table| table.oldest);
@@ -92,12 +112,21 @@ fn drop_partitions(
     let keep = TimeDelta::from_std(policy.keep).unwrap_or(TimeDelta::MAX);
     // The facts may have been gathered for a later time.
     let is_old = |to: DateTime<Utc>| now.signed_duration_since(to) >= keep;
+    let stays = |partition: &ExpiredPartition| partition.state == PartitionState::Marked;
     let mut expired = expired.to_vec();
-    expired.retain(|partition| partition.to.is_none_or(is_old));
-    let mut obstacles = Vec::new();
+    expired.retain(|partition| stays(partition) || partition.to.is_some_and(is_old));
+    let mut obstacles = wrong_column(table, policy);
+    if !obstacles.is_empty() {
+        return (None, obstacles);
+    }
+    if let Some(name) = table.left_detaching.first() {
+        let finish = format!("ALTER TABLE {} DETACH PARTITION {name} FINALIZE", policy.table);
+        obstacles.push(RetentionObstacle::LeftDetaching { finish });
+        expired.retain(|partition| partition.state != PartitionState::Attached);
+    }
     if let Some(default) = &table.default_partition {
         let before = expired.len();
-        expired.retain(|partition| partition.state != super::PartitionState::Attached);
+        expired.retain(|partition| partition.state != PartitionState::Attached);
         if expired.len() < before {
             obstacles.push(RetentionObstacle::DefaultPartition { default: default.clone() });
         }
@@ -110,27 +139,64 @@ fn drop_partitions(
     ((!expired.is_empty()).then_some(RetentionWork::DropPartitions(expired)), obstacles)
 }
 
+fn delete_from_parts(
+    parts: &[(TableName, TableFacts)],
+    whole: &TableFacts,
+    facts: &RetentionFacts,
+    policy: &RetentionPolicy,
+    cutoff: DateTime<Utc>,
+) -> (Option<RetentionWork>, Vec<RetentionObstacle>) {
+    let mut obstacles = wrong_column(whole, policy);
+    // Its policies are meant for the rows of its parts, too.
+    obstacles.extend(filtered(&policy.table, whole, facts));
+    if !obstacles.is_empty() {
+        return (None, obstacles);
+    }
+    if whole.has_too_many_parts {
+        obstacles.push(RetentionObstacle::TooManyParts);
+    }
+    let mut works = Vec::new();
+    for (name, part) in parts {
+        if part.is_foreign {
+            obstacles.push(RetentionObstacle::Foreign { table: name.to_string() });
+            continue;
+        }
+        let (work, in_the_way) = delete(name, part, facts, policy, cutoff);
+        works.extend(work.map(|work| RetentionPart { table: name.clone(), work }));
+        obstacles.extend(in_the_way);
+    }
+    ((!works.is_empty()).then_some(RetentionWork::DeleteFromParts(works)), obstacles)
+}
+
+fn wrong_column(table: &TableFacts, policy: &RetentionPolicy) -> Vec<RetentionObstacle> {
+    let column = policy.column.clone();
+    match table.column_type.as_deref() {
+        None => vec![RetentionObstacle::NoColumn { column }],
+        Some(COLUMN_TYPE) => Vec::new(),
+        Some(is) => vec![RetentionObstacle::WrongType { column, is: is.to_owned() }],
+    }
+}
+
+fn filtered(name: &TableName, table: &TableFacts, facts: &RetentionFacts) -> Option<RetentionObstacle> {
+    let (table_name, role) = (name.to_string(), quoted(&facts.role));
+    table.is_filtered.then_some(RetentionObstacle::RowSecurity { table: table_name, role })
+}
+
 fn delete(
+    name: &TableName,
     table: &TableFacts,
     facts: &RetentionFacts,
     policy: &RetentionPolicy,
     cutoff: DateTime<Utc>,
 ) -> (Option<RetentionWork>, Vec<RetentionObstacle>) {
-    let column = policy.column.clone();
-    let mut obstacles = Vec::new();
-    match table.column_type.as_deref() {
-        None => obstacles.push(RetentionObstacle::NoColumn { column: column.clone() }),
-        Some(COLUMN_TYPE) => {}
-        Some(is) => {
-            obstacles.push(RetentionObstacle::WrongType { column: column.clone(), is: is.to_owned() });
-        }
-    }
+    let mut obstacles = wrong_column(table, policy);
+    obstacles.extend(filtered(name, table, facts));
     if !table.missing_rights.is_empty() {
         let rights = table.missing_rights.join(", ");
-        let grant = format!("GRANT {rights} ON {} TO {}", policy.table, quoted(&facts.role));
+        let grant = format!("GRANT {rights} ON {name} TO {}", quoted(&facts.role));
         obstacles.push(RetentionObstacle::MissingGrant { grant });
     }
-    let create = format!("CREATE INDEX CONCURRENTLY ON {} ({})", policy.table, quoted(&column));
+    let create = format!("CREATE INDEX CONCURRENTLY ON {name} ({})", quoted(&policy.column));
     let Some(index) = &table.index else {
         if table.column_type.is_some() {
             obstacles.push(RetentionObstacle::MissingIndex { create });
@@ -164,11 +230,31 @@ impl ChorePlan for RetentionPlan {
 
 impl fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, cutoff, .. } = self;
+        self.show(f, &self.table, &self.work)?;
+        self.obstacles.iter().try_for_each(|obstacle| write!(f, "\nobstacle: {obstacle}"))
+    }
+}
+
+impl RetentionPlan {
+    /// The plan for one of the tables that the rows are in.
+    #[cfg(feature = "postgres")]
+    pub(super) fn of_part(&self, part: &RetentionPart) -> Self {
+        let RetentionPart { table, work } = part.clone();
+        Self { table, work, obstacles: Vec::new(), ..self.clone() }
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>, table: &TableName, work: &RetentionWork) -> fmt::Result {
+        let cutoff = self.cutoff;
         let delete = format!("delete from {table} where {} < {cutoff}", quoted(&self.column));
-        match &self.work {
+        match work {
             RetentionWork::DropPartitions(expired) => {
                 f.write_str(&expired.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            }
+            RetentionWork::DeleteFromParts(parts) => {
+                for (number, part) in parts.iter().enumerate() {
+                    f.write_str(if number > 0 { "\n" } else { "" })?;
+                    self.show(f, &part.table, &part.work)?;
+                }
             }
             RetentionWork::DeleteByBlocks { from, to, correlation } => write!(
                 f,
@@ -189,7 +275,7 @@ impl fmt::Display for RetentionPlan {
             }
             RetentionWork::Nothing { oldest: None } => f.write_str("nothing to delete")?,
         }
-        self.obstacles.iter().try_for_each(|obstacle| write!(f, "\nobstacle: {obstacle}"))
+        Ok(())
     }
 }
 
@@ -199,7 +285,6 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::PartitionState;
     use super::*;
 
     fn day(number: i64) -> DateTime<Utc> {

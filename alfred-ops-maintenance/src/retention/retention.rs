@@ -12,7 +12,7 @@ use super::look::Look;
 use super::partitions::drop_partitions;
 use super::vitals::HostCanary;
 use super::{RetentionFacts, RetentionPlan, RetentionPolicy, RetentionWork, plan_retention};
-use crate::postgres::label;
+use crate::postgres::{chore_name, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
 /// Often enough that a run has little to do.
@@ -22,6 +22,10 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// transaction that holds its locks for longer than the budget's longest lock, and slower while others are disturbed.
 ///
 /// The role needs SELECT, UPDATE (for the row locks) and DELETE on the table; to drop partitions it has to own them.
+/// Of a table with partitions that do not go as a whole, and of one with children, each table on the disk is one of its own:
+/// the role needs the rights on each, and each needs the index. Where row-level security hides rows from the role, where the
+/// host's clock is not the server's, and where others are detaching a partition nothing goes.
+///
 /// Nothing but the table is the state of a run, so it may be killed at any moment. Hosts that run it at once do no harm.
 ///
 /// ```
@@ -58,7 +62,7 @@ impl Retention {
     pub fn new(server: PostgresOptions, policy: RetentionPolicy) -> Self {
         let table = format!("{}.{}", policy.table.schema(), policy.table.table());
         Self {
-            name: format!("retention-{}", label(&table)),
+            name: chore_name("retention", &server, &format!("{}:{table}", server.database)),
             target: format!(
                 "{}:{}/{}/{}",
                 label(&server.host),
@@ -104,7 +108,7 @@ impl Chore for Retention {
     }
 
     async fn inspect(&self, context: &JobContext) -> Result<RetentionFacts> {
-        Look::begin(&self.server, &self.policy, context.now()).await?.facts().await
+        Look::begin(&self.server, &self.policy, context).await?.facts().await
     }
 
     fn plan(&self, facts: &RetentionFacts, now: DateTime<Utc>) -> RetentionPlan {
@@ -115,12 +119,30 @@ impl Chore for Retention {
         if let RetentionWork::DropPartitions(expired) = &plan.work {
             return drop_partitions(&self.server, plan, expired, turn).await;
         }
+        let RetentionWork::DeleteFromParts(parts) = &plan.work else {
+            return self.delete(plan, turn).await;
+        };
+        for part in parts {
+            if !turn.may_go_on().await {
+                return Ok(());
+            }
+            self.delete(&plan.of_part(part), turn).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Retention {
+    /// Deletes rows of one table on the disk.
+    async fn delete(&self, plan: &RetentionPlan, turn: &mut Turn<'_>) -> Result<()> {
         let canary = self.canary.clone();
         let mut deletion = Deletion::begin(&self.server, plan, &self.policy, canary, turn).await?;
         match &plan.work {
             RetentionWork::DeleteByBlocks { from, to, .. } => deletion.by_blocks(*from, *to, turn).await,
             RetentionWork::DeleteAlongIndex { from, .. } => deletion.along_index(*from, turn).await,
-            RetentionWork::DropPartitions(_) | RetentionWork::Nothing { .. } => Ok(()),
+            RetentionWork::DropPartitions(_)
+            | RetentionWork::DeleteFromParts(_)
+            | RetentionWork::Nothing { .. } => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use alfred_ops_core::{PostgresOptions, Result, SharedClock};
 use sqlx::Row as _;
 
-use super::look::{LOOK_LOCK_TIMEOUT, LOOK_TIMEOUT};
+use super::look::{LOOK_LOCK_TIMEOUT, LOOK_TIMEOUT, SEES_ALL};
 use super::{Pulse, VacuumPulse};
 use crate::Turn;
 use crate::postgres::{Session, code_of};
@@ -65,7 +65,7 @@ impl Vitals {
         clock: SharedClock,
     ) -> Result<Self> {
         // Whatever the role's default is: a commit of the canary is a real one.
-        let settings = [("synchronous_commit", "on")];
+        let settings = [("synchronous_commit", "on"), SEES_ALL];
         let session = Session::open(server, about, LOOK_TIMEOUT, LOOK_LOCK_TIMEOUT, &settings).await?;
         let (commit_at, look_at) = (Duration::ZERO, Duration::ZERO);
         let table = about.to_owned();

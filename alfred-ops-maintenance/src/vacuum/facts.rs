@@ -36,6 +36,8 @@ pub struct TableUpkeep {
     pub name: TableName,
     /// Whether it is one of the server's own.
     pub is_catalog: bool,
+    /// Whether it is the root of partitions: it has no rows of its own, and autovacuum never analyzes it.
+    pub is_partitioned: bool,
     /// Rows, as statistics have them.
     pub live: u64,
     /// Dead rows.
@@ -65,6 +67,7 @@ impl TableUpkeep {
         Self {
             name,
             is_catalog: false,
+            is_partitioned: false,
             live: 0,
             dead: 0,
             changed: 0,

@@ -20,20 +20,22 @@ const SERVER: &str = "SELECT current_user::text AS role, pg_is_in_recovery() AS 
     current_setting('autovacuum_multixact_freeze_max_age')::int8 AS multixact, \
     EXISTS (SELECT FROM pg_stat_activity WHERE state IS NULL AND backend_type IS NULL) AS blind";
 
-/// A toast table is vacuumed with its table, and its age counts as its table's.
+/// A toast table is vacuumed with its table, and its age counts as its table's. ANALYZE of a root reaches all partitions
+/// below it.
 const TABLES: &str = "SELECT n.nspname::text AS schema, c.relname::text AS name, \
-    n.nspname IN ('pg_catalog', 'information_schema') AS catalog, s.n_live_tup AS live, s.n_dead_tup AS dead, \
+    n.nspname IN ('pg_catalog', 'information_schema') AS catalog, c.relkind = 'p' AS parent, s.n_live_tup AS live, s.n_dead_tup AS dead, \
     s.n_mod_since_analyze AS changed, coalesce(pg_total_relation_size(c.oid), 0) AS bytes, \
     greatest(s.last_vacuum, s.last_autovacuum) AS vacuumed, greatest(s.last_analyze, s.last_autoanalyze) AS analyzed, \
-    greatest(age(c.relfrozenxid), age(t.relfrozenxid))::int8 AS xids, \
-    greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid))::int8 AS multixacts, \
+    CASE c.relkind WHEN 'p' THEN 0 ELSE greatest(age(c.relfrozenxid), age(t.relfrozenxid))::int8 END AS xids, \
+    CASE c.relkind WHEN 'p' THEN 0 ELSE greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid))::int8 END AS multixacts, \
     EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.relid = c.oid) AS busy, \
     pg_has_role(c.relowner, 'USAGE') OR (NOT c.relisshared AND pg_has_role(d.datdba, 'USAGE')) OR {maintain} AS may \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_stat_all_tables s ON s.relid = c.oid JOIN pg_database d ON d.datname = current_database() \
     LEFT JOIN pg_class t ON t.oid = c.reltoastrelid \
-    WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast' \
-    ORDER BY c.relpages DESC, c.oid LIMIT 10000";
+    WHERE (c.relkind IN ('r', 'm') OR (c.relkind = 'p' AND NOT c.relispartition \
+    AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid))) AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast' \
+    ORDER BY c.relkind <> 'p', c.relpages DESC, c.oid LIMIT 10000";
 
 /// The server passes over who vacuums, with their helpers: they look at no old row. VACUUM FULL is not among them.
 const HOLDERS: &str = "SELECT 'session' AS kind, pid::int8 AS pid, \
@@ -95,6 +97,7 @@ fn table(row: &PgRow) -> Result<TableUpkeep, sqlx::Error> {
     let name = TableName::of_catalog(row.try_get("schema")?, row.try_get("name")?);
     let mut table = TableUpkeep::new(name);
     table.is_catalog = row.try_get("catalog")?;
+    table.is_partitioned = row.try_get("parent")?;
     (table.live, table.dead, table.changed) =
         (count(row, "live")?, count(row, "dead")?, count(row, "changed")?);
     table.bytes = count(row, "bytes")?;

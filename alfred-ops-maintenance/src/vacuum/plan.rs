@@ -75,6 +75,11 @@ pub enum VacuumReason {
         /// So many.
         rows: u64,
     },
+    /// It is the root of partitions, which autovacuum never analyzes, and the last ANALYZE is a period ago: ANALYZE.
+    Root {
+        /// When that was.
+        last: Option<DateTime<Utc>>,
+    },
 }
 
 /// Why a table is left out.
@@ -108,7 +113,7 @@ pub fn plan_vacuum(facts: &VacuumFacts, policy: &VacuumPolicy, now: DateTime<Utc
     for table in &facts.tables {
         match judge(table, facts, policy, now) {
             Some(Ok(reason)) => {
-                let analyzes = matches!(reason, VacuumReason::Changed { .. });
+                let analyzes = matches!(reason, VacuumReason::Changed { .. } | VacuumReason::Root { .. });
                 let dead = if analyzes { 0 } else { table.dead };
                 plan.steps.push(VacuumStep { table: table.name.clone(), reason, dead });
             }
@@ -152,6 +157,13 @@ fn judge(
         Some(reason) => reason,
         // Catalogs are autovacuum's own; only their age is everybody's concern.
         None if table.is_catalog => return None,
+        None if table.is_partitioned => {
+            let last = table.analyzed_at;
+            if !is_due(last, policy, now) {
+                return None;
+            }
+            VacuumReason::Root { last }
+        }
         None => match worthwhile(table, policy, now)? {
             Ok(reason) => reason,
             Err(skip) => return Some(Err(skip)),
@@ -188,9 +200,8 @@ fn worthwhile(
     if many && dead_share >= policy.dead_share {
         return Some(Ok(VacuumReason::Dead { rows, share: dead_share }));
     }
-    let period = TimeDelta::from_std(policy.period).unwrap_or(TimeDelta::MAX);
     let last = table.vacuumed_at;
-    if many && last.is_none_or(|last| now.signed_duration_since(last) >= period) {
+    if many && is_due(last, policy, now) {
         return Some(Ok(VacuumReason::Due { last }));
     }
     if table.changed >= policy.dead_rows_min
@@ -203,6 +214,11 @@ fn worthwhile(
         Some(at) if many => Some(Err(VacuumSkip::Fresh { at })),
         _ => Some(Err(VacuumSkip::FewDead { rows })),
     }
+}
+
+fn is_due(last: Option<DateTime<Utc>>, policy: &VacuumPolicy, now: DateTime<Utc>) -> bool {
+    let period = TimeDelta::from_std(policy.period).unwrap_or(TimeDelta::MAX);
+    last.is_none_or(|last| now.signed_duration_since(last) >= period)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
@@ -223,7 +239,9 @@ impl VacuumStep {
             VacuumReason::Dead { .. } | VacuumReason::Due { .. } => {
                 format!("VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {table}")
             }
-            VacuumReason::Changed { .. } => format!("ANALYZE (SKIP_LOCKED) {table}"),
+            VacuumReason::Changed { .. } | VacuumReason::Root { .. } => {
+                format!("ANALYZE (SKIP_LOCKED) {table}")
+            }
         }
     }
 }
@@ -270,6 +288,15 @@ impl fmt::Display for VacuumReason {
             Self::Dead { rows, share } => write!(f, "{rows} rows are dead, {:.0} %", share * 100.0),
             Self::Due { last: Some(last) } => write!(f, "the last VACUUM was at {last}"),
             Self::Due { last: None } => f.write_str("it was never vacuumed"),
+            Self::Root { last: Some(last) } => {
+                write!(
+                    f,
+                    "autovacuum never analyzes a root of partitions, and the last ANALYZE was at {last}"
+                )
+            }
+            Self::Root { last: None } => {
+                f.write_str("autovacuum never analyzes a root of partitions, and nobody else did")
+            }
             Self::Changed { rows } => write!(f, "{rows} rows changed since the last ANALYZE"),
         }
     }

@@ -9,9 +9,11 @@ use chrono::{DateTime, Utc};
 
 use super::look::look;
 use super::{VacuumFacts, VacuumPlan, VacuumPolicy, VacuumStep, plan_vacuum};
-use crate::postgres::{Session, StatementEnd, WatchedWorker, code_of, label};
+use crate::postgres::{Session, StatementEnd, StepFailures, WatchedWorker, chore_name, code_of, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
+/// A look costs little, and where nothing is to be done it is all.
+const EVERY: Duration = Duration::from_secs(24 * 3600);
 const WATCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// One VACUUM is ended by the run's budget, not by a limit of its own.
 const NO_LIMIT: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -38,25 +40,39 @@ impl Vacuum {
     pub fn new(server: PostgresOptions, policy: VacuumPolicy) -> Self {
         let database = label(&server.database);
         Self {
-            name: format!("vacuum-{database}"),
+            name: chore_name("vacuum", &server, &server.database),
             target: format!("{}:{}/{database}", label(&server.host), server.port),
             server: server.with_application_name("alfred-ops vacuum"),
             policy,
         }
     }
 
-    /// A caretaker that runs it every week.
+    /// A caretaker that runs it every day, overdue after two weeks: what is weekly waits for its week (see
+    /// [`VacuumPolicy::period`]), and rows of a busy server may grow old within one.
     #[must_use]
     pub fn caretaker(self, store: Arc<dyn StateStore>) -> CaretakerBuilder<Self> {
-        Caretaker::builder(self, store).cadence(Cadence::weekly())
+        Caretaker::builder(self, store).cadence(Cadence::every(EVERY).with_overdue_after(14 * EVERY))
     }
 }
 
 /// One statement; whether there may be more.
-async fn one(step: &VacuumStep, work: &mut WatchedWorker, turn: &mut Turn<'_>) -> Result<bool> {
+async fn one(
+    step: &VacuumStep,
+    work: &mut WatchedWorker,
+    failures: &mut StepFailures,
+    turn: &mut Turn<'_>,
+) -> Result<bool> {
+    let began = turn.context().clock.monotonic();
     let source = match work.run(&step.statement(), step.table.to_string(), turn).await? {
-        StatementEnd::Done => return Ok(true),
-        StatementEnd::Stopped => return Ok(false),
+        StatementEnd::Done => {
+            // It waited for no lock, and its own keeps out only changes of the table's form.
+            turn.did(step.dead, Duration::ZERO);
+            return Ok(true);
+        }
+        StatementEnd::Stopped => {
+            turn.cut_off(&step.table.to_string(), began)?;
+            return Ok(false);
+        }
         StatementEnd::Failed(source) => source,
     };
     match code_of(&source).as_deref() {
@@ -64,7 +80,10 @@ async fn one(step: &VacuumStep, work: &mut WatchedWorker, turn: &mut Turn<'_>) -
         Some("57014" | "55P03") => {
             turn.note(format!("VACUUM of {} was ended by somebody else", step.table));
         }
-        _ => return Err(work.worker.failed("vacuum", source)),
+        code => {
+            let code = code.map(ToOwned::to_owned);
+            failures.note(&step.table, code, work.worker.failed("vacuum", source), turn).await?;
+        }
     }
     Ok(true)
 }
@@ -98,13 +117,14 @@ impl Chore for Vacuum {
         let worker = Session::open(&self.server, "database", NO_LIMIT, lock, &settings).await?;
         let watcher = Session::open(&self.server, "database", WATCH_TIMEOUT, lock, &[]).await?;
         let mut work = WatchedWorker::new(worker, watcher, PROGRESS).await?;
-        for step in &plan.steps {
-            if !turn.may_go_on().await || !one(step, &mut work, turn).await? {
-                return Ok(());
+        let mut failures = StepFailures::default();
+        let mut steps: Vec<&VacuumStep> = plan.steps.iter().collect();
+        steps.sort_by_key(|step| turn.was_cut_off(&step.table.to_string()));
+        for step in steps {
+            if !turn.may_go_on().await || !one(step, &mut work, &mut failures, turn).await? {
+                break;
             }
-            // It waited for no lock, and its own keeps out only changes of the table's form.
-            turn.did(step.dead, Duration::ZERO);
         }
-        Ok(())
+        failures.into_result("vacuum")
     }
 }

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+mod detaching;
+mod parts;
+#[path = "../postgres/mod.rs"]
 mod postgres;
+mod sight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,9 +159,7 @@ async fn partitions_are_detached_and_dropped_also_after_a_kill_between_the_two()
         let plan = caretaker.plan(&JobContext::system()).await.unwrap();
         assert_eq!(plan.to_string().matches("detach and drop partition").count(), 3, "{version}: {plan}");
         // As a run leaves it that is killed after the detachment; a table that somebody else detached stays.
-        server
-            .psql("COMMENT ON TABLE day_5 IS 'alfred-ops: expired partition of \"public\".\"processed_msgs\", to be dropped'")
-            .unwrap();
+        server.psql(&detaching::marked("day_5", "current_date - 4")).unwrap();
         server.psql("ALTER TABLE processed_msgs DETACH PARTITION day_5 CONCURRENTLY").unwrap();
         server.psql("ALTER TABLE processed_msgs DETACH PARTITION day_4 CONCURRENTLY").unwrap();
         let record = run(&caretaker).await;
