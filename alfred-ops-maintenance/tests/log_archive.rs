@@ -324,9 +324,8 @@ async fn one_bad_file_keeps_no_other_from_the_archive_and_nothing_from_expiry() 
     let bad = format!("a.log.{}.000000000.zst", day(300).format("%Y%m%dT%H%M%SZ"));
     fs::write(folder.path().join(&bad), "no zstd").unwrap();
     write_day(folder.path(), "b.log", 300, false);
-    let run = care.run(&context(day(400))).await.unwrap();
-    let outcome = run.record().unwrap().outcome.to_string();
-    assert!(outcome.contains("1 step failed: archive ") && outcome.contains(&bad), "{outcome}");
+    let text = care.run(&context(day(400))).await.unwrap_err().full();
+    assert!(text.contains("1 step failed: archive ") && text.contains(&bad), "{text}");
     assert_eq!(names(folder.path()), [bad]);
     let left = archive.list(&LogRange::new(day(0), day(500))).await.unwrap();
     assert_eq!(left.len(), 1, "{left:?}");
@@ -351,8 +350,8 @@ async fn lines_without_times_are_found_between_two_closings() {
     let found = async |hour: i64| {
         let from = day(0) + TimeDelta::hours(hour);
         let mut found = Vec::new();
-        let range = LogRange::new(from, from + TimeDelta::hours(1));
-        let report = archive.search(&range, &LogPattern::default(), |line| {
+        let (range, pattern) = (LogRange::new(from, from + TimeDelta::hours(1)), LogPattern::default());
+        let report = archive.search(&range, &pattern, |line| {
             assert!(!line.is_dated);
             found.push(line.line);
             ControlFlow::Continue(())

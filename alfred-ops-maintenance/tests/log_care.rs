@@ -258,9 +258,8 @@ async fn one_bad_file_keeps_no_other_from_its_turn() {
     fs::write(at("b.log"), "line 2\n".repeat(2_000)).unwrap();
     let policy = policy().with_kept_age_max(Duration::MAX);
     let care = caretaker(LogCare::copying("a", place.folder.path(), policy).unwrap());
-    let record = place.run(&care).await;
-    let outcome = record.outcome.to_string();
-    assert!(outcome.contains("1 step failed: compress ") && outcome.contains("a.log.20260101T"), "{outcome}");
+    let text = care.run(&place.context).await.unwrap_err().full();
+    assert!(text.contains("1 step failed: compress ") && text.contains("a.log.20260101T"), "{text}");
     assert_eq!(lines_of(&at("b.log.20260101T000000Z.000000000.zst")), ["line 1"]);
     assert_eq!(fs::metadata(at("b.log")).unwrap().len(), 0, "closed all the same");
     assert_eq!(lines_of(&at("a.log.20260101T000000Z.000000000")), ["line 1"]);
@@ -295,8 +294,8 @@ async fn one_run_works_in_a_folder_at_a_time_whatever_their_state_stores() {
     let care = caretaker(LogCare::copying("a", place.folder.path(), policy()).unwrap());
     let other = fs::File::open(place.folder.path()).unwrap();
     other.try_lock().unwrap();
-    let record = place.run(&care).await;
-    assert!(record.outcome.to_string().contains("another run works in the folder"), "{record:?}");
+    let error = care.run(&place.context).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{}", error.full());
     assert_eq!(place.bytes(), 14_000);
     other.unlock().unwrap();
     assert!(place.run(&care).await.outcome.is_complete());

@@ -21,6 +21,7 @@ pub(super) use self::command::MaintCommand;
 use self::index_options::IndexOptions;
 use super::report::{Report, chore_run, second};
 use super::server::with_password;
+use super::state_url::StateUrl;
 
 pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<Report> {
     let mut indexes = IndexOptions::default();
@@ -40,23 +41,10 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Resume { which } => (which, Question::Resume),
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
-    if which.state.is_none() && !matches!(what, Question::Plan | Question::Run) {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "look after chore",
-            "it is not said where hosts keep their state",
-        )
-        .with_remedy(
-            "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
-        ));
-    }
+    let store = state_of(which.state.as_ref(), &what, context).await?;
     if which.chore != ChoreName::Indexes {
         indexes.check_unused()?;
     }
-    let store: Arc<dyn StateStore> = match &which.state {
-        Some(state) => state.open(&context.clock).await?,
-        None => Arc::new(MemoryStateStore::default()),
-    };
     let server = with_password(&which.server);
     match which.chore {
         ChoreName::Indexes => {
@@ -87,8 +75,28 @@ async fn doctor(server: &PostgresOptions) -> Result<Report> {
     Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
 }
 
+/// Where the chore's state is. A plan and a run do without what hosts know; other questions are about nothing else.
+pub(super) async fn state_of(
+    state: Option<&StateUrl>,
+    what: &Question,
+    context: &JobContext,
+) -> Result<Arc<dyn StateStore>> {
+    match state {
+        Some(state) => state.open(&context.clock).await,
+        None if matches!(what, Question::Plan | Question::Run) => Ok(Arc::new(MemoryStateStore::default())),
+        None => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "look after chore",
+            "it is not said where hosts keep their state",
+        )
+        .with_remedy(
+            "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
+        )),
+    }
+}
+
 /// What is asked of a chore.
-enum Question {
+pub(super) enum Question {
     Plan,
     Run,
     Status,
@@ -98,7 +106,11 @@ enum Question {
     Abort,
 }
 
-async fn ask<C: Chore>(builder: CaretakerBuilder<C>, what: Question, context: &JobContext) -> Result<Report> {
+pub(super) async fn ask<C: Chore>(
+    builder: CaretakerBuilder<C>,
+    what: Question,
+    context: &JobContext,
+) -> Result<Report> {
     let caretaker = builder.build()?;
     let book = caretaker.book(context);
     let name = caretaker.chore().name();
