@@ -128,5 +128,5 @@ fn runs_are_known_to_others_if_it_is_said_where_hosts_keep_their_state() {
     fs::write(folder.path().join("agent.log"), vec![b'x'; 65 << 20]).unwrap();
     let output = logs(repository.path(), &["care", path, "--host", "one"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("another run works in the folder"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("another run works in "));
 }

@@ -27,16 +27,11 @@ impl FailedSteps {
     /// The end of the run.
     ///
     /// # Errors
-    /// Names what failed, with the kind and the remedy of the first failure.
+    /// Names what failed, each with its remedy; the kind is that of the first failure.
     pub(super) fn end(self, operation: &'static str, target: impl Into<String>) -> Result<()> {
         let Some(first) = self.first else { return Ok(()) };
         let steps = if self.count == 1 { "step" } else { "steps" };
         let message = format!("{} {steps} failed: {}", self.count, self.told.join("; "));
-        let error =
-            Error::new(first.kind(), operation, message).with_target(target).with_retry(first.retry());
-        Err(match first.remedy() {
-            Some(remedy) => error.with_remedy(remedy.to_owned()),
-            None => error,
-        })
+        Err(Error::new(first.kind(), operation, message).with_target(target).with_retry(first.retry()))
     }
 }

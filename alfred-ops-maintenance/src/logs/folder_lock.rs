@@ -3,10 +3,10 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use alfred_ops_core::{Error, ErrorKind, Result, blocking};
+use alfred_ops_core::{Error, Result, blocking};
 
 use super::failure::kind_of;
-use crate::Turn;
+use crate::{Stop, Turn};
 
 /// Keeps every other run of this host out of the folder for as long as it lives, whatever state store that run has.
 ///
@@ -15,31 +15,33 @@ use crate::Turn;
 pub(super) struct FolderLock(#[expect(dead_code, reason = "it is held, not read")] Option<File>);
 
 impl FolderLock {
-    /// Locks `folder`, at once or not at all. A file system that cannot lock folders, as NFS, is noted, and the lease must do.
+    /// Locks `folder`, at once or not at all. None if another run works there: this one is stopped then, as by a gate. A file
+    /// system that cannot lock folders, as NFS, is noted, and the lease must do.
     ///
     /// # Errors
-    /// `Conflict` says that another run works in the folder.
-    pub(super) async fn take(operation: &'static str, folder: &Path, turn: &mut Turn<'_>) -> Result<Self> {
+    /// What keeps the folder from being opened.
+    pub(super) async fn take(
+        operation: &'static str,
+        folder: &Path,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Self>> {
         let path = folder.to_owned();
-        let target = folder.display().to_string();
+        let target = folder.display();
         let opened = blocking(move || File::open(path).map(|file| (file.try_lock(), file))).await?;
         let (locked, file) = opened.map_err(|error| {
-            Error::new(kind_of(&error), operation, error.to_string()).with_target(target.clone())
+            Error::new(kind_of(&error), operation, error.to_string()).with_target(target.to_string())
         })?;
-        match locked {
-            Ok(()) => Ok(Self(Some(file))),
+        Ok(match locked {
+            Ok(()) => Some(Self(Some(file))),
             Err(TryLockError::WouldBlock) => {
-                let message = "another run works in the folder";
-                Err(Error::new(ErrorKind::Conflict, operation, message)
-                    .with_target(target)
-                    .with_remedy("let it end; the next run does what is left"))
+                let reason = format!("another run works in {target}");
+                turn.stop(Stop::Gate { gate: "folder".to_owned(), reason });
+                None
             }
             Err(TryLockError::Error(error)) => {
-                turn.note(format!(
-                    "{target} cannot be locked, so nothing but the lease keeps others out: {error}"
-                ));
-                Ok(Self(None))
+                turn.note(format!("{target} cannot be locked, only the lease keeps others out: {error}"));
+                Some(Self(None))
             }
-        }
+        })
     }
 }

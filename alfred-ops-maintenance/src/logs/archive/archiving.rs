@@ -165,7 +165,7 @@ impl Chore for LogArchiving {
     }
 
     async fn apply(&self, plan: &LogArchivingPlan, turn: &mut Turn<'_>) -> Result<()> {
-        let _lock = FolderLock::take(OPERATION, &self.folder, turn).await?;
+        let Some(_lock) = FolderLock::take(OPERATION, &self.folder, turn).await? else { return Ok(()) };
         let mut failed = FailedSteps::default();
         let mut store_failures = 0;
         for old in &plan.files {

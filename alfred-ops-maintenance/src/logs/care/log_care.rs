@@ -235,7 +235,7 @@ impl Chore for LogCare {
     }
 
     async fn apply(&self, plan: &LogCarePlan, turn: &mut Turn<'_>) -> Result<()> {
-        let _lock = FolderLock::take(OPERATION, &self.folder, turn).await?;
+        let Some(_lock) = FolderLock::take(OPERATION, &self.folder, turn).await? else { return Ok(()) };
         let mut failed = FailedSteps::default();
         for step in &plan.steps {
             if !turn.may_go_on().await {
