@@ -48,8 +48,21 @@ fn write_day(folder: &Path, log: &str, number: i64, compressed: bool) {
         let packed = zstd::encode_all(text.as_bytes(), 3).unwrap();
         fs::write(folder.join(name + ".zst"), packed).unwrap();
     } else {
-        fs::write(folder.join(name), text).unwrap();
+        write_closed(folder, &name, &text, day(number + 1));
     }
+}
+
+/// A file that was written to until then.
+fn write_closed(folder: &Path, name: &str, text: &str, modified: DateTime<Utc>) {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(modified.into()).unwrap();
+}
+
+/// The file that was closed at the beginning of a day.
+fn write_text(folder: &Path, number: i64, text: &str) {
+    let closed = day(number).format("%Y%m%dT%H%M%SZ");
+    write_closed(folder, &format!("a.log.{closed}.{number:09}"), text, day(number));
 }
 
 fn caretaker(folder: &Path, archive: ArchivedLogs) -> Caretaker<LogArchiving> {
@@ -266,4 +279,107 @@ async fn a_search_ends_when_it_is_told() {
         if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(report.await.unwrap().found, 3);
+}
+
+#[tokio::test]
+async fn lines_that_tell_a_wrong_time_stay_as_long_as_others() {
+    let folder = TempDir::new().unwrap();
+    write_text(folder.path(), 1, "{\"time\":0.35}\n{\"ts\":3e14}\n");
+    write_text(folder.path(), 2, "9999-12-31 23:59:59.9999999 far\n2001-01-01 00:00:00 early\n");
+    let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+    let care = caretaker(folder.path(), archive.clone());
+    for (now, left) in [(day(50), 2), (day(51), 2), (day(365), 2), (day(366), 1), (day(367), 0)] {
+        let run = care.run(&context(now)).await.unwrap();
+        assert!(run.record().unwrap().outcome.is_complete(), "{run:?}");
+        let all = LogRange::new(DateTime::UNIX_EPOCH, day(500));
+        assert_eq!(archive.list(&all).await.unwrap().len(), left, "{now}");
+        assert!(names(folder.path()).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_before_closings_were_told_is_kept_if_its_time_cannot_be() {
+    let store = Arc::new(MemoryBlobStore::default());
+    let packed = zstd::encode_all(&b"line\n"[..], 3).unwrap();
+    let digest = "0".repeat(32);
+    for times in ["19700101T000000Z_19700101T000000Z", "20240101T000000Z_20240101T000000Z"] {
+        let key = format!("{times}/host-1/a.log/{digest}.zst");
+        store.put(&key, Bytes::from(packed.clone())).await.unwrap();
+    }
+    let folder = TempDir::new().unwrap();
+    let archive = ArchivedLogs::new(store);
+    caretaker(folder.path(), archive.clone()).run(&context(day(900))).await.unwrap();
+    let left = archive.list(&LogRange::new(DateTime::UNIX_EPOCH, day(900))).await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].last, DateTime::UNIX_EPOCH);
+}
+
+#[tokio::test]
+async fn one_bad_file_keeps_no_other_from_the_archive_and_nothing_from_expiry() {
+    let folder = TempDir::new().unwrap();
+    write_day(folder.path(), "b.log", 0, false);
+    let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+    let care = caretaker(folder.path(), archive.clone());
+    care.run(&context(day(50))).await.unwrap();
+    let bad = format!("a.log.{}.000000000.zst", day(300).format("%Y%m%dT%H%M%SZ"));
+    fs::write(folder.path().join(&bad), "no zstd").unwrap();
+    write_day(folder.path(), "b.log", 300, false);
+    let text = care.run(&context(day(400))).await.unwrap_err().full();
+    assert!(text.contains("1 step failed: archive ") && text.contains(&bad), "{text}");
+    assert_eq!(names(folder.path()), [bad]);
+    let left = archive.list(&LogRange::new(day(0), day(500))).await.unwrap();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].first, day(300));
+}
+
+#[tokio::test]
+async fn lines_without_times_are_found_between_two_closings() {
+    let folder = TempDir::new().unwrap();
+    let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+    let care = caretaker(folder.path(), archive.clone());
+    let run = async |now| {
+        care.run(&context(now)).await.unwrap();
+        assert!(names(folder.path()).is_empty());
+    };
+    write_text(folder.path(), 10, "one\n");
+    write_text(folder.path(), 12, "two\n");
+    run(day(50)).await;
+    // The one before is in the archive alone.
+    write_text(folder.path(), 14, "three\n");
+    run(day(51)).await;
+    let found = async |hour: i64| {
+        let from = day(0) + TimeDelta::hours(hour);
+        let mut found = Vec::new();
+        let (range, pattern) = (LogRange::new(from, from + TimeDelta::hours(1)), LogPattern::default());
+        let report = archive.search(&range, &pattern, |line| {
+            assert!(!line.is_dated);
+            found.push(line.line);
+            ControlFlow::Continue(())
+        });
+        report.await.unwrap();
+        found
+    };
+    assert_eq!(found(5 * 24).await, ["one"]);
+    assert_eq!(found(11 * 24).await, ["two"]);
+    assert_eq!(found(13 * 24).await, ["three"]);
+    assert!(found(15 * 24).await.is_empty());
+    assert!(found(-22 * 24).await.is_empty(), "31 days before its closing at most");
+}
+
+#[tokio::test]
+async fn links_and_files_that_are_written_still_are_not_archived() {
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let secret = elsewhere.path().join("secret");
+    fs::write(&secret, "secret\n").unwrap();
+    let name = format!("a.log.{}.000000000", day(1).format("%Y%m%dT%H%M%SZ"));
+    std::os::unix::fs::symlink(&secret, folder.path().join(&name)).unwrap();
+    let written = format!("b.log.{}.000000000", day(1).format("%Y%m%dT%H%M%SZ"));
+    write_closed(folder.path(), &written, "line\n", day(50) - TimeDelta::seconds(1));
+    let archive = ArchivedLogs::new(Arc::new(MemoryBlobStore::default()));
+    let care = caretaker(folder.path(), archive.clone());
+    care.run(&context(day(50))).await.unwrap();
+    assert!(archive.list(&LogRange::new(day(0), day(100))).await.unwrap().is_empty());
+    assert_eq!(names(folder.path()), [name.clone(), written]);
+    care.run(&context(day(51))).await.unwrap();
+    assert_eq!(names(folder.path()), [name]);
 }

@@ -248,6 +248,61 @@ async fn what_a_killed_run_left_is_ended_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn one_bad_file_keeps_no_other_from_its_turn() {
+    let place = Place::new();
+    let at = |name: &str| place.folder.path().join(name);
+    // The compressed file cannot take its name.
+    fs::write(at("a.log.20260101T000000Z.000000000"), "line 1\n").unwrap();
+    fs::create_dir_all(at("a.log.20260101T000000Z.000000000.zst/x")).unwrap();
+    fs::write(at("b.log.20260101T000000Z.000000000"), "line 1\n").unwrap();
+    fs::write(at("b.log"), "line 2\n".repeat(2_000)).unwrap();
+    let policy = policy().with_kept_age_max(Duration::MAX);
+    let care = caretaker(LogCare::copying("a", place.folder.path(), policy).unwrap());
+    let text = care.run(&place.context).await.unwrap_err().full();
+    assert!(text.contains("1 step failed: compress ") && text.contains("a.log.20260101T"), "{text}");
+    assert_eq!(lines_of(&at("b.log.20260101T000000Z.000000000.zst")), ["line 1"]);
+    assert_eq!(fs::metadata(at("b.log")).unwrap().len(), 0, "closed all the same");
+    assert_eq!(lines_of(&at("a.log.20260101T000000Z.000000000")), ["line 1"]);
+}
+
+#[tokio::test]
+async fn links_are_not_followed() {
+    let place = Place::new();
+    let elsewhere = TempDir::new().unwrap();
+    let at = |name: &str| place.folder.path().join(name);
+    let secret = elsewhere.path().join("secret");
+    fs::write(&secret, "secret\n").unwrap();
+    let link = |name: &str| std::os::unix::fs::symlink(&secret, at(name)).unwrap();
+    link("a.log.20260101T000000Z.000000000");
+    link("a.log.20260102T000000Z.000000001.zst.tmp");
+    link("a.log.20260102T000000Z.000000001.zst");
+    link("b.log");
+    fs::write(at("a.log.20260102T000000Z.000000001"), "line 1\n").unwrap();
+    let policy = policy().with_file_bytes_max(1).with_kept_age_max(Duration::MAX);
+    let care = caretaker(LogCare::copying("a", place.folder.path(), policy).unwrap());
+    let record = place.run(&care).await;
+    assert!(record.outcome.is_complete(), "{record:?}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret\n");
+    assert_eq!(lines_of(&at("a.log.20260102T000000Z.000000001.zst")), ["line 1"]);
+    assert!(!at("a.log.20260101T000000Z.000000000.zst").exists());
+}
+
+#[tokio::test]
+async fn one_run_works_in_a_folder_at_a_time_whatever_their_state_stores() {
+    let place = Place::new();
+    fs::write(place.folder.path().join("a.log"), "line 1\n".repeat(2_000)).unwrap();
+    let care = caretaker(LogCare::copying("a", place.folder.path(), policy()).unwrap());
+    let other = fs::File::open(place.folder.path()).unwrap();
+    other.try_lock().unwrap();
+    let outcome = place.run(&care).await.outcome;
+    assert!(!outcome.is_complete() && outcome.to_string().contains("another run works in "), "{outcome}");
+    assert_eq!(place.bytes(), 14_000);
+    other.unlock().unwrap();
+    assert!(place.run(&care).await.outcome.is_complete());
+    assert_eq!(place.bytes(), 0);
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_or_reached_is_named() {
     let refused = |host, policy| LogCare::copying(host, "/x", policy).unwrap_err().full();
     assert!(refused("a/b", LogCarePolicy::default()).contains("host is \"a/b\""));

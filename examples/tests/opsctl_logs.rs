@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,7 +32,10 @@ fn old_file(folder: &Path) {
         writeln!(text, r#"{{"timestamp":"2026-01-02T{hour:02}:00:00Z","fields":{{"task":{}}}}}"#, hour % 3)
             .unwrap();
     }
-    fs::write(folder.join("agent.log.20260103T000000Z.000000000"), text).unwrap();
+    let path = folder.join("agent.log.20260103T000000Z.000000000");
+    fs::write(&path, text).unwrap();
+    let closed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_398_400);
+    fs::File::options().write(true).open(path).unwrap().set_modified(closed_at).unwrap();
 }
 
 #[test]
@@ -96,4 +100,33 @@ fn logs_of_other_services_are_closed_and_bad_words_are_told() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(String::from_utf8(output.stderr).unwrap().contains(words), "{words}");
     }
+}
+
+#[test]
+fn runs_are_known_to_others_if_it_is_said_where_hosts_keep_their_state() {
+    let (folder, repository) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::write(folder.path().join("agent.log"), vec![b'x'; 65 << 20]).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let database = repository.path().join("state.db");
+    let state = format!("sqlite://{}", database.display());
+    let known = ["--host", "one", "--state", &state];
+    let output = logs(repository.path(), &[&["history", "care"], &known[..]].concat());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("there is no such file"));
+    said(logs(repository.path(), &[&["care", path], &known[..]].concat()));
+    let history = said(logs(repository.path(), &[&["history", "care"], &known[..]].concat()));
+    assert!(history.contains("planned  close "), "{history}");
+    let status = said(logs(repository.path(), &[&["status", "care"], &known[..]].concat()));
+    assert!(status.starts_with("logs-one: well"), "{status}");
+    let history = said(logs(repository.path(), &[&["history", "archive"], &known[..]].concat()));
+    assert_eq!(history.trim(), "it never ran");
+    let output = logs(repository.path(), &["status", "care"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("where hosts keep their state"));
+
+    // A run elsewhere, which knows nothing of that state.
+    let other = fs::File::open(folder.path()).unwrap();
+    other.lock().unwrap();
+    fs::write(folder.path().join("agent.log"), vec![b'x'; 65 << 20]).unwrap();
+    let output = logs(repository.path(), &["care", path, "--host", "one"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("another run works in "));
 }

@@ -226,8 +226,11 @@ impl ActiveFile {
         let ours = self.file.metadata()?;
         match fs::symlink_metadata(&self.path) {
             Ok(named) if (named.dev(), named.ino()) == self.identity => {
-                // Somebody may have emptied it.
-                self.bytes = ours.len();
+                // Somebody may have emptied it, or half a line could not be cut off.
+                if ours.len() != self.bytes {
+                    cut_half_line(&mut self.file, self.line_bytes_max)?;
+                    self.bytes = self.file.metadata()?.len();
+                }
                 self.mark();
                 Ok(())
             }
@@ -296,4 +299,25 @@ fn open_append(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use alfred_ops_core::SystemClock;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn half_a_line_that_could_not_be_cut_off_goes_at_the_next_look() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("app.log");
+        let mut file = ActiveFile::open(&path, &LogOptions::default(), SystemClock::shared()).unwrap();
+        assert!(file.append(b"one\n").failure.is_none());
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"tw").unwrap();
+        file.look_at = Duration::ZERO;
+        assert!(file.append(b"three\n").failure.is_none());
+        assert_eq!(fs::read(&path).unwrap(), b"one\nthree\n");
+        assert_eq!(file.bytes, 10);
+    }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
+const TIME_BYTES: usize = 16;
 const COMPRESSED: &str = ".zst";
 /// What a compressed file is called until it is whole.
 const UNFINISHED: &str = ".zst.tmp";
@@ -38,6 +39,10 @@ impl ClosedFile {
             None => (rest, false),
         };
         let (time, sequence) = rest.split_once('.')?;
+        // A year has four digits.
+        if time.len() != TIME_BYTES {
+            return None;
+        }
         let closed_at = NaiveDateTime::parse_from_str(time, TIME_FORMAT).ok()?.and_utc();
         let digits = sequence.len() >= 9 && sequence.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| sequence.parse().ok())?.map(|sequence| (sequence, closed_at, is_compressed))
@@ -56,7 +61,7 @@ impl ClosedFile {
         source.is_some_and(|source| Self::parse(log, OsStr::new(source)).is_some())
     }
 
-    /// The closed files of the log at `log`, oldest first. Files of other names are not seen.
+    /// The closed files of the log at `log`, oldest first. Files of other names are not seen, nor are links and folders.
     pub(super) fn list(log: &Path) -> io::Result<Vec<Self>> {
         let name = log.file_name().unwrap_or_default();
         let mut files = Vec::new();
@@ -67,6 +72,9 @@ impl ClosedFile {
             };
             // It may go between listing and looking.
             let Ok(metadata) = entry.metadata() else { continue };
+            if !metadata.is_file() {
+                continue;
+            }
             let bytes = metadata.len();
             files.push(Self { path: entry.path(), sequence, closed_at, bytes, is_compressed });
         }
@@ -120,6 +128,7 @@ mod tests {
         check("app.log", None);
         check("other.log.20240102T030405Z.000000007", None);
         check("app.log.20241302T030405Z.000000007", None);
+        check("app.log.+120240102T030405Z.000000007", None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! How a closed file becomes smaller.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::closed_file::{ClosedFile, sync_folder};
+use super::regular_file::{create_anew, open_regular, remove};
 
 /// Between pieces of this size, in bytes, it is seen whether compression should stop.
 const PIECE_BYTES: usize = 256 << 10;
@@ -27,13 +28,13 @@ pub(super) enum Compressed {
 }
 
 /// Compresses `file`, and removes it once the compressed one is whole and on the disk. Killed anywhere it loses nothing,
-/// and a repeat ends it.
+/// and a repeat ends it. Links are not followed.
 pub(super) fn compress(file: &ClosedFile, level: i32, stop: &dyn Fn() -> bool) -> io::Result<Compressed> {
     let (finished, unfinished) = file.compressed_paths();
-    let source = File::open(&file.path)?;
+    let source = open_regular(&file.path)?;
     let bytes = source.metadata()?.len();
     if content_bytes(&finished)? != Some(bytes) {
-        let target = File::create(&unfinished)?;
+        let target = create_anew(&unfinished)?;
         target.set_permissions(source.metadata()?.permissions())?;
         let mut encoder = zstd::Encoder::new(target, level)?;
         encoder.include_checksum(true)?;
@@ -58,7 +59,7 @@ pub(super) fn compress(file: &ClosedFile, level: i32, stop: &dyn Fn() -> bool) -
         remove(&finished)?;
         return Ok(Compressed::Grew);
     }
-    let freed = bytes.saturating_sub(fs::metadata(&finished)?.len());
+    let freed = bytes.saturating_sub(fs::symlink_metadata(&finished)?.len());
     remove(&file.path)?;
     Ok(Compressed::Done { freed })
 }
@@ -66,18 +67,13 @@ pub(super) fn compress(file: &ClosedFile, level: i32, stop: &dyn Fn() -> bool) -
 /// How many bytes the compressed file at `path` has when it is decompressed; None if there is none that says so.
 fn content_bytes(path: &Path) -> io::Result<Option<u64>> {
     let mut head = Vec::new();
-    match File::open(path) {
+    match open_regular(path) {
         Ok(file) => file.take(FRAME_HEADER_BYTES_MAX).read_to_end(&mut head)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // What is no file is none: the finished one takes its place.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     Ok(zstd::zstd_safe::get_frame_content_size(&head).ok().flatten())
-}
-
-/// Removes a file that somebody may have removed already.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

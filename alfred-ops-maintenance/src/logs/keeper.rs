@@ -7,9 +7,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::closed_file::{self, ClosedFile};
-use super::compression::{Compressed, compress, remove};
+use super::compression::{Compressed, compress};
 use super::options::Compression;
 use super::pruning::{Kept, plan_pruning};
+use super::regular_file::remove;
 use super::shared::Shared;
 
 /// How often ages are looked at while no file is closed.
@@ -78,12 +79,17 @@ fn care(shared: &Shared) -> io::Result<()> {
     prune(shared)?;
     if let Compression::Zstd { level } = shared.options.compression {
         let files = ClosedFile::list(&shared.path)?;
+        let mut failed = Ok(());
         for file in files.iter().filter(|file| !file.is_compressed) {
-            if compress(file, level, &|| shared.bell.is_end())? == Compressed::Stopped {
-                return Ok(());
+            match compress(file, level, &|| shared.bell.is_end()) {
+                Ok(Compressed::Stopped) => return Ok(()),
+                Ok(_) => {}
+                // One bad file must not keep the others large.
+                Err(error) => failed = failed.and(Err(error)),
             }
         }
         prune(shared)?;
+        return failed;
     }
     Ok(())
 }
@@ -102,7 +108,7 @@ fn remove_unfinished(shared: &Shared) -> io::Result<()> {
     let name = shared.path.file_name().unwrap_or_default();
     for entry in fs::read_dir(closed_file::folder(&shared.path))? {
         let entry = entry?;
-        if ClosedFile::is_unfinished(name, &entry.file_name()) {
+        if ClosedFile::is_unfinished(name, &entry.file_name()) && !entry.file_type()?.is_dir() {
             remove(&entry.path())?;
         }
     }

@@ -1,21 +1,20 @@
 //! The archive.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alfred_ops_backup::BlobStore;
 use alfred_ops_core::{Error, ErrorKind, Result, blocking};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::super::closed_file::{ClosedFile, extended};
+use super::super::closed_file::extended;
 use super::super::failure::kind_of;
-use super::line_time::line_time;
-use super::pieces::{Cut, Pieces};
+use super::super::regular_file::create_anew;
+use super::line_time::LineTimes;
 use super::{ArchivedPiece, FoundLine, LogPattern, LogRange, LogRestore, LogSearch};
 
 /// So many keys are asked for at a time.
@@ -33,7 +32,7 @@ const PIECE_BYTES_MAX: u64 = 64 << 20;
 /// same file are stored once.
 #[derive(Debug, Clone)]
 pub struct ArchivedLogs {
-    store: Arc<dyn BlobStore>,
+    pub(super) store: Arc<dyn BlobStore>,
 }
 
 impl ArchivedLogs {
@@ -59,21 +58,27 @@ impl ArchivedLogs {
         Ok(pieces)
     }
 
-    /// Up to `limit` pieces whose last line is older than `time`, the oldest first.
-    pub(super) async fn older_than(&self, time: DateTime<Utc>, limit: usize) -> Result<Vec<ArchivedPiece>> {
+    /// Up to `limit` pieces whose age counts from `time` or before, the oldest first.
+    pub(super) async fn aged_from_before(
+        &self,
+        time: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<ArchivedPiece>> {
         let mut pieces = Vec::new();
         self.visit(String::new(), |piece| {
-            if piece.last >= time || pieces.len() >= limit {
+            if piece.last > time || pieces.len() >= limit {
                 return ControlFlow::Break(());
             }
-            pieces.push(piece);
+            if piece.aged_from().is_some_and(|aged_from| aged_from <= time) {
+                pieces.push(piece);
+            }
             ControlFlow::Continue(())
         })
         .await?;
         Ok(pieces)
     }
 
-    async fn visit(
+    pub(super) async fn visit(
         &self,
         mut after: String,
         mut visit: impl FnMut(ArchivedPiece) -> ControlFlow<()> + Send,
@@ -98,76 +103,9 @@ impl ArchivedLogs {
         self.store.delete(&piece.key()).await
     }
 
-    /// Stores what is in `file`. After `Ok`, every line of it was read back from the store and compared. Gives how many bytes
-    /// of the file that are.
-    pub(super) async fn store_file(
-        &self,
-        host: &str,
-        log: &str,
-        file: &ClosedFile,
-        level: i32,
-    ) -> Result<u64> {
-        let opened = file.clone();
-        let mut pieces =
-            blocking(move || Pieces::open(&opened)).await?.map_err(|error| file_error(&file.path, &error))?;
-        let mut bytes = 0;
-        loop {
-            let (returned, cut) = blocking(move || {
-                let cut = pieces.next();
-                (pieces, cut)
-            })
-            .await?;
-            pieces = returned;
-            let Some(cut) = cut.map_err(|error| file_error(&file.path, &error))? else { return Ok(bytes) };
-            bytes += u64::try_from(cut.lines.len()).unwrap_or(u64::MAX);
-            self.store_piece(host, log, file, cut, level).await?;
-        }
-    }
-
-    async fn store_piece(
-        &self,
-        host: &str,
-        log: &str,
-        file: &ClosedFile,
-        cut: Cut,
-        level: i32,
-    ) -> Result<()> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&file.sequence.to_le_bytes());
-        hasher.update(&file.closed_at.timestamp().to_le_bytes());
-        hasher.update(&cut.offset.to_le_bytes());
-        let lines = Arc::new(cut.lines);
-        let shared = Arc::clone(&lines);
-        let (digest, packed) = blocking(move || {
-            hasher.update(&shared);
-            (hasher.finalize(), pack(&shared, level))
-        })
-        .await?;
-        let piece = ArchivedPiece::new(host, log, cut.times, &digest);
-        let key = piece.key();
-        let packed = packed.map_err(|error| file_error(&file.path, &error))?;
-        match self.store.create(&key, Bytes::from(packed)).await {
-            Ok(()) => {}
-            // An interrupted run stored it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-        let stored = self.store.get(&key).await?;
-        let is_same = blocking(move || unpack(&stored).is_ok_and(|read| read == *lines)).await?;
-        if is_same {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Corrupt,
-            "archive log",
-            "the store gives back other bytes than it was given",
-        )
-        .with_target(format!("{}/{key}", self.store.location()))
-        .with_remedy("the local file stays; remove this object and look after the store"))
-    }
-
     /// Gives the lines of `range` that `pattern` is met by to `on_line`, piece by piece in the order of [`list`](Self::list),
-    /// until it breaks.
+    /// until it breaks. A piece in which no line tells its time is given whole, for it may be of the range:
+    /// [`is_dated`](FoundLine::is_dated).
     ///
     /// A piece that cannot be read is named in the report, and the search goes on. A dropped future has read what it has read.
     ///
@@ -212,15 +150,21 @@ impl ArchivedLogs {
         pattern: LogPattern,
     ) -> Result<Vec<FoundLine>> {
         let lines = self.read(piece).await?;
-        let (log, mut time) = (piece.log.clone(), piece.first);
+        let (log, first) = (piece.log.clone(), piece.first);
+        let times = LineTimes::new(piece.closed_at);
         blocking(move || {
             let mut found = Vec::new();
-            for line in lines.split_inclusive(|&byte| byte == b'\n') {
-                time = line_time(line).unwrap_or(time);
+            let ends = |&byte: &u8| byte == b'\n';
+            // Somewhere in the range, as far as anybody can tell.
+            let is_undated = !lines.split_inclusive(ends).any(|line| times.of(line).is_some());
+            let mut told = None;
+            for line in lines.split_inclusive(ends) {
+                told = times.of(line).or(told);
+                let time = told.unwrap_or(first);
                 let line = line.strip_suffix(b"\n").unwrap_or(line);
-                if range.contains(time) && pattern.matches(line) {
+                if (is_undated || range.contains(time)) && pattern.matches(line) {
                     let line = String::from_utf8_lossy(line).into_owned();
-                    found.push(FoundLine { log: log.clone(), time, line });
+                    found.push(FoundLine { log: log.clone(), time, is_dated: told.is_some(), line });
                 }
             }
             found
@@ -285,6 +229,9 @@ impl ArchivedLogs {
     }
 }
 
+/// What is done to a file of the host, in errors.
+pub(super) const READ_FILE: &str = "archive log";
+
 /// What a restore does to the folder, in errors.
 const WRITE: &str = "write restored log";
 
@@ -304,19 +251,11 @@ fn write_whole(path: &Path, lines: &[u8]) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     let unfinished = extended(path, ".tmp");
-    fs::write(&unfinished, lines)?;
+    create_anew(&unfinished)?.write_all(lines)?;
     fs::rename(&unfinished, path)
 }
 
-fn pack(lines: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
-    encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(u64::try_from(lines.len()).unwrap_or(u64::MAX)))?;
-    io::Write::write_all(&mut encoder, lines)?;
-    encoder.finish()
-}
-
-fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     let mut lines = Vec::new();
     let read = zstd::Decoder::new(packed)?.take(PIECE_BYTES_MAX + 1).read_to_end(&mut lines)?;
     if u64::try_from(read).unwrap_or(u64::MAX) > PIECE_BYTES_MAX {
@@ -333,6 +272,6 @@ fn note_unread(unread: &mut Vec<String>, piece: &ArchivedPiece, error: &Error) {
     }
 }
 
-fn file_error(path: &Path, error: &io::Error) -> Error {
-    Error::new(kind_of(error), "archive log", error.to_string()).with_target(path.display().to_string())
+pub(super) fn file_error(path: &Path, error: &io::Error) -> Error {
+    Error::new(kind_of(error), READ_FILE, error.to_string()).with_target(path.display().to_string())
 }

@@ -11,23 +11,34 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::care;
-use super::super::closed_file::ClosedFile;
-use super::super::compression::remove;
+use super::super::failed_steps::FailedSteps;
 use super::super::failure::kind_of;
+use super::super::folder_lock::FolderLock;
 use super::super::host::check_host;
+use super::super::regular_file::remove;
+use super::archived_logs::READ_FILE;
+use super::archiving_plan::OldFile;
 use super::{ArchivedLogs, LogArchivingFacts, LogArchivingPlan, LogArchivingPolicy, plan_log_archiving};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
 const EVERY: Duration = Duration::from_hours(1);
 /// So many pieces leave the archive in one run.
 const EXPIRED_MAX: usize = 10_000;
+/// After so many failures of the store in a row it is left alone until the next run.
+const STORE_FAILURES_MAX: u32 = 3;
+const OPERATION: &str = "archive logs";
+const LOOK: &str = "look at old logs";
 
 /// Moves closed log files of a folder into an archive once they are old, and removes from the archive what is too old.
 ///
 /// A file goes when every line of it was read back from the store. Killed anywhere, a repeat ends it and nothing is lost;
 /// each line is in the archive once. Both the host's own [`RotatingLog`](crate::RotatingLog) and what
 /// [`LogCare`](crate::LogCare) closes are moved; both must keep files longer than
-/// [`archive_after`](LogArchivingPolicy::archive_after), as they do by default.
+/// [`archive_after`](LogArchivingPolicy::archive_after), as they do by default. A piece leaves the archive by the later of its
+/// last line and the closing of its file, so lines that tell a wrong time are not lost early.
+///
+/// Links are not followed. One run works in a folder at a time, by a lock on it that [`LogCare`](crate::LogCare) takes as well.
+/// A file that cannot be archived stays and keeps no other from its turn; the run fails in the end and names it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -64,7 +75,7 @@ impl LogArchiving {
         policy: LogArchivingPolicy,
     ) -> Result<Self> {
         let host = host.into();
-        check_host("archive logs", &host)?;
+        check_host(OPERATION, &host)?;
         Ok(Self {
             name: format!("log-archive-{host}"),
             // Care of the same files does not run at the same time.
@@ -90,11 +101,12 @@ impl LogArchiving {
         Caretaker::builder(self, store).cadence(Cadence::every(EVERY))
     }
 
-    async fn archive(&self, log: &str, file: &ClosedFile, turn: &mut Turn<'_>) -> Result<()> {
+    async fn archive(&self, old: &OldFile, turn: &mut Turn<'_>) -> Result<()> {
+        let file = &old.file;
         let path = file.path.display();
-        let stored = match self.archive.store_file(&self.host, log, file, self.policy.level).await {
+        let stored = match self.archive.store_file(&self.host, old, self.policy.level).await {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound && error.operation() == "archive log" => {
+            Err(error) if error.kind() == ErrorKind::NotFound && error.operation() == READ_FILE => {
                 turn.note(format!("{path} vanished before its turn"));
                 return Ok(());
             }
@@ -117,7 +129,7 @@ impl LogArchiving {
     }
 
     fn failed(&self, error: &io::Error) -> Error {
-        Error::new(kind_of(error), "look at old logs", error.to_string())
+        Error::new(kind_of(error), LOOK, error.to_string())
             .with_target(self.folder.display().to_string())
             .with_remedy("the user must be able to read the files and to write to their folder")
     }
@@ -142,7 +154,7 @@ impl Chore for LogArchiving {
         let files = files.map_err(|error| self.failed(&error))?;
         let kept_for = TimeDelta::from_std(self.policy.kept_for).unwrap_or(TimeDelta::MAX);
         let oldest = match context.now().checked_sub_signed(kept_for) {
-            Some(time) => self.archive.older_than(time, EXPIRED_MAX).await?,
+            Some(time) => self.archive.aged_from_before(time, EXPIRED_MAX).await?,
             None => Vec::new(),
         };
         Ok(LogArchivingFacts { files, oldest })
@@ -153,19 +165,37 @@ impl Chore for LogArchiving {
     }
 
     async fn apply(&self, plan: &LogArchivingPlan, turn: &mut Turn<'_>) -> Result<()> {
-        for (log, file) in &plan.files {
-            if !turn.may_go_on().await {
-                return Ok(());
+        let Some(_lock) = FolderLock::take(OPERATION, &self.folder, turn).await? else { return Ok(()) };
+        let mut failed = FailedSteps::default();
+        let mut store_failures = 0;
+        for old in &plan.files {
+            if store_failures >= STORE_FAILURES_MAX || !turn.may_go_on().await {
+                break;
             }
-            self.archive(log, file, turn).await?;
+            match self.archive(old, turn).await {
+                Ok(()) => store_failures = 0,
+                Err(error) => {
+                    let is_of_file = [READ_FILE, LOOK].contains(&error.operation());
+                    store_failures += u32::from(!is_of_file);
+                    failed.note(format_args!("archive {}", old.file.path.display()), error);
+                }
+            }
         }
         for piece in &plan.expired {
-            if !turn.may_go_on().await {
-                return Ok(());
+            if store_failures >= STORE_FAILURES_MAX || !turn.may_go_on().await {
+                break;
             }
-            self.archive.remove(piece).await?;
-            turn.did(piece.bytes, Duration::ZERO);
+            match self.archive.remove(piece).await {
+                Ok(()) => {
+                    store_failures = 0;
+                    turn.did(piece.bytes, Duration::ZERO);
+                }
+                Err(error) => {
+                    store_failures += 1;
+                    failed.note(format_args!("remove {}", piece.key()), error);
+                }
+            }
         }
-        Ok(())
+        failed.end(OPERATION, self.folder.display().to_string())
     }
 }

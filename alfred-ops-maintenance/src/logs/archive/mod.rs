@@ -4,11 +4,13 @@ mod archived_logs;
 mod archived_piece;
 mod archiving;
 mod archiving_plan;
+mod json_time;
 mod line_time;
 mod pattern;
 mod pieces;
 mod range;
 mod reports;
+mod storing;
 
 pub use archived_logs::ArchivedLogs;
 pub use archived_piece::ArchivedPiece;

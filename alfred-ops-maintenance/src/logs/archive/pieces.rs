@@ -1,12 +1,12 @@
 //! A closed file, cut into pieces.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use chrono::{DateTime, Utc};
 
 use super::super::closed_file::ClosedFile;
-use super::line_time::line_time;
+use super::super::regular_file::open_regular;
+use super::line_time::LineTimes;
 
 /// A piece has about so many bytes before it is compressed.
 const PIECE_BYTES: usize = 16 << 20;
@@ -18,8 +18,10 @@ pub(super) struct Pieces {
     /// What is read and not yet given away.
     rest: Vec<u8>,
     offset: u64,
-    /// The time of what has no time of its own.
-    time: DateTime<Utc>,
+    times: LineTimes,
+    closed_at: DateTime<Utc>,
+    /// The last time that a line told.
+    time: Option<DateTime<Utc>>,
 }
 
 /// Lines of a log.
@@ -28,24 +30,26 @@ pub(super) struct Cut {
     pub(super) lines: Vec<u8>,
     /// How many bytes of the file come before.
     pub(super) offset: u64,
-    /// The earliest and the latest time.
-    pub(super) times: (DateTime<Utc>, DateTime<Utc>),
+    /// No line is older. None if neither these lines nor those before tell a time: then as old as the file.
+    pub(super) first: Option<DateTime<Utc>>,
+    /// No line is newer, as far as they tell.
+    pub(super) last: DateTime<Utc>,
 }
 
 impl Pieces {
     pub(super) fn open(file: &ClosedFile) -> io::Result<Self> {
-        let source = File::open(&file.path)?;
-        // A log that says nothing of time is as old as its closing.
-        let time = file.closed_at;
+        let source = open_regular(&file.path)?;
+        let closed_at = file.closed_at;
         if file.is_compressed {
             let decoder = zstd::Decoder::new(source)?;
-            return Ok(Self::new(Box::new(decoder), PIECE_BYTES, time));
+            return Ok(Self::new(Box::new(decoder), PIECE_BYTES, closed_at));
         }
-        Ok(Self::new(Box::new(source), PIECE_BYTES, time))
+        Ok(Self::new(Box::new(source), PIECE_BYTES, closed_at))
     }
 
-    pub(super) fn new(source: Box<dyn Read + Send>, piece_bytes: usize, time: DateTime<Utc>) -> Self {
-        Self { source, piece_bytes, rest: Vec::new(), offset: 0, time }
+    pub(super) fn new(source: Box<dyn Read + Send>, piece_bytes: usize, closed_at: DateTime<Utc>) -> Self {
+        let times = LineTimes::new(Some(closed_at));
+        Self { source, piece_bytes, rest: Vec::new(), offset: 0, times, closed_at, time: None }
     }
 
     /// The next piece; None at the end. A line that is longer than a piece is cut.
@@ -64,13 +68,19 @@ impl Pieces {
         let lines = std::mem::replace(&mut self.rest, rest);
         let offset = self.offset;
         self.offset += u64::try_from(lines.len()).unwrap_or(u64::MAX);
-        let mut times = None;
-        for time in lines.split_inclusive(|&byte| byte == b'\n').filter_map(line_time) {
-            let (first, last) = times.unwrap_or((time, time));
-            times = Some((time.min(first), time.max(last)));
-            self.time = time;
+        let mut told: Option<(DateTime<Utc>, DateTime<Utc>)> = None;
+        let before = self.time;
+        for time in lines.split_inclusive(|&byte| byte == b'\n').filter_map(|line| self.times.of(line)) {
+            let (first, last) = told.unwrap_or((time, time));
+            told = Some((time.min(first), time.max(last)));
+            self.time = Some(time);
         }
-        Ok(Some(Cut { lines, offset, times: times.unwrap_or((self.time, self.time)) }))
+        let (first, last) = match told {
+            Some((first, last)) => (Some(first), last),
+            // Written after what came before, and before the closing.
+            None => (before, before.map_or(self.closed_at, |before| before.max(self.closed_at))),
+        };
+        Ok(Some(Cut { lines, offset, first, last }))
     }
 }
 
@@ -102,5 +112,17 @@ mod tests {
             }
             prop_assert_eq!(joined, text.into_bytes());
         }
+    }
+    #[test]
+    fn what_tells_no_time_lies_between_what_came_before_and_the_closing() {
+        let closed_at = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+        let told = closed_at - chrono::TimeDelta::hours(1);
+        let text = format!("{:40}\n{:40}\n{:40}\n", "none", told.to_rfc3339(), "none");
+        let mut pieces = Pieces::new(Box::new(io::Cursor::new(text.into_bytes())), 41, closed_at);
+        let mut next = || pieces.next().unwrap().map(|cut| (cut.first, cut.last));
+        assert_eq!(next(), Some((None, closed_at)));
+        assert_eq!(next(), Some((Some(told), told)));
+        assert_eq!(next(), Some((Some(told), closed_at)));
+        assert_eq!(next(), None);
     }
 }

@@ -8,8 +8,12 @@ use chrono::{DateTime, Utc};
 pub struct FoundLine {
     /// Where it comes from: `HOST/LOG`.
     pub log: String,
-    /// When it was written; a line without a time has that of the one before.
+    /// When it was written; a line without a time has that of the one before, and where none before it has one, the time
+    /// before which nothing of its piece was written.
     pub time: DateTime<Utc>,
+    /// Whether this line or one before it in its piece tells its time. A piece in which no line does lies between two
+    /// times only, and all of it is found.
+    pub is_dated: bool,
     /// The line, without its end. What is not UTF-8 is replaced.
     pub line: String,
 }

@@ -36,7 +36,7 @@ pub struct ServiceLog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedLog {
     pub(in crate::logs) file: ClosedFile,
-    pub(super) modified_at: DateTime<Utc>,
+    pub(in crate::logs) modified_at: DateTime<Utc>,
     pub(super) is_open: Option<bool>,
 }
 
@@ -59,8 +59,8 @@ impl ClosedLog {
         self.file.bytes
     }
 
-    /// Whether a process has it open for writing still; None if nobody can tell, for want of rights or on systems other
-    /// than Linux.
+    /// Whether a process has it open for writing still; None if nobody can tell: in a container with processes of its own,
+    /// where processes are hidden (`hidepid`, `ProtectProc`), for want of rights, or on systems other than Linux.
     #[must_use]
     pub const fn is_open(&self) -> Option<bool> {
         self.is_open

@@ -1,6 +1,6 @@
 //! The chore.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +11,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::super::closed_file::{ClosedFile, extended, sync_folder};
-use super::super::compression::{Compressed, compress, remove};
+use super::super::compression::{Compressed, compress};
+use super::super::failed_steps::FailedSteps;
 use super::super::failure::kind_of;
+use super::super::folder_lock::FolderLock;
 use super::super::host::check_host;
+use super::super::regular_file::{create_anew, open_regular_to_change, remove};
 use super::step::Work;
 use super::{LogCarePlan, LogCarePolicy, LogFacts, LogStep, ReopenHook, look, plan_log_care};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
@@ -29,10 +32,15 @@ const OPERATION: &str = "care for logs";
 ///
 /// What holds, however often its process is killed:
 /// - With [`reopening`](Self::reopening), no line is lost. The file is renamed, and what the service writes before it opens
-///   the log anew goes into the renamed one. On Linux, a file that a process is seen to write to is neither compressed nor
-///   removed; where this process may not look into others, [`settle`](LogCarePolicy::settle) must pass without a write.
+///   the log anew goes into the renamed one. A file that a process is seen to have open for writing (on Linux) is neither
+///   compressed nor removed, nor one that was written to within [`settle`](LogCarePolicy::settle). The latter alone guards
+///   the lines of a service that cannot be seen, from a container or where processes are hidden: such a service must
+///   hear the hook, or write that often. While the log itself is missing, it is told at every run.
 /// - With [`copying`](Self::copying), lines that the service writes between the end of the copy and the cut, some
 ///   microseconds, are lost. Killed between the two, lines are there twice.
+/// - Links are not followed, so a service that owns the folder gains nothing by a care that may do more than itself.
+/// - One run works in a folder at a time, by a lock on the folder, whatever state store each has.
+/// - What fails does not keep the rest from being done. The run fails in the end and names it.
 ///
 /// ```
 /// use alfred_ops_maintenance::{LogCare, LogCarePolicy, ReopenHook};
@@ -173,7 +181,7 @@ fn smaller(file: &ClosedFile, level: i32) -> io::Result<u64> {
 }
 
 fn rename(path: &Path, to: &Path) -> io::Result<()> {
-    if to.try_exists()? {
+    if fs::symlink_metadata(to).is_ok() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
             format!("{} is there already", to.display()),
@@ -186,9 +194,9 @@ fn rename(path: &Path, to: &Path) -> io::Result<()> {
 /// Copies a log and cuts it to nothing. The copy is whole and on the disk before the cut.
 fn copy_and_cut(path: &Path, to: &Path) -> io::Result<()> {
     let unfinished = extended(to, ".tmp");
-    let log = OpenOptions::new().read(true).write(true).open(path)?;
+    let log = open_regular_to_change(path)?;
     let mut source = &log;
-    let mut copy = File::create(&unfinished)?;
+    let mut copy = create_anew(&unfinished)?;
     copy.set_permissions(log.metadata()?.permissions())?;
     io::copy(&mut source, &mut copy)?;
     copy.sync_all()?;
@@ -219,16 +227,24 @@ impl Chore for LogCare {
     }
 
     fn plan(&self, facts: &LogFacts, now: DateTime<Utc>) -> LogCarePlan {
-        plan_log_care(facts, &self.policy, now)
+        let mut plan = plan_log_care(facts, &self.policy, now);
+        if self.hook.is_none() {
+            plan.steps.retain(|step| !step.is_reopening());
+        }
+        plan
     }
 
     async fn apply(&self, plan: &LogCarePlan, turn: &mut Turn<'_>) -> Result<()> {
+        let Some(_lock) = FolderLock::take(OPERATION, &self.folder, turn).await? else { return Ok(()) };
+        let mut failed = FailedSteps::default();
         for step in &plan.steps {
             if !turn.may_go_on().await {
-                return Ok(());
+                break;
             }
-            self.make(step, turn).await?;
+            if let Err(error) = self.make(step, turn).await {
+                failed.note(step, error);
+            }
         }
-        Ok(())
+        failed.end(OPERATION, self.folder.display().to_string())
     }
 }

@@ -27,13 +27,15 @@ pub struct LogCarePlan {
 
 /// Decides what is done to the log files that a look found. Pure.
 ///
-/// A closed file that somebody still writes to is neither compressed nor removed for its age or for room.
+/// All that is removed comes first. A closed file that somebody has open for writing, or wrote to within
+/// [`settle`](LogCarePolicy::settle), is neither compressed nor removed, whatever was seen of processes.
 #[must_use]
 pub fn plan_log_care(facts: &LogFacts, policy: &LogCarePolicy, now: DateTime<Utc>) -> LogCarePlan {
     let mut plan = LogCarePlan::default();
     for log in &facts.logs {
         plan_log(log, policy, now, &mut plan);
     }
+    plan.steps.sort_by_key(LogStep::rank);
     plan
 }
 
@@ -45,7 +47,7 @@ fn plan_log(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>, plan: 
     let free: Vec<ClosedFile> = log
         .closed
         .iter()
-        .filter(|closed| closed.is_open != Some(true))
+        .filter(|closed| is_left_alone(closed, policy, now))
         .map(|closed| closed.file.clone())
         .collect();
     let kept = Kept { bytes_max: policy.kept_bytes_max, age_max: policy.kept_age_max };
@@ -53,18 +55,21 @@ fn plan_log(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>, plan: 
     for &(file, reason) in &removed {
         step(Work::Remove { file: file.clone(), reason });
     }
-    let writers: Vec<&ClosedLog> = log.closed.iter().filter(|closed| closed.is_open == Some(true)).collect();
-    // Where nobody can tell who writes, a log that nobody has begun anew is a sign.
-    let is_unbegun = |closed: &&ClosedLog| log.bytes.is_none() && closed.is_open.is_none();
-    let unheard = log.closed.last().filter(is_unbegun).into_iter().chain(writers.iter().copied());
-    if unheard.into_iter().any(|closed| age(now, closed.file.closed_at) >= TOLD_AGAIN_AFTER) {
+    // A log that nobody has begun anew is a sign too, whatever was seen of writers: one may be hidden, and what it writes
+    // to the file would be lost with it.
+    let is_unbegun = log.bytes.is_none()
+        && log.closed.last().is_some_and(|last| age(now, last.file.closed_at) >= TOLD_AGAIN_AFTER);
+    if is_unbegun || log.closed.iter().any(|closed| is_written_after(closed, TOLD_AGAIN_AFTER, policy, now)) {
         step(Work::Reopen { path: log.path.clone() });
     }
     if policy.compression.is_some() {
         let stays = |file: &ClosedFile| !removed.iter().any(|(gone, _)| gone.path == file.path);
-        for closed in
-            log.closed.iter().filter(|closed| is_settled(closed, policy, now) && stays(&closed.file))
-        {
+        let is_ready = |closed: &&ClosedLog| {
+            !closed.file.is_compressed
+                && is_left_alone(closed, policy, now)
+                && age(now, closed.file.closed_at) >= policy.settle
+        };
+        for closed in log.closed.iter().filter(is_ready).filter(|closed| stays(&closed.file)) {
             step(Work::Compress { file: closed.file.clone() });
         }
     }
@@ -76,7 +81,7 @@ fn plan_log(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>, plan: 
             reason,
         });
     }
-    let late = writers.iter().filter(|closed| age(now, closed.file.closed_at) >= policy.reopen_within);
+    let late = log.closed.iter().filter(|closed| is_written_after(closed, policy.reopen_within, policy, now));
     plan.obstacles.extend(late.map(|closed| {
         format!(
             "{} was closed at {} and is written to still; make the service open its log anew, or restart it",
@@ -86,12 +91,15 @@ fn plan_log(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>, plan: 
     }));
 }
 
-fn is_settled(closed: &ClosedLog, policy: &LogCarePolicy, now: DateTime<Utc>) -> bool {
-    let is_quiet = match closed.is_open {
-        Some(is_open) => !is_open,
-        None => age(now, closed.modified_at) >= policy.settle,
-    };
-    !closed.file.is_compressed && is_quiet && age(now, closed.file.closed_at) >= policy.settle
+/// Whether nobody is seen to write to it, and nothing was written for some time: that no writer is seen is no proof.
+fn is_left_alone(closed: &ClosedLog, policy: &LogCarePolicy, now: DateTime<Utc>) -> bool {
+    closed.file.is_compressed || closed.is_open != Some(true) && age(now, closed.modified_at) >= policy.settle
+}
+
+/// Whether somebody writes to it `delay` after its closing still.
+fn is_written_after(closed: &ClosedLog, delay: Duration, policy: &LogCarePolicy, now: DateTime<Utc>) -> bool {
+    let since_closing = if closed.is_open == Some(true) { now } else { closed.modified_at };
+    !is_left_alone(closed, policy, now) && age(since_closing, closed.file.closed_at) >= delay
 }
 
 fn rotate_reason(log: &ServiceLog, policy: &LogCarePolicy, now: DateTime<Utc>) -> Option<RotateReason> {

@@ -20,8 +20,9 @@ pub struct LogCarePolicy {
     pub kept_age_max: Duration,
     /// Closed files become `.zst` at this level, 1 (quick) to 19 (small); None leaves them as they are. 3.
     pub compression: Option<i32>,
-    /// A file was closed so long ago before it is compressed, and where nobody can tell whether the service still has it
-    /// open, nothing was written to it for so long. 5 minutes.
+    /// A file is compressed when it was closed so long ago and nothing was written to it for so long, and it is not removed
+    /// before the latter. It is what keeps the lines of a service that cannot be seen to have the file open: give it more than
+    /// the service may be silent. 5 minutes.
     pub settle: Duration,
     /// A service that still has a closed file open after so long did not reopen its log, which is reported. 10 minutes.
     pub reopen_within: Duration,

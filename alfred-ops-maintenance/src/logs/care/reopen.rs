@@ -14,8 +14,8 @@ type Answer = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// How a service is told to open its log anew, after the file that it writes was renamed.
 ///
-/// It is called with the path of the log, and dropped after 30 s. It may be called again for the same file, when a host died before it knew of the
-/// first call.
+/// It is called with the path of the log, and dropped after 30 s. It is called again for the same file when a host died before
+/// it knew of the first call, and at every run while the log is missing or a closed file is written to: it must do no harm then.
 #[derive(Clone)]
 pub struct ReopenHook {
     name: String,

@@ -37,6 +37,22 @@ pub enum RotateReason {
     Period,
 }
 
+impl LogStep {
+    /// What gives room comes first, for all logs: what follows may need it.
+    pub(super) const fn rank(&self) -> u8 {
+        match self.0 {
+            Work::Clear { .. } | Work::Remove { .. } => 0,
+            Work::Reopen { .. } => 1,
+            Work::Compress { .. } => 2,
+            Work::Rotate { .. } => 3,
+        }
+    }
+
+    pub(super) const fn is_reopening(&self) -> bool {
+        matches!(self.0, Work::Reopen { .. })
+    }
+}
+
 impl fmt::Display for LogStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -48,7 +64,11 @@ impl fmt::Display for LogStep {
                 }
             }
             Work::Reopen { path } => {
-                write!(f, "tell the service again to open {}: it writes to a closed file", path.display())
+                write!(
+                    f,
+                    "tell the service again to open {}: it seems to write to a closed file",
+                    path.display()
+                )
             }
             Work::Clear { path } => write!(f, "remove {}: an interrupted run left it", path.display()),
             Work::Compress { file } => write!(f, "compress {}: {} bytes", file.path.display(), file.bytes),

@@ -59,11 +59,13 @@ fn a_closed_file_is_compressed_once_nobody_writes_to_it() {
     check(with(closed(4, 50, false, Some(false))), "nothing to do");
     check(with(closed(6, 50, true, Some(false))), "nothing to do");
     let mut written = closed(6, 50, false, None);
-    written.modified_at = now();
-    check(with(written), "nothing to do");
+    written.modified_at = now() - TimeDelta::seconds(301);
+    check(with(written.clone()), "compress /l/6: 50 bytes");
+    written.modified_at = now() - TimeDelta::seconds(299);
+    assert!(!plan(with(written)).to_string().contains("compress"));
     check(
         with(closed(6, 50, false, Some(true))),
-        "tell the service again to open /l/a.log: it writes to a closed file",
+        "tell the service again to open /l/a.log: it seems to write to a closed file",
     );
     check(with(closed(0, 50, false, Some(true))), "nothing to do");
 }
@@ -81,7 +83,7 @@ fn a_service_that_does_not_hear_is_reported_and_its_file_stays() {
 fn a_log_that_nobody_began_anew_is_told_of_again() {
     let mut unbegun = log(None, 0);
     unbegun.closed.push(closed(2, 50, false, None));
-    check(unbegun, "tell the service again to open /l/a.log: it writes to a closed file");
+    check(unbegun, "tell the service again to open /l/a.log: it seems to write to a closed file");
 }
 
 #[test]
@@ -99,4 +101,43 @@ fn the_old_the_too_many_and_the_unfinished_go() {
          remove /l/2940, 1 bytes: it is old\n\
          remove /l/600, 600 bytes: newer files need the room",
     );
+}
+
+#[test]
+fn that_no_writer_is_seen_is_no_proof_that_nobody_writes() {
+    for is_open in [Some(false), None] {
+        let mut file = closed(60, 50, false, is_open);
+        file.modified_at = now() - TimeDelta::minutes(2);
+        let told = "tell the service again to open /l/a.log: it seems to write to a closed file";
+        let with = |file: &ClosedLog, log| ServiceLog { closed: vec![file.clone()], ..log };
+        assert_eq!(plan(with(&file, log(None, 0))).steps[0].to_string(), told);
+        let late = plan(with(&file, log(Some(1), 0)));
+        assert_eq!(late.steps.len(), 1, "neither compressed nor removed: {late}");
+        assert!(late.obstacles()[0].contains("is written to still"), "{late}");
+        file.file.closed_at = now() - TimeDelta::hours(72);
+        assert_eq!(plan(with(&file, log(Some(1), 0))).steps.len(), 1);
+    }
+}
+
+#[test]
+fn a_log_that_nobody_began_is_told_of_at_every_look() {
+    let mut unbegun = log(None, 0);
+    unbegun.closed.push(closed(20 * 60, 50, true, Some(false)));
+    check(unbegun, "tell the service again to open /l/a.log: it seems to write to a closed file");
+}
+
+#[test]
+fn what_gives_room_comes_first_for_all_logs() {
+    let mut first = log(Some(101), 0);
+    first.closed.push(closed(6, 50, false, Some(false)));
+    let mut second = log(Some(1), 0);
+    second.closed.push(closed(49 * 60, 1, true, Some(false)));
+    let plan = plan_log_care(
+        &LogFacts { logs: vec![first, second] },
+        &LogCarePolicy::default().with_file_bytes_max(100).with_kept_age_max(Duration::from_hours(48)),
+        now(),
+    );
+    let words: Vec<String> =
+        plan.steps.iter().map(|step| step.to_string().split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(words, ["remove", "compress", "close"]);
 }

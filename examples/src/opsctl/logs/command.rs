@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::opsctl::state_url::StateUrl;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::opsctl) enum LogsCommand {
@@ -26,6 +28,17 @@ pub(in crate::opsctl) enum LogsCommand {
         /// For how long a line stays in the archive.
         #[arg(long, default_value_t = 365)]
         keep_days: u64,
+    },
+    /// Say when the care of a host's logs, or their archiving, is due, when it was last done, and what is wrong. Anything but
+    /// good news ends with a status of 1.
+    Status {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List the last runs, each with its plan, what it did, and how it ended.
+    History {
+        #[command(flatten)]
+        which: Which,
     },
     /// List what the archive has of a time.
     List {
@@ -70,6 +83,32 @@ pub(in crate::opsctl) struct Files {
     /// Say what would be done, and change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE, whose password comes from PGPASSWORD,
+    /// or sqlite:///FILE. Without it, a lock on the folder keeps other runs out, and nobody knows of this one.
+    #[arg(long, env = "ALFRED_OPS_STATE")]
+    pub(super) state: Option<StateUrl>,
+}
+
+/// Which chore is meant.
+#[derive(Debug, Args)]
+pub(in crate::opsctl) struct Which {
+    /// The chore.
+    pub(super) chore: LogChore,
+    /// What the host is called.
+    #[arg(long, env = "HOSTNAME", default_value = "localhost")]
+    pub(super) host: String,
+    /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE, whose password comes from PGPASSWORD,
+    /// or sqlite:///FILE.
+    #[arg(long, env = "ALFRED_OPS_STATE")]
+    pub(super) state: Option<StateUrl>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogChore {
+    /// Log files of other services are closed, compressed and removed.
+    Care,
+    /// Closed files go into the archive.
+    Archive,
 }
 
 /// Which lines are meant.

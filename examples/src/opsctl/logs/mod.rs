@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_backup::PrefixedBlobStore;
-use alfred_ops_core::{Error, ErrorKind, JobContext, MemoryStateStore, Result};
+use alfred_ops_core::{Error, ErrorKind, JobContext, Result, StateStore};
 use alfred_ops_maintenance::{
-    ArchivedLogs, CaretakerBuilder, Chore, ChorePlan as _, LogArchiving, LogArchivingPolicy, LogCare,
+    ArchivedLogs, CaretakerBuilder, Chore, FoundLine, LogArchiving, LogArchivingPolicy, LogCare,
     LogCarePolicy, LogPattern, LogRange, ReopenHook,
 };
 use serde_json::json;
 
 pub(super) use self::command::LogsCommand;
-use self::command::{Files, Range};
+use self::command::{Files, LogChore, Range, Which};
+use super::maint::{Question, ask, state_of};
 use super::place::Place;
 use super::report::Report;
 
@@ -31,12 +32,7 @@ pub(super) async fn run(place: &Place, command: LogsCommand, context: &JobContex
                 Some(hook) => LogCare::reopening(&files.host, &files.folder, hook?, policy)?,
                 None => LogCare::copying(&files.host, &files.folder, policy)?,
             };
-            chore(
-                care.with_suffix(&files.suffix).caretaker(Arc::new(MemoryStateStore::default())),
-                &files,
-                context,
-            )
-            .await
+            chore(&files, context, |store| care.with_suffix(&files.suffix).caretaker(store)).await
         }
         LogsCommand::Archive { files, after_days, keep_days } => {
             let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 3600));
@@ -45,8 +41,10 @@ pub(super) async fn run(place: &Place, command: LogsCommand, context: &JobContex
                 .with_kept_for(days(keep_days));
             let archiving = LogArchiving::new(&files.host, &files.folder, archive(place).await?, policy)?;
             let archiving = archiving.with_suffix(&files.suffix);
-            chore(archiving.caretaker(Arc::new(MemoryStateStore::default())), &files, context).await
+            chore(&files, context, |store| archiving.caretaker(store)).await
         }
+        LogsCommand::Status { which } => look_after(place, which, Question::Status, context).await,
+        LogsCommand::History { which } => look_after(place, which, Question::History, context).await,
         LogsCommand::List { range } => list(&archive(place).await?, &wanted(range)?).await,
         LogsCommand::Grep { range, text, field, limit } => {
             let pattern = pattern(text, field)?;
@@ -70,24 +68,36 @@ fn hook(command: &str) -> Result<ReopenHook> {
 }
 
 async fn chore<C: Chore>(
-    builder: CaretakerBuilder<C>,
     files: &Files,
     context: &JobContext,
+    caretaker: impl FnOnce(Arc<dyn StateStore>) -> CaretakerBuilder<C>,
 ) -> Result<Report> {
-    let caretaker = builder.build()?;
-    if files.dry_run {
-        let plan = caretaker.plan(context).await?;
-        return Ok(Report::new(
-            plan.to_string(),
-            json!({ "plan": plan.to_string(), "obstacles": plan.obstacles() }),
-        ));
+    let what = if files.dry_run { Question::Plan } else { Question::Run };
+    let store = state_of(files.state.as_ref(), &what, context).await?;
+    ask(caretaker(store), what, context).await
+}
+
+/// Asks what hosts know of a chore. Nothing is read of a folder.
+async fn look_after(
+    place: &Place,
+    Which { chore, host, state }: Which,
+    what: Question,
+    context: &JobContext,
+) -> Result<Report> {
+    if let Some(state) = &state {
+        state.must_exist()?;
     }
-    let run = caretaker.run(context).await?;
-    Ok(match run.record() {
-        Some(record) => Report::new(format!("{}\n{record}", record.plan), json!(record))
-            .failed_if(!record.outcome.is_complete()),
-        None => Report::new(run.to_string(), json!({ "not_now": run.to_string() })).failed_if(true),
-    })
+    let store = state_of(state.as_ref(), &what, context).await?;
+    match chore {
+        LogChore::Care => {
+            ask(LogCare::copying(&host, "", LogCarePolicy::default())?.caretaker(store), what, context).await
+        }
+        LogChore::Archive => {
+            let archive = archive(place).await?;
+            let archiving = LogArchiving::new(host, "", archive, LogArchivingPolicy::default())?;
+            ask(archiving.caretaker(store), what, context).await
+        }
+    }
 }
 
 fn wanted(Range { from, to, log }: Range) -> Result<LogRange> {
@@ -129,6 +139,11 @@ async fn list(archive: &ArchivedLogs, range: &LogRange) -> Result<Report> {
     Ok(Report::new(text, json!({ "pieces": json.collect::<Vec<_>>() })))
 }
 
+/// A line with where it comes from. Who looks for a time is told if it is not known.
+fn shown(FoundLine { log, line, is_dated, .. }: &FoundLine) -> String {
+    if *is_dated { format!("{log}: {line}") } else { format!("{log} (undated): {line}") }
+}
+
 async fn grep(
     archive: &ArchivedLogs,
     range: &LogRange,
@@ -145,13 +160,13 @@ async fn grep(
     });
     let search = search.await?;
     let is_cut = search.found > u64::try_from(found.len()).unwrap_or(u64::MAX);
-    let mut lines: Vec<String> = found.iter().map(|line| format!("{}: {}", line.log, line.line)).collect();
+    let mut lines: Vec<String> = found.iter().map(shown).collect();
     if is_cut {
         lines.push(format!("there is more than {limit} lines: give a shorter time, or --limit"));
     }
     lines.extend(search.unread.iter().map(|unread| format!("not read: {unread}")));
     let json = json!({
-        "lines": found.iter().map(|line| json!({ "log": line.log, "time": line.time, "line": line.line })).collect::<Vec<_>>(),
+        "lines": found.iter().map(|line| json!({ "log": line.log, "time": line.is_dated.then_some(line.time), "line": line.line })).collect::<Vec<_>>(),
         "is_cut": is_cut, "pieces": search.pieces, "bytes": search.bytes, "unread": search.unread,
     });
     Ok(Report::new(lines.join("\n"), json).failed_if(!search.unread.is_empty()))

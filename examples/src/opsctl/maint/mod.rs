@@ -41,20 +41,10 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Resume { which } => (which, Question::Resume),
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
-    if which.state.is_none() && !matches!(what, Question::Plan | Question::Run) {
-        return Err(Error::new(
-            ErrorKind::InvalidInput,
-            "look after chore",
-            "it is not said where hosts keep their state",
-        )
-        .with_remedy(
-            "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
-        ));
-    }
+    let store = state_of(which.state.as_ref(), &what, context).await?;
     if which.chore != ChoreName::Indexes {
         indexes.check_unused()?;
     }
-    let store = store(which.state.as_ref(), &what, context).await?;
     let server = with_password(&which.server);
     match which.chore {
         ChoreName::Indexes => {
@@ -76,21 +66,6 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     }
 }
 
-/// A plan needs no state. Only a run makes what is not there: any other question would be about the wrong one.
-async fn store(
-    state: Option<&StateUrl>,
-    what: &Question,
-    context: &JobContext,
-) -> Result<Arc<dyn StateStore>> {
-    let Some(state) = state.filter(|_| !matches!(what, Question::Plan)) else {
-        return Ok(Arc::new(MemoryStateStore::default()));
-    };
-    if !matches!(what, Question::Run) {
-        state.must_exist()?;
-    }
-    state.open(&context.clock).await
-}
-
 /// It fails where something is wrong, and where a question got no answer that another look may get.
 async fn doctor(server: &PostgresOptions) -> Result<Report> {
     let diagnosis = DatabaseDoctor::new(with_password(server), DoctorPolicy::default()).examine().await?;
@@ -106,8 +81,33 @@ async fn doctor(server: &PostgresOptions) -> Result<Report> {
     Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
 }
 
+/// Where the chore's state is. A plan needs none, and a run does without what hosts know; only a run makes what is not there, for
+/// any other question would be about the wrong one.
+pub(super) async fn state_of(
+    state: Option<&StateUrl>,
+    what: &Question,
+    context: &JobContext,
+) -> Result<Arc<dyn StateStore>> {
+    match (state, what) {
+        (_, Question::Plan) | (None, Question::Run) => Ok(Arc::new(MemoryStateStore::default())),
+        (Some(state), Question::Run) => state.open(&context.clock).await,
+        (Some(state), _) => {
+            state.must_exist()?;
+            state.open(&context.clock).await
+        }
+        (None, _) => Err(no_state()),
+    }
+}
+
+fn no_state() -> Error {
+    let what = "it is not said where hosts keep their state";
+    Error::new(ErrorKind::InvalidInput, "look after chore", what).with_remedy(
+        "give --state postgres://USER@HOST:PORT/DATABASE or sqlite:///FILE, or set ALFRED_OPS_STATE",
+    )
+}
+
 /// What is asked of a chore.
-enum Question {
+pub(super) enum Question {
     Plan,
     Run,
     Status,
@@ -117,7 +117,11 @@ enum Question {
     Abort,
 }
 
-async fn ask<C: Chore>(builder: CaretakerBuilder<C>, what: Question, context: &JobContext) -> Result<Report> {
+pub(super) async fn ask<C: Chore>(
+    builder: CaretakerBuilder<C>,
+    what: Question,
+    context: &JobContext,
+) -> Result<Report> {
     let caretaker = builder.build()?;
     let book = caretaker.book(context);
     let name = caretaker.chore().name();
