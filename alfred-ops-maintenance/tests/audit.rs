@@ -124,6 +124,10 @@ async fn yanked_versions_are_found_by_a_copy_of_the_index() {
     let world = World::new();
     world.write("index/sa/fe/safe", "{\"vers\":\"0.9.0\"}\n{\"vers\":\"1.0.0\",\"yanked\":true}\n");
     let scanner = world.scanner().with_registry_index(world.path("index"));
+    let error = scanner.scan(&JobContext::system()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "nothing would ever be yanked in a folder that is none");
+    assert!(error.full().contains("no config.json"), "{}", error.full());
+    world.write("index/config.json", "{}");
     let scan = scanner.scan(&JobContext::system()).await.unwrap();
     let yanked: Vec<String> = scan.findings.iter().map(ToString::to_string).collect();
     assert!(yanked[0].starts_with("safe 1.0.0 in "), "{yanked:?}");
@@ -134,6 +138,34 @@ async fn yanked_versions_are_found_by_a_copy_of_the_index() {
     let error = scanner.scan(&JobContext::system()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("index/sa/fe/safe"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_is_as_old_as_its_last_successful_fetch_or_the_index_beside_it() {
+    let world = World::new();
+    let newest: DateTime<Utc> = "2024-03-01T00:00:00Z".parse().unwrap();
+    let fetched = march() + TimeDelta::days(60);
+    let at = |name: &str, time: DateTime<Utc>| {
+        let file = std::fs::File::options().write(true).open(world.path(name)).unwrap();
+        file.set_modified(time.into()).unwrap();
+    };
+    let age =
+        |scanner: CargoScanner| async move { scanner.scan(&JobContext::system()).await.unwrap().database_at };
+    // A fetch that fails empties the file, and leaves its time.
+    world.write("db/.git/FETCH_HEAD", "");
+    at("db/.git/FETCH_HEAD", fetched);
+    assert_eq!(age(world.scanner()).await, Some(newest));
+    world.write("db/.git/FETCH_HEAD", "0123456789abcdef branch 'main'");
+    at("db/.git/FETCH_HEAD", fetched);
+    assert_eq!(age(world.scanner()).await, Some(fetched));
+
+    world.write("index/config.json", "{}");
+    at("index/config.json", march());
+    let both = || world.scanner().with_registry_index(world.path("index"));
+    assert_eq!(age(both()).await, Some(march()), "the older of the two");
+    world.write("index/.git/FETCH_HEAD", "0123456789abcdef branch 'master'");
+    at("index/.git/FETCH_HEAD", fetched + TimeDelta::days(1));
+    assert_eq!(age(both()).await, Some(fetched));
 }
 
 #[tokio::test]

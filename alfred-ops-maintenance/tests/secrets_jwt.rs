@@ -5,14 +5,16 @@
 mod secret_faults;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use alfred_ops_core::testing::Python;
-use alfred_ops_core::{ErrorKind, Secret, blocking};
+use alfred_ops_core::{Error, ErrorKind, Result, Secret, SimulatedClock, blocking};
 use alfred_ops_maintenance::{
-    JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy, SigningKeys, TokenRules,
-    Verifier,
+    JwksDocument, JwksSource, JwtKeys, KeyAlgorithm, MemorySecrets, Phase, RotationBook, RotationPolicy,
+    SecretStore as _, SigningKeys, TokenRules, Verifier, VersionState,
 };
+use async_trait::async_trait;
 use secret_faults::{SECRET, World, die_at};
 use serde_json::{Value, json};
 
@@ -149,6 +151,108 @@ async fn rs256_is_verified_only_by_who_takes_it() {
     let verifier = Verifier::new(keys, TokenRules::default(), world.clock.shared());
     let error = verifier.verify::<Value>(token.expose()).await.unwrap_err().to_string();
     assert!(error.contains("its algorithm is not allowed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_costs_the_others_nothing() {
+    let kind = JwtKeys::new(KeyAlgorithm::Ed25519).unwrap();
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+    world.run().await.unwrap();
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    book.want("a test").await.unwrap();
+    world.run().await.unwrap();
+    let keys = || {
+        let store = Arc::new(world.secrets.clone());
+        SigningKeys::new(SECRET, store, book.clone(), &world.policy, world.clock.shared())
+    };
+    let published = || async {
+        let document: Value = serde_json::from_str(&keys().jwks().await.unwrap().body).unwrap();
+        document["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(published().await, 2);
+    world.secrets.set_state(SECRET, 2, VersionState::Disabled).await.unwrap();
+    assert_eq!(published().await, 1);
+    keys().sign(&json!({ "exp": 4_000_000_000_u64 })).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_key_is_not_taken_into_care() {
+    let kind = JwtKeys::new(KeyAlgorithm::Ed25519).unwrap();
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+    world.secrets.add(SECRET, &Secret::new("hunter2")).await.unwrap();
+    world.secrets.point(SECRET, 1, "").await.unwrap();
+    let error = world.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.full().contains("PKCS#8") && !error.full().contains("hunter2"), "{}", error.full());
+}
+
+/// Answers with a document, or not, and counts how often it is asked.
+#[derive(Debug, Default)]
+struct Publisher {
+    body: String,
+    is_down: AtomicBool,
+    asked: AtomicU64,
+}
+
+#[async_trait]
+impl JwksSource for Publisher {
+    async fn fetch(&self) -> Result<JwksDocument> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "ask", "nobody answers"));
+        }
+        Ok(JwksDocument::new(self.body.clone(), Duration::from_secs(150)))
+    }
+}
+
+#[tokio::test]
+async fn keys_that_do_not_name_their_algorithm_verify_what_they_fit() {
+    for algorithm in ALGORITHMS {
+        let (document, token, clock) = one_token(algorithm).await;
+        let mut document: Value = serde_json::from_str(&document).unwrap();
+        document["keys"][0].as_object_mut().unwrap().remove("alg").unwrap();
+        let source = Arc::new(Publisher { body: document.to_string(), ..Publisher::default() });
+        let verifier =
+            Verifier::new(source, TokenRules::default().with_algorithms(ALGORITHMS), clock.shared());
+        verifier.verify::<Value>(token.expose()).await.unwrap();
+        let others = ALGORITHMS.into_iter().filter(|other| *other != algorithm).collect::<Vec<_>>();
+        let source = Arc::new(Publisher { body: document.to_string(), ..Publisher::default() });
+        let verifier = Verifier::new(source, TokenRules::default().with_algorithms(others), clock.shared());
+        verifier.verify::<Value>(token.expose()).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_unknown_keys_do_not_ask_who_does_not_answer_each_time() {
+    let (document, token, clock) = one_token(KeyAlgorithm::Ed25519).await;
+    let (_, bogus, _) = one_token(KeyAlgorithm::Ed25519).await;
+    let source = Arc::new(Publisher { body: document, ..Publisher::default() });
+    let verifier = Verifier::new(Arc::clone(&source) as _, TokenRules::default(), clock.shared());
+    verifier.verify::<Value>(token.expose()).await.unwrap();
+    source.is_down.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(10));
+    for _ in 0..20 {
+        let error = verifier.verify::<Value>(bogus.expose()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{}", error.full());
+    }
+    assert_eq!(source.asked.load(Ordering::SeqCst), 2, "the first time, and once in vain");
+    clock.advance(HOUR);
+    for _ in 0..20 {
+        verifier.verify::<Value>(token.expose()).await.unwrap();
+    }
+    assert_eq!(source.asked.load(Ordering::SeqCst), 3, "the last keys are used without a request each");
+}
+
+/// What is published, a token of that, and its time.
+async fn one_token(algorithm: KeyAlgorithm) -> (String, Secret, SimulatedClock) {
+    let kind = JwtKeys::new(algorithm).unwrap();
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::jwt_keys());
+    world.run().await.unwrap();
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let store = Arc::new(world.secrets.clone());
+    let keys = SigningKeys::new(SECRET, store, book, &world.policy, world.clock.shared());
+    let token = keys.sign(&json!({ "exp": 4_000_000_000_u64 })).await.unwrap();
+    (keys.jwks().await.unwrap().body.to_string(), token, world.clock)
 }
 
 /// Python's library for tokens, which ours is held against; a newer one is a decision.

@@ -6,11 +6,11 @@ mod secret_faults;
 
 use std::sync::Arc;
 
-use alfred_ops_core::ErrorKind;
 use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
+use alfred_ops_core::{ErrorKind, Secret};
 use alfred_ops_maintenance::{
     ActiveSecret, DatabaseLogin, DatabaseLogins, MemorySecrets, Phase, RotationBook, RotationPolicy,
-    SecretKind as _,
+    SecretKind as _, SecretStore as _,
 };
 use secret_faults::{SECRET, World, die_at};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -126,4 +126,97 @@ async fn an_old_login_with_a_session_is_not_locked() {
     while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
     world.run().await.unwrap();
     assert_eq!(server.psql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'app_a'").unwrap(), "f");
+}
+
+#[tokio::test]
+async fn a_login_that_somebody_uses_keeps_its_password() {
+    let hba = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    let server = PostgresServer::builder().unwrap().hba(hba).start().await.unwrap();
+    server.psql("CREATE ROLE app NOLOGIN; CREATE ROLE app_a LOGIN PASSWORD 'old' IN ROLE app").unwrap();
+    let error = DatabaseLogins::new(server.options(), "app", ["app_a", "postgres"]).unwrap_err();
+    assert!(error.to_string().contains("\"postgres\" is the login that administers them"), "{error}");
+    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
+    let world =
+        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let old = DatabaseLogin::new("app_a", Secret::new("old"));
+    let connect = || async { PgConnection::connect(old.at(&server.options()).to_url().expose()).await };
+
+    // A value that does not say whose it is may be that of app_a.
+    world.secrets.add(SECRET, &Secret::new("hunter2")).await.unwrap();
+    world.secrets.point(SECRET, 1, "").await.unwrap();
+    let error = world.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.full().contains("\"password\"") && !error.full().contains("hunter2"), "{}", error.full());
+
+    // Nobody has told that app_a is in use.
+    let world = World::new(|clock| MemorySecrets::new(clock.shared()), world.kind, world.policy);
+    let session = connect().await.unwrap();
+    let error = world.run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.full().contains("1 sessions that no rotation knows of"), "{}", error.full());
+    connect().await.unwrap().close().await.unwrap();
+    session.close().await.unwrap();
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+    world.run().await.unwrap();
+    connect().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_login_that_is_unlocked_and_used_again_is_not_revoked() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    server.psql("CREATE ROLE app NOLOGIN").unwrap();
+    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
+    let world =
+        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    world.run().await.unwrap();
+    let first = DatabaseLogin::parse(&world.check("first").await).unwrap();
+    world.clock.advance(world.policy.every);
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    while book.record().await.unwrap().in_phase(Phase::Revoked).is_none() {
+        world.run().await.unwrap();
+        world.clock.advance(world.policy.publish_for());
+    }
+    let asked =
+        |what: &str| server.psql(&format!("SELECT {what} FROM pg_authid WHERE rolname = 'app_a'")).unwrap();
+    server.psql("ALTER ROLE app_a LOGIN").unwrap();
+    let session = PgConnection::connect(first.at(&server.options()).to_url().expose()).await.unwrap();
+    world.clock.advance(world.policy.disabled_for);
+    let run = world.run().await.unwrap().to_string();
+    assert!(run.contains("1 use \"app_a\" again, although it was locked"), "{run}");
+    assert_eq!((asked("rolcanlogin"), asked("rolpassword IS NULL")), ("t".to_owned(), "f".to_owned()));
+
+    // A host that died between a lock and its undoing left it locked: the next one undoes it.
+    server.psql("ALTER ROLE app_a NOLOGIN").unwrap();
+    assert_eq!(world.kind.lock("app_a").await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(asked("rolcanlogin"), "t");
+    session.close().await.unwrap();
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+    world.run().await.unwrap();
+    assert_eq!((asked("rolcanlogin"), asked("rolpassword IS NULL")), ("f".to_owned(), "t".to_owned()));
+}
+
+#[tokio::test]
+async fn a_wish_beside_a_locked_login_gives_it_to_the_next_generation() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    server.psql("CREATE ROLE app NOLOGIN").unwrap();
+    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
+    let world =
+        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    for wish in 0..3 {
+        book.want("a leak").await.unwrap();
+        for _ in 0..4 {
+            world.run().await.unwrap();
+            world.check(&format!("wish {wish}")).await;
+            world.clock.advance(world.policy.publish_for());
+        }
+    }
+    let record = book.record().await.unwrap();
+    assert_eq!((record.begun, record.generations.len()), (3, 3), "no wish waited for days: {record:?}");
+    for _ in 0..4 {
+        world.clock.advance(world.policy.disabled_for);
+        world.run().await.unwrap();
+        world.check("while those before are destroyed").await;
+    }
+    assert_eq!(book.record().await.unwrap().generations.len(), 1);
 }

@@ -11,7 +11,7 @@ use rustsec::advisory::{Informational, Severity};
 use rustsec::database::Query;
 use rustsec::{Collection, Database, Lockfile, Vulnerability};
 
-use super::registry_index::is_yanked;
+use super::registry_index::RegistryIndex;
 use super::{AdvisorySeverity, DependencyFinding, DependencyFlaw, DependencyScan, DependencyScanner};
 
 /// The lock files of the largest workspaces have a tenth of it.
@@ -20,8 +20,9 @@ const LOCKFILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Looks a `Cargo.lock` up in a folder that holds the database of `RustSec` (a clone or an unpacked archive of
 /// `advisory-db`), which the host keeps up to date. It uses no network.
 ///
-/// Only packages of crates.io are looked up. How old the database is tells its newest advisory, or `.git/FETCH_HEAD` if that
-/// is later. Yanked versions are found if there is a local copy of the registry's index.
+/// Only packages of crates.io are looked up. How old the database is tells its newest advisory, or the last `git fetch` that
+/// succeeded if that is later. Yanked versions are found if there is a local copy of the registry's index; if that is
+/// older, its age counts.
 #[derive(Debug, Clone)]
 pub struct CargoScanner {
     name: String,
@@ -38,7 +39,7 @@ impl CargoScanner {
         Self { name: lockfile.display().to_string(), lockfile, database: database.into(), index: None }
     }
 
-    /// Finds yanked versions by this copy of the registry's index (a clone of `crates.io-index`).
+    /// Finds yanked versions by this copy of the registry's index (a clone of `crates.io-index`, with its `config.json`).
     #[must_use]
     pub fn with_registry_index(mut self, index: impl Into<PathBuf>) -> Self {
         self.index = Some(index.into());
@@ -48,7 +49,12 @@ impl CargoScanner {
     fn look(&self) -> Result<DependencyScan> {
         let lockfile = self.read_lockfile()?;
         let database = self.read_database()?;
+        let index = self.index.as_deref().map(RegistryIndex::open).transpose()?;
         let mut scan = DependencyScan { database_at: self.database_at(&database), ..Default::default() };
+        if let Some(index) = &index {
+            // What is known of the whole is as old as its oldest part.
+            scan.database_at = scan.database_at.min(index.updated_at());
+        }
         let public = |source: Option<&rustsec::SourceId>| source.is_some_and(|id| id.is_default_registry());
         for package in &lockfile.packages {
             if !public(package.source.as_ref()) {
@@ -57,8 +63,8 @@ impl CargoScanner {
             }
             scan.packages += 1;
             let (name, version) = (package.name.as_str(), package.version.to_string());
-            let Some(index) = &self.index else { continue };
-            if is_yanked(index, name, &version)? {
+            let Some(index) = &index else { continue };
+            if index.is_yanked(name, &version)? {
                 let finding = DependencyFinding::new(name, &version, DependencyFlaw::Yanked);
                 scan.findings.push(self.placed(finding, format!("run cargo update -p {name}@{version}")));
             }
@@ -113,10 +119,8 @@ impl CargoScanner {
             .and_then(|date| date.parse::<NaiveDate>().ok())
             .and_then(|date| date.and_hms_opt(0, 0, 0))
             .map(|time| time.and_utc());
-        let fetched = std::fs::metadata(self.database.join(".git/FETCH_HEAD"));
-        let fetched = fetched.and_then(|meta| meta.modified()).ok().map(DateTime::<Utc>::from);
         // Without an advisory it is as old as can be.
-        Some(newest.max(fetched).unwrap_or(DateTime::UNIX_EPOCH))
+        Some(newest.max(fetched_at(&self.database)).unwrap_or(DateTime::UNIX_EPOCH))
     }
 
     fn finding(&self, found: &Vulnerability) -> DependencyFinding {
@@ -156,7 +160,7 @@ impl DependencyScanner for CargoScanner {
     }
 
     /// # Errors
-    /// [`ErrorKind::NotFound`] if the lock file or the database is not there, [`ErrorKind::InvalidInput`] if the lock file
+    /// [`ErrorKind::NotFound`] if the lock file, the database or the index is not there, [`ErrorKind::InvalidInput`] if the lock file
     /// does not parse, [`ErrorKind::Corrupt`] if an advisory or the index does not.
     async fn scan(&self, _: &JobContext) -> Result<DependencyScan> {
         let scanner = self.clone();
@@ -171,6 +175,13 @@ fn severity(severity: Severity) -> AdvisorySeverity {
         Severity::High => AdvisorySeverity::High,
         Severity::Critical => AdvisorySeverity::Critical,
     }
+}
+
+/// When the last `git fetch` of a clone succeeded. One that fails leaves an empty file.
+pub(super) fn fetched_at(clone: &Path) -> Option<DateTime<Utc>> {
+    let told = std::fs::metadata(clone.join(".git/FETCH_HEAD")).ok()?;
+    let changed = (told.len() > 0).then(|| told.modified().ok())?;
+    changed.map(DateTime::from)
 }
 
 /// Reads a text that may not be longer.

@@ -26,7 +26,7 @@ impl ChoreBook {
         Self { cell: StateCell::new(store, format!("chore/{name}")), clock }
     }
 
-    /// The last runs, oldest first, at most 64.
+    /// The last runs, oldest first, at most 64. Of runs in a row that had nothing to do, and said the same, the last is kept.
     ///
     /// # Errors
     /// The store's.

@@ -99,6 +99,12 @@ impl ChoreRecord {
     pub fn took(&self) -> TimeDelta {
         self.ended_at - self.started_at
     }
+
+    /// Whether it says nothing that the one before does not: both had nothing to do, for the same reason.
+    pub(super) fn repeats(&self, before: &Self) -> bool {
+        let idle = self.outcome.is_complete() && self.figures == Figures::default();
+        idle && before.figures == self.figures && before.plan == self.plan && before.outcome == self.outcome
+    }
 }
 
 impl fmt::Display for ChoreRecord {

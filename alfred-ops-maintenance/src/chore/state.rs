@@ -99,6 +99,10 @@ impl ChoreState {
     }
 
     fn remember(&mut self, record: ChoreRecord, history_max: usize) {
+        // A chore that looks every few minutes would else forget within hours what it did.
+        if self.history.back().is_some_and(|last| record.repeats(last)) {
+            self.history.pop_back();
+        }
         while self.history.len() >= history_max.max(1) {
             self.history.pop_front();
         }

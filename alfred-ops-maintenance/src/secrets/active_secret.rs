@@ -5,25 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Result, Secret, SharedClock};
-use tokio::sync::RwLock;
 
 use super::SecretStore;
+use super::refreshed::{Reading, Refreshed};
 
-/// The active version of a secret as its users read it: kept for a time, then read anew. While the store does not
-/// answer, the last value goes on being used: an old secret may still be good, none certainly is not.
+/// The active version of a secret as its users read it: kept for a time, then read anew by one of the callers. While the
+/// store does not answer, the last value goes on being used, and the store is asked every ten seconds at most: an old secret
+/// may still be good, none certainly is not.
 pub struct ActiveSecret {
     store: Arc<dyn SecretStore>,
     secret: String,
     keep: Duration,
-    clock: SharedClock,
-    last: RwLock<Option<Kept>>,
-}
-
-#[derive(Clone)]
-struct Kept {
-    version: u64,
-    value: Secret,
-    at: Duration,
+    last: Refreshed<(u64, Secret)>,
 }
 
 impl ActiveSecret {
@@ -36,7 +29,7 @@ impl ActiveSecret {
         keep: Duration,
         clock: SharedClock,
     ) -> Self {
-        Self { store, secret: secret.into(), keep, clock, last: RwLock::new(None) }
+        Self { store, secret: secret.into(), keep, last: Refreshed::new(clock) }
     }
 
     /// The number and the value of the version to be used now.
@@ -44,33 +37,14 @@ impl ActiveSecret {
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no active version, else the store's, if it never answered.
     pub async fn get(&self) -> Result<(u64, Secret)> {
-        let now = self.clock.monotonic();
-        if let Some(kept) = &*self.last.read().await
-            && now.saturating_sub(kept.at) < self.keep
-        {
-            return Ok((kept.version, kept.value.clone()));
-        }
-        let mut last = self.last.write().await;
-        if last.as_ref().is_none_or(|kept| now.saturating_sub(kept.at) >= self.keep) {
-            match (self.read(now).await, &*last) {
-                (Ok(kept), _) => *last = Some(kept),
-                (Err(error), Some(_)) => {
-                    tracing::warn!(error = %error.full(), secret = self.secret, "the last value is used on");
-                }
-                (Err(error), None) => return Err(error),
-            }
-        }
-        match &*last {
-            Some(kept) => Ok((kept.version, kept.value.clone())),
-            None => Err(self.absent()),
-        }
+        Ok((*self.last.get(self.read()).await?).clone())
     }
 
-    async fn read(&self, now: Duration) -> Result<Kept> {
+    async fn read(&self) -> Result<Reading<(u64, Secret)>> {
         let view = self.store.look(&self.secret).await?;
         let version = view.active.ok_or_else(|| self.absent())?;
         let value = self.store.read(&self.secret, version).await?;
-        Ok(Kept { version, value, at: now })
+        Ok(Reading { value: (version, value), fresh_for: self.keep, good_for: Duration::MAX })
     }
 
     fn absent(&self) -> Error {

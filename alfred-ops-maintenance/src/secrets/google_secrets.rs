@@ -24,7 +24,11 @@ const ACTIVE: &str = "active";
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// Google's limit on one page.
 const PAGE: i32 = 25_000;
-const DENIED: &str = "grant the host's service account roles/secretmanager.admin on the secret";
+/// What who reads needs, and no more: a reader that could change secrets could change all that others read.
+const READS_DENIED: &str = "grant the host's service account roles/secretmanager.secretAccessor and roles/secretmanager.viewer on the secret";
+const CHANGES_DENIED: &str = "grant the host's service account roles/secretmanager.admin on the secret";
+const READ: &str = "read secret";
+const LOOK: &str = "look at secret";
 const CREDENTIALS: &str = "give the host application default credentials";
 
 /// Secrets in Google Secret Manager: the version with the alias `active` is the one to be used now.
@@ -133,12 +137,12 @@ impl SecretStore for GoogleSecrets {
     }
 
     async fn look(&self, secret: &str) -> Result<SecretView> {
-        check_name("look at secret", secret)?;
-        Ok(self.find("look at secret", secret).await?.map(|(_, view)| view).unwrap_or_default())
+        check_name(LOOK, secret)?;
+        Ok(self.find(LOOK, secret).await?.map(|(_, view)| view).unwrap_or_default())
     }
 
     async fn read(&self, secret: &str, version: u64) -> Result<Secret> {
-        const OPERATION: &str = "read secret";
+        const OPERATION: &str = READ;
         check_name(OPERATION, secret)?;
         let path = self.version_path(secret, version);
         let answer = self.client.access_secret_version().set_name(&path).send().await;
@@ -259,7 +263,8 @@ fn failure(
             (ErrorKind::PermissionDenied, "the credentials are not accepted", CREDENTIALS)
         }
         (Some(Code::PermissionDenied), _) | (None, Some(403)) => {
-            (ErrorKind::PermissionDenied, "the caller may not do that", DENIED)
+            let denied = if [READ, LOOK].contains(&operation) { READS_DENIED } else { CHANGES_DENIED };
+            (ErrorKind::PermissionDenied, "the caller may not do that", denied)
         }
         (Some(Code::InvalidArgument | Code::OutOfRange), _) | (None, Some(400)) => {
             (ErrorKind::InvalidInput, "the API refuses the request", "check project and secret")

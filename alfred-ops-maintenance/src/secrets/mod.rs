@@ -11,6 +11,7 @@ mod jwt;
 mod memory_secrets;
 #[cfg(feature = "postgres-passwords")]
 mod passwords;
+mod refreshed;
 mod rotation;
 mod secret_drawer;
 mod store;

@@ -72,6 +72,11 @@ impl SecretView {
         self.versions.iter().find(|version| version.number == number).map(|version| version.state)
     }
 
+    /// When a version was added, if there is one of that number.
+    pub(super) fn added_at(&self, number: u64) -> Option<DateTime<Utc>> {
+        self.versions.iter().find(|version| version.number == number).map(|version| version.added_at)
+    }
+
     /// The highest number of any version, zero without one.
     #[must_use]
     pub fn latest(&self) -> u64 {

@@ -42,8 +42,18 @@ impl SecretKind for JwtKeys {
         Ok(())
     }
 
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is no key: nothing could be signed by it, so it is not taken into care.
     async fn identify(&self, value: &Secret) -> Result<String> {
-        Ok(SigningKey::read(value)?.id)
+        // Not `Unsupported`, for then it would be taken without a name.
+        let key = SigningKey::read(value).map_err(|source| {
+            Error::new(ErrorKind::InvalidInput, "take signing key into care", "the active version is no such key")
+                .with_remedy(
+                    "add the key as PKCS#8 in PEM and make that version the active one, or give a secret of another name",
+                )
+                .with_source(source)
+        })?;
+        Ok(key.id)
     }
 
     /// It is published by the phase that follows.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
-use jsonwebtoken::jwk::{Jwk, KeyAlgorithm as JwkAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm as JwkAlgorithm, PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::Value;
@@ -81,11 +83,12 @@ impl KeySet {
 
 impl Key {
     fn read(jwk: &Jwk) -> Option<(String, Self)> {
-        let named = match jwk.common.key_algorithm? {
-            JwkAlgorithm::EdDSA => Algorithm::EdDSA,
-            JwkAlgorithm::ES256 => Algorithm::ES256,
-            JwkAlgorithm::RS256 => Algorithm::RS256,
-            _ => return None,
+        let named = match jwk.common.key_algorithm {
+            Some(JwkAlgorithm::EdDSA) => Algorithm::EdDSA,
+            Some(JwkAlgorithm::ES256) => Algorithm::ES256,
+            Some(JwkAlgorithm::RS256) => Algorithm::RS256,
+            Some(_) => return None,
+            None => usual(&jwk.algorithm)?,
         };
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
             return None;
@@ -96,6 +99,18 @@ impl Key {
             return None;
         }
         Some((jwk.common.key_id.clone()?, Self { algorithm: named, key }))
+    }
+}
+
+/// What a key is for that does not say it, as none must (RFC 7517 §4.4): of what we know only one thing fits each.
+fn usual(parameters: &AlgorithmParameters) -> Option<Algorithm> {
+    match parameters {
+        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Some(Algorithm::ES256),
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            Some(Algorithm::EdDSA)
+        }
+        _ => None,
     }
 }
 

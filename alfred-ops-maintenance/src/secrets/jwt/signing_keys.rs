@@ -7,10 +7,10 @@ use std::time::Duration;
 use alfred_ops_core::{Error, ErrorKind, Result, Secret, SharedClock};
 use async_trait::async_trait;
 use serde::Serialize;
-use tokio::sync::{Mutex, RwLock};
 
 use super::signing_key::SigningKey;
 use super::{JwksDocument, JwksSource};
+use crate::secrets::refreshed::{Reading, Refreshed};
 use crate::{Phase, RotationBook, RotationPolicy, SecretStore};
 
 /// The time that the policy allows to caches is shared: a quarter for ours, a half for those of the document's readers;
@@ -22,22 +22,20 @@ const READERS: u32 = 2;
 /// is, and those that were.
 ///
 /// Every replica of a host has one; they follow the record of the rotation, which one of them does. While neither store
-/// answers, the keys that were read last go on being used.
+/// answers, the keys that were read last go on being used. A key that cannot be read is left out, and told of, unless it is
+/// the active one.
 pub struct SigningKeys {
     secret: String,
     store: Arc<dyn SecretStore>,
     book: RotationBook,
-    clock: SharedClock,
     keep: Duration,
     max_age: Duration,
-    ring: RwLock<Option<Arc<Ring>>>,
-    reading: Mutex<()>,
+    ring: Refreshed<Ring>,
 }
 
 struct Ring {
     signer: SigningKey,
     document: JwksDocument,
-    read_at: Duration,
 }
 
 impl SigningKeys {
@@ -55,11 +53,9 @@ impl SigningKeys {
             secret: secret.into(),
             store,
             book,
-            clock,
             keep: policy.cache_ttl / OURS,
             max_age: policy.cache_ttl / READERS,
-            ring: RwLock::new(None),
-            reading: Mutex::new(()),
+            ring: Refreshed::new(clock),
         }
     }
 
@@ -83,35 +79,10 @@ impl SigningKeys {
     }
 
     async fn ring(&self) -> Result<Arc<Ring>> {
-        let now = self.clock.monotonic();
-        if let Some(ring) = self.fresh(now).await {
-            return Ok(ring);
-        }
-        let _reading = self.reading.lock().await;
-        if let Some(ring) = self.fresh(now).await {
-            return Ok(ring);
-        }
-        let last = self.ring.read().await.clone();
-        match (self.read(now).await, last) {
-            (Ok(ring), _) => {
-                let ring = Arc::new(ring);
-                *self.ring.write().await = Some(Arc::clone(&ring));
-                Ok(ring)
-            }
-            (Err(error), Some(last)) => {
-                tracing::warn!(error = %error.full(), secret = self.secret, "the last keys are used on");
-                Ok(last)
-            }
-            (Err(error), None) => Err(error),
-        }
+        self.ring.get(self.read()).await
     }
 
-    async fn fresh(&self, now: Duration) -> Option<Arc<Ring>> {
-        let ring = self.ring.read().await;
-        ring.as_ref().filter(|ring| now.saturating_sub(ring.read_at) < self.keep).cloned()
-    }
-
-    async fn read(&self, now: Duration) -> Result<Ring> {
+    async fn read(&self) -> Result<Reading<Ring>> {
         let record = self.book.record().await?;
         let mut signer = None;
         let mut keys = Vec::new();
@@ -120,17 +91,21 @@ impl SigningKeys {
             if !matches!(generation.phase, Phase::Published | Phase::Active | Phase::Retiring) {
                 continue;
             }
-            let key = match self.store.read(&self.secret, version).await {
-                Ok(value) => SigningKey::read(&value)?,
-                // One that retires may be disabled between the two reads, and then its tokens have expired.
+            let is_active = generation.phase == Phase::Active;
+            let value = self.store.read(&self.secret, version).await;
+            let key = match value.and_then(|value| SigningKey::read(&value)) {
+                Ok(key) => key,
+                // Disabled or destroyed, or no key: without it the others are as good as they were.
                 Err(error)
-                    if generation.phase == Phase::Retiring && error.kind() == ErrorKind::Unsupported =>
+                    if !is_active && matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::NotFound) =>
                 {
+                    let (secret, error) = (&self.secret, error.full());
+                    tracing::warn!(error, secret, version, "a key cannot be read and is not published");
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            if generation.phase == Phase::Active {
+            if is_active {
                 signer = Some(key.clone());
             }
             keys.push(key);
@@ -141,7 +116,7 @@ impl SigningKeys {
                 .with_remedy("let a SecretCare of the kind JwtKeys run once")
         })?;
         let document = JwksDocument { max_age: self.max_age, ..JwksDocument::of(&keys)? };
-        Ok(Ring { signer, document, read_at: now })
+        Ok(Reading { value: Ring { signer, document }, fresh_for: self.keep, good_for: Duration::MAX })
     }
 }
 

@@ -6,48 +6,36 @@ use std::time::Duration;
 use alfred_ops_core::{Error, ErrorKind, Result, SharedClock};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::{Mutex, RwLock};
 
 use super::key_set::{KeySet, Refusal};
 use super::{JwksSource, TokenRules};
+use crate::secrets::refreshed::{Reading, Refreshed};
 
 /// A document without an age, or with an odd one, is kept within these.
 const KEEP_MIN: Duration = Duration::from_secs(1);
 const KEEP_MAX: Duration = Duration::from_secs(24 * 3600);
 /// While nobody answers, the last keys are used for so long.
 const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Tokens that name unknown keys make us ask anew, but not more often: anybody can send such tokens.
+/// Tokens that name unknown keys make us ask anew, but not more often, whether or not anybody answers: anybody can send such
+/// tokens.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Verifies tokens by the keys of a document, which it keeps for as long as it may. A key that it does not know makes it
-/// ask anew. Times are judged by the clock that was injected.
+/// ask anew. While nobody answers, the last keys are used for a day at least. Times are judged by the clock that was
+/// injected.
 #[derive(Debug)]
 pub struct Verifier {
     source: Arc<dyn JwksSource>,
     rules: TokenRules,
     clock: SharedClock,
-    kept: RwLock<Option<Arc<Kept>>>,
-    asking: Mutex<()>,
-}
-
-#[derive(Debug)]
-struct Kept {
-    keys: KeySet,
-    asked_at: Duration,
-    keep: Duration,
-}
-
-impl Kept {
-    fn age(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.asked_at)
-    }
+    keys: Refreshed<KeySet>,
 }
 
 impl Verifier {
     /// A verifier by the keys of `source`. Nothing is asked before a call.
     #[must_use]
     pub fn new(source: Arc<dyn JwksSource>, rules: TokenRules, clock: SharedClock) -> Self {
-        Self { source, rules, clock, kept: RwLock::new(None), asking: Mutex::new(()) }
+        Self { source, rules, keys: Refreshed::new(Arc::clone(&clock)), clock }
     }
 
     /// The claims of a token that is signed by a published key, in its time, by and for whom the rules say. It must say
@@ -57,11 +45,11 @@ impl Verifier {
     /// [`ErrorKind::PermissionDenied`] if it is refused, without a word of what is in it; the source's if the keys are not
     /// known.
     pub async fn verify<T: DeserializeOwned>(&self, token: &str) -> Result<T> {
-        let kept = self.keys().await?;
-        let claims = match kept.keys.claims(token, &self.rules.algorithms) {
+        let keys = self.keys.get(self.ask()).await?;
+        let claims = match keys.claims(token, &self.rules.algorithms) {
             Err(Refusal::UnknownKey) => {
-                let newer = self.newer_than(&kept).await?;
-                newer.keys.claims(token, &self.rules.algorithms)
+                let newer = self.keys.newer_than(&keys, ASK_EVERY, self.ask()).await;
+                newer.claims(token, &self.rules.algorithms)
             }
             other => other,
         };
@@ -102,61 +90,12 @@ impl Verifier {
         Ok(())
     }
 
-    /// The keys, asked for anew shortly before they are too old, by one of the callers.
-    async fn keys(&self) -> Result<Arc<Kept>> {
-        let now = self.clock.monotonic();
-        let kept = self.kept.read().await.clone();
-        let Some(kept) = kept else {
-            let _asking = self.asking.lock().await;
-            // Not within the match: the lock would be held while the keys are written.
-            let asked = self.kept.read().await.clone();
-            return match asked {
-                Some(kept) => Ok(kept),
-                None => self.ask(now).await,
-            };
-        };
-        if kept.age(now) < kept.keep * 3 / 4 {
-            return Ok(kept);
-        }
-        let asking = if kept.age(now) < kept.keep {
-            // Another asks already, and these are still good.
-            let Ok(asking) = self.asking.try_lock() else { return Ok(kept) };
-            asking
-        } else {
-            self.asking.lock().await
-        };
-        let last = self.kept.read().await.clone().unwrap_or(kept);
-        if last.age(now) < last.keep * 3 / 4 {
-            return Ok(last);
-        }
-        let asked = self.ask(now).await;
-        drop(asking);
-        match asked {
-            Err(error) if last.age(now) < last.keep.max(STALE_MAX) => {
-                tracing::warn!(error = %error.full(), "the last keys are used on");
-                Ok(last)
-            }
-            other => other,
-        }
-    }
-
-    /// Keys that were asked for later than these, if it is time to ask.
-    async fn newer_than(&self, known: &Arc<Kept>) -> Result<Arc<Kept>> {
-        let now = self.clock.monotonic();
-        let _asking = self.asking.lock().await;
-        let last = self.kept.read().await.clone().unwrap_or_else(|| Arc::clone(known));
-        if !Arc::ptr_eq(&last, known) || last.age(now) < ASK_EVERY {
-            return Ok(last);
-        }
-        self.ask(now).await
-    }
-
-    async fn ask(&self, now: Duration) -> Result<Arc<Kept>> {
+    async fn ask(&self) -> Result<Reading<KeySet>> {
         let document = self.source.fetch().await?;
         let keep = document.max_age.clamp(KEEP_MIN, KEEP_MAX);
-        let kept = Arc::new(Kept { keys: KeySet::read(&document)?, asked_at: now, keep });
-        *self.kept.write().await = Some(Arc::clone(&kept));
-        Ok(kept)
+        // Shortly before they are too old one of the callers asks anew.
+        let (fresh_for, good_for) = (keep * 3 / 4, keep.max(STALE_MAX));
+        Ok(Reading { value: KeySet::read(&document)?, fresh_for, good_for })
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{MadeSecret, SecretKind};
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// 256 bits.
 const PASSWORD_BYTES: usize = 32;
+/// Sessions of this name are ours: they are no users.
+const APPLICATION: &str = "alfred-ops logins";
 
 /// Two logins of a Postgres server that take turns, as a kind of secret: while one is used, the other gets a new
 /// password. Both are members of one role and act as it, so that what one makes is the other's too.
@@ -35,7 +37,7 @@ impl DatabaseLogins {
     /// they do not. Nothing happens before a call.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for names that no role has, or twice the same.
+    /// [`ErrorKind::InvalidInput`] for names that no role has, or twice the same, or a login that administers itself.
     pub fn new(server: PostgresOptions, role: &str, users: [&str; 2]) -> Result<Self> {
         for (field, name) in [("role", role), ("users", users[0]), ("users", users[1])] {
             check_identifier(field, name)?;
@@ -48,8 +50,13 @@ impl DatabaseLogins {
             )
             .with_remedy("give two logins and a role of different names"));
         }
+        if users.contains(&server.user.as_str()) {
+            let fault = format!("users: {:?} is the login that administers them", server.user);
+            return Err(Error::new(ErrorKind::InvalidInput, "care for logins", fault)
+                .with_remedy("give two logins that nobody else needs"));
+        }
         Ok(Self {
-            server: server.with_application_name("alfred-ops logins"),
+            server: server.with_application_name(APPLICATION),
             role: role.to_owned(),
             users: users.map(str::to_owned),
             entropy: Arc::new(SystemEntropy),
@@ -106,8 +113,11 @@ impl DatabaseLogins {
 
     async fn sessions(&self, session: &mut Session, user: &str) -> Result<u64> {
         // Who logged in is seen by everybody, whatever he is doing.
-        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
-            .bind(user);
+        let count = sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND application_name IS DISTINCT FROM $2",
+        )
+        .bind(user)
+        .bind(APPLICATION);
         let count = count.fetch_one(&mut session.connection).await;
         let count = count.map_err(|source| session.failed("count sessions", source))?;
         Ok(u64::try_from(count).unwrap_or(0))
@@ -134,8 +144,16 @@ impl SecretKind for DatabaseLogins {
         Ok(())
     }
 
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the value does not say whose it is: it may be of one of the two, whose password must
+    /// not change under its users. [`ErrorKind::Unsupported`] if it is of a third.
     async fn identify(&self, value: &Secret) -> Result<String> {
-        let login = DatabaseLogin::parse(value)?;
+        let login = DatabaseLogin::parse(value).map_err(|source| {
+            let fault = "the active version does not say whose login it is";
+            Error::new(ErrorKind::InvalidInput, "take login into care", fault)
+                .with_remedy(r#"store it as {"user": …, "password": …} and make that version the active one"#)
+                .with_source(source)
+        })?;
         if !self.is_ours(&login.user) {
             let fault = format!("the login {:?} is not one of the two", login.user);
             return Err(Error::new(ErrorKind::Unsupported, "read login", fault));
@@ -159,6 +177,19 @@ impl SecretKind for DatabaseLogins {
         if !self.has_role(&mut session, handle).await? {
             // Without a password nobody can log in as it yet.
             self.do_all(&mut session, &format!("CREATE ROLE {user} LOGIN")).await?;
+        }
+        // Whoever is next has been out of use since it was locked, or has never been used.
+        let used = self.sessions(&mut session, handle).await?;
+        if used > 0 {
+            let fault =
+                format!("{handle:?} has {used} sessions that no rotation knows of, so its password stays");
+            return Err(Error::new(ErrorKind::Conflict, "change login", fault)
+                .with_target(self.server.to_string())
+                .with_remedy(format!(
+                    "let them use another login and end them; if {handle:?} is the login in use, store it as {} and \
+                     make that version the active one",
+                    r#"{"user": …, "password": …}"#
+                )));
         }
         let verifier = postgres_protocol::password::scram_sha_256(login.password.expose().as_bytes());
         self.do_all(
@@ -200,14 +231,19 @@ impl SecretKind for DatabaseLogins {
         if !self.has_role(&mut session, handle).await? {
             return Ok(());
         }
-        self.alter(&mut session, handle, "NOLOGIN").await?;
-        // Nobody can come now. Whoever came since the count would find his next connection refused.
-        if self.sessions(&mut session, handle).await? > 0 {
-            self.alter(&mut session, handle, "LOGIN").await?;
-            return Err(Error::new(ErrorKind::Conflict, "lock login", "somebody has begun to use it again")
-                .with_target(format!("{handle} at {}", self.server)));
+        // The count and the lock become true together, so that a host that dies between them has locked out nobody.
+        self.do_all(&mut session, &format!("BEGIN; ALTER ROLE {} NOLOGIN", quoted(handle))).await?;
+        let used = self.sessions(&mut session, handle).await? > 0;
+        self.do_all(&mut session, if used { "ROLLBACK" } else { "COMMIT" }).await?;
+        // Until that was committed somebody may have come. From then on nobody could.
+        if !used && self.sessions(&mut session, handle).await? == 0 {
+            return Ok(());
         }
-        Ok(())
+        // A former lock may have died here, after its commit.
+        self.alter(&mut session, handle, "LOGIN").await?;
+        Err(Error::new(ErrorKind::Conflict, "lock login", "somebody has begun to use it again")
+            .with_target(format!("{handle} at {}", self.server))
+            .with_remedy("restart them, or end their sessions"))
     }
 
     async fn revoke(&self, handle: &str) -> Result<()> {

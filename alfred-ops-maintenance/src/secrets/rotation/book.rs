@@ -30,7 +30,8 @@ impl RotationBook {
         Ok(self.load().await?.0)
     }
 
-    /// Asks for a new generation before its time: a rotation begins at the care's next run, once none is under way.
+    /// Asks for a new generation before its time: it is begun at the care's next run, once none is in the making and none
+    /// retires. One that was begun before is no answer.
     ///
     /// # Errors
     /// The store's; may be repeated.

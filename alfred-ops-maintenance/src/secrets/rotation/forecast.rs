@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::plan::{imagine, next};
+use super::next::{imagine, next};
 use super::step::Next;
 use super::{RotationFacts, RotationPolicy, RotationReason, RotationStep};
 
@@ -83,9 +83,13 @@ mod tests {
 
     fn facts() -> RotationFacts {
         let mut record = RotationRecord::default();
-        record.adopt(1, "one".to_owned(), START);
+        record.adopt(1, "one".to_owned(), START, START);
         let version = SecretVersion::new(1, VersionState::Enabled, START);
-        RotationFacts { record, view: SecretView::new(vec![version], Some(1), "r"), users: 0 }
+        RotationFacts {
+            record,
+            view: SecretView::new(vec![version], Some(1), "r"),
+            ..RotationFacts::default()
+        }
     }
 
     fn shown(facts: &RotationFacts, now_hours: i64) -> Vec<String> {

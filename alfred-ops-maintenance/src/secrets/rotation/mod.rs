@@ -6,6 +6,7 @@ mod forecast;
 mod generation;
 mod hand;
 mod kind;
+mod next;
 mod plan;
 mod policy;
 mod record;

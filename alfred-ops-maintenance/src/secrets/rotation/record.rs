@@ -14,7 +14,8 @@ const PAST_MAX: usize = 32;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RotationRecord {
-    /// Those alive, oldest first: the active one, and at most one more.
+    /// Those alive, in the order in which they were begun: the active one, at most one that will be, and those before, of
+    /// which there is mostly one.
     pub generations: Vec<Generation>,
     /// The number of the last one that was begun.
     pub begun: u64,
@@ -69,12 +70,27 @@ impl RotationRecord {
         }
     }
 
-    /// A version that was there before.
-    pub(super) fn adopt(&mut self, version: u64, handle: String, now: DateTime<Utc>) {
+    /// A version that was there before. How old it is counts from when it was added.
+    pub(super) fn adopt(
+        &mut self,
+        version: u64,
+        handle: String,
+        added_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) {
         let number = self.begun + 1;
-        self.stage(number, String::new(), 0, now);
+        self.stage(number, String::new(), version, now);
         self.keep(number, version, handle);
+        for generation in self.generations.iter_mut().filter(|generation| generation.number == number) {
+            generation.active_at = Some(added_at.min(now));
+        }
         self.activate(number, now);
+    }
+
+    /// Whether something names this generation alone: what is done to a name is done to all who have it.
+    pub(super) fn is_named_alone(&self, generation: &Generation) -> bool {
+        let mut others = self.generations.iter().filter(|other| other.number != generation.number);
+        !generation.handle.is_empty() && others.all(|other| other.handle != generation.handle)
     }
 
     pub(super) fn enter(&mut self, number: u64, phase: Phase, now: DateTime<Utc>) {
@@ -83,16 +99,15 @@ impl RotationRecord {
         }
     }
 
-    /// It is used from now on, and the one before is not.
+    /// It is used from now on, and the one before is not. One that is used again is as old as it was.
     pub(super) fn activate(&mut self, number: u64, now: DateTime<Utc>) {
         if let Some(before) = self.active().map(|generation| generation.number) {
             self.enter(before, Phase::Retiring, now);
         }
         self.enter(number, Phase::Active, now);
         for generation in self.generations.iter_mut().filter(|generation| generation.number == number) {
-            generation.active_at = Some(now);
+            generation.active_at.get_or_insert(now);
         }
-        self.wanted = None;
     }
 
     pub(super) fn destroy(&mut self, number: u64, now: DateTime<Utc>) {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::{JobContext, Result, StateStore};
+use alfred_ops_core::{ErrorKind, JobContext, Result, StateStore};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::hand::Hand;
+use super::next::after;
 use super::{
-    Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy, RotationStep, SecretKind, plan_rotation,
+    Generation, Phase, RotationBook, RotationFacts, RotationPlan, RotationPolicy, RotationRecord,
+    RotationStep, SecretKind, plan_rotation,
 };
 use crate::secrets::store::check_name;
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, SecretStore, Turn};
@@ -87,6 +89,37 @@ impl<K: SecretKind> SecretCare<K> {
         &self.policy
     }
 
+    /// How many use the generation that retires, or that would be destroyed now.
+    async fn users(&self, record: &RotationRecord, now: DateTime<Utc>) -> Result<u64> {
+        let over = |generation: &&Generation| after(generation.since, self.policy.disabled_for) <= now;
+        let old = record.in_phase(Phase::Retiring).or_else(|| record.in_phase(Phase::Revoked).filter(over));
+        match old {
+            Some(old) if record.is_named_alone(old) => self.kind.users(&old.handle).await,
+            _ => Ok(0),
+        }
+    }
+
+    /// Whether a generation that can be read works.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    pub(super) async fn works(&self, generation: &Generation) -> Result<bool> {
+        use ErrorKind::{Conflict, Corrupt, InvalidInput, NotFound, PermissionDenied, Unsupported};
+        let Some(version) = generation.version else { return Ok(false) };
+        let value = self.store.read(&self.secret, version).await?;
+        match self.kind.verify(&generation.handle, &value).await {
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                Conflict | Corrupt | InvalidInput | NotFound | PermissionDenied | Unsupported => {
+                    let (secret, generation, error) = (&self.secret, generation.number, error.full());
+                    tracing::warn!(error, secret, generation, "it does not work");
+                    Ok(false)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
     pub(super) const fn kind(&self) -> &K {
         &self.kind
     }
@@ -109,14 +142,22 @@ impl<K: SecretKind> Chore for SecretCare<K> {
         &self.target
     }
 
-    async fn inspect(&self, _: &JobContext) -> Result<RotationFacts> {
+    async fn inspect(&self, context: &JobContext) -> Result<RotationFacts> {
         let record = self.book.record().await?;
         let view = self.store.look(&self.secret).await?;
-        let users = match record.in_phase(Phase::Retiring) {
-            Some(generation) if !generation.handle.is_empty() => self.kind.users(&generation.handle).await?,
-            _ => 0,
-        };
-        Ok(RotationFacts { record, view, users })
+        let mut facts = RotationFacts { record, view, ..RotationFacts::default() };
+        facts.users = self.users(&facts.record, context.now()).await?;
+        if let Some(before) = facts.record.in_phase(Phase::Retiring) {
+            let active = facts.record.active().filter(|active| facts.is_readable(active));
+            if let Some(active) = active {
+                // Who cannot tell now will be able to.
+                facts.refused = matches!(self.works(active).await, Ok(false));
+            }
+            if active.is_none() || facts.refused {
+                facts.returnable = facts.is_readable(before) && self.works(before).await?;
+            }
+        }
+        Ok(facts)
     }
 
     fn plan(&self, facts: &RotationFacts, now: DateTime<Utc>) -> RotationPlan {

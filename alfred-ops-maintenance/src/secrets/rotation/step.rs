@@ -21,7 +21,7 @@ pub enum RotationStep {
         /// Its number.
         generation: u64,
     },
-    /// Withdraws what a crash left of a generation, and makes it anew.
+    /// Withdraws what is left of a generation that is not used yet, and makes it anew.
     Restage {
         /// Its number.
         generation: u64,
@@ -36,12 +36,17 @@ pub enum RotationStep {
         /// Its number.
         generation: u64,
     },
+    /// Makes one that was used before the active one again, after it was seen to work.
+    Return {
+        /// Its number.
+        generation: u64,
+    },
     /// Locks it and disables its version, after the active one was seen to work.
     Revoke {
         /// Its number.
         generation: u64,
     },
-    /// Revokes it for good and destroys its value.
+    /// Revokes it for good and destroys its value, after the active one was seen to work, and the old one to be out of use.
     Destroy {
         /// Its number.
         generation: u64,
@@ -58,6 +63,7 @@ impl fmt::Display for RotationStep {
             }
             Self::Publish { generation } => write!(f, "publish and verify generation {generation}"),
             Self::Activate { generation } => write!(f, "verify and activate generation {generation}"),
+            Self::Return { generation } => write!(f, "verify generation {generation} and return to it"),
             Self::Revoke { generation } => write!(f, "lock and disable generation {generation}"),
             Self::Destroy { generation } => write!(f, "destroy generation {generation}"),
         }
@@ -78,7 +84,13 @@ pub enum RotationReason {
     Wanted(String),
     /// The value of the active one cannot be read any more.
     Lost,
-    /// The host died, or failed, while it was made.
+    /// The active one can be read and does not work any more.
+    Refused,
+    /// The value of one that is not used yet cannot be read any more.
+    Unreadable,
+    /// It is the active one in the store again.
+    Again,
+    /// The host died, or failed, while it was made or locked.
     Unfinished,
     /// The step before it is done.
     Next,
@@ -98,7 +110,10 @@ impl fmt::Display for RotationReason {
             Self::Due(age) => write!(f, "the active one is {} days old", age.as_secs() / 86_400),
             Self::Wanted(reason) => write!(f, "wanted: {reason}"),
             Self::Lost => f.write_str("the active version cannot be read any more"),
-            Self::Unfinished => f.write_str("its making did not come to its end"),
+            Self::Refused => f.write_str("the active one does not work any more"),
+            Self::Unreadable => f.write_str("its version cannot be read any more"),
+            Self::Again => f.write_str("it is the active one again"),
+            Self::Unfinished => f.write_str("a former attempt did not come to its end"),
             Self::Next => f.write_str("the step before is done"),
             Self::Known => f.write_str("all caches have had time to read it"),
             Self::Unused => f.write_str("caches and tokens have expired, and nobody uses it"),

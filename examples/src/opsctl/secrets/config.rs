@@ -133,9 +133,10 @@ fn jwt(section: &mut Section<'_>) -> Option<KindConfig> {
     let algorithm = match section.or("algorithm", "ed25519".to_owned())?.as_str() {
         "ed25519" => KeyAlgorithm::Ed25519,
         "es256" => KeyAlgorithm::Es256,
+        "rs256" => KeyAlgorithm::Rs256,
         other => {
             let what = format!("tokens are not signed by {other:?}");
-            return section.refuse("algorithm", what, "give ed25519 or es256");
+            return section.refuse("algorithm", what, "give ed25519, es256 or rs256");
         }
     };
     Some(KindConfig::Jwt { algorithm })
@@ -234,7 +235,7 @@ mod tests {
                 "\"a\" is there twice",
             ),
             (secret("kind: token"), "\"token\" is no kind of secret"),
-            (secret("kind: jwt, algorithm: rs256"), "give ed25519 or es256"),
+            (secret("kind: jwt, algorithm: hs256"), "give ed25519, es256 or rs256"),
             (secret("kind: jwt, every: 7"), "secrets[0].every: 7 is not a duration"),
             (secret("kind: jwt, evry: 7d"), "did you mean \"every\"?"),
             (secret("kind: api-key"), "command: it is missing"),
