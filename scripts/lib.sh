@@ -56,6 +56,11 @@ need_docker_registry() {
     need docker-registry docker-registry
 }
 
+# A pooler that drops what a login asks for.
+need_pgbouncer() {
+    need /usr/sbin/pgbouncer pgbouncer
+}
+
 # A Python environment below the target folder: pypi FOLDER PACKAGE==VERSION...
 pypi() {
     local folder=$1

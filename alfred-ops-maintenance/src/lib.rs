@@ -29,13 +29,15 @@
 //! - VACUUM where autovacuum left something to do: `Vacuum`, [`VacuumPolicy`], [`plan_vacuum`].
 //! - Tasks whose worker died: `Requeue`, [`RequeuePolicy`], [`plan_requeue`].
 //! - Sessions that keep others from working: `SessionCare`, [`SessionPolicy`], [`plan_sessions`].
-//! - Log files that other services write: `LogCare`, `LogCarePolicy`, `plan_log_care`.
+//! - Log files: the host's own, `RotatingLog`; those that other services write, `LogCare`, `LogCarePolicy`, `plan_log_care`;
+//!   old ones in a blob store, `LogArchiving`, `ArchivedLogs`.
 //! - Images that nobody needs: `DockerEngine` and `Registry`, [`ImageCare`], [`ImagePolicy`], [`ImageUse`], [`plan_images`].
 //! - Risky changes that are taken back if they fail: `Guard`.
 //! - Releases that go out in steps and go back by themselves: [`Rollout`], [`RolloutPolicy`], [`RolloutTarget`], [`next_step`];
 //!   in Kubernetes: `KubernetesRollout`.
 //! - Indexes that cost and do not serve: `IndexCare`, [`IndexPolicy`], [`plan_indexes`].
-//! - Whether old and new applications can work with a new schema: `Compatibility`.
+//! - Migrations: what is dangerous about them, `MigrationLint`; applied from many replicas at once, `MigrationRunner`; whether
+//!   old and new applications can work with the new schema, `Compatibility`.
 //! - Secrets: `SecretStore`, `SecretCare`, and its kinds `ApiKeys`, `JwtKeys`, `DatabaseLogins`.
 //! - What is known of the dependencies' faults: `DependencyAudit`, `AuditPolicy`, `CargoScanner`, `CommandScanner`.
 //! - What is wrong with a database: `DatabaseDoctor`, [`DoctorPolicy`], [`diagnose`].

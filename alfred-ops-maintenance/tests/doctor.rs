@@ -8,8 +8,13 @@ mod ward;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use alfred_ops_core::TaskSet;
 use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
-use alfred_ops_maintenance::{DatabaseDoctor, DatabaseFault, DatabaseRemedy, DoctorPolicy};
+use alfred_ops_maintenance::{
+    ChorePlan as _, DatabaseDoctor, DatabaseFault, DatabaseFinding, DatabaseRemedy, DoctorPolicy,
+};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio_util::sync::CancellationToken;
 use ward::{Ward, cases, connect};
 
 const VERSIONS: [u32; 3] = [15, 17, 18];
@@ -46,6 +51,20 @@ async fn every_planted_defect_is_found_nothing_else_is_and_the_remedies_help() {
         let alarms: Vec<_> = found.difference(&wanted).collect();
         assert!(missed.is_empty() && alarms.is_empty(), "{version}: missed {missed:#?}, alarms {alarms:#?}");
         assert!(diagnosis.gaps.is_empty(), "{version}: {diagnosis}");
+        for case in &cases {
+            let of_case = diagnosis.findings.iter().filter(|finding| {
+                case.finds
+                    .iter()
+                    .any(|(fault, place)| finding.fault.name() == fault && finding.place == *place)
+            });
+            let remedies: Vec<String> = of_case.map(|finding| finding.remedy.to_string()).collect();
+            for text in &case.advises {
+                assert!(
+                    remedies.iter().any(|remedy| remedy.contains(text)),
+                    "{version}: {text}: {remedies:?}"
+                );
+            }
+        }
 
         let ward = ward.calm().await;
         let mut connection = connect(&ward, "postgres", "postgres").await;
@@ -196,6 +215,154 @@ async fn broken_pages_and_another_order_of_text_are_told() {
     while server.psql("SELECT sum(checksum_failures) FROM pg_stat_database").unwrap() != "1" {}
     let found = told(&server, policy(), &faults).await;
     assert!(found.contains(&"checksum-failures database postgres: 1 pages failed".to_owned()), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_vacuums_holds_no_horizon_and_who_keeps_a_snapshot_does() {
+    let mut strict = policy();
+    strict.horizon_age_max = 100;
+    for version in VERSIONS {
+        let server = server(version).await;
+        server
+            .psql(
+                "CREATE TABLE t (id int PRIMARY KEY, body text); CREATE TABLE u (id int PRIMARY KEY); \
+                 INSERT INTO t SELECT g, repeat('x', 2000) FROM generate_series(1, 4000) g; DELETE FROM t WHERE id % 2 = 0",
+            )
+            .unwrap();
+        let mut slow = PgConnection::connect(server.options().to_url().expose()).await.unwrap();
+        let tasks = TaskSet::new(&CancellationToken::new());
+        let vacuum = tasks.spawn(async move {
+            slow.execute("SET vacuum_cost_delay = '100ms'; SET vacuum_cost_limit = 1").await.unwrap();
+            slow.execute("VACUUM t").await.is_err()
+        });
+        let busy =
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND query = 'VACUUM t'";
+        while server.psql(busy).unwrap() != "1" {}
+        let burn = "DO $$ BEGIN FOR i IN 1..200 LOOP BEGIN INSERT INTO u VALUES (1); RAISE EXCEPTION 'x'; \
+            EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$";
+        server.psql(burn).unwrap();
+        let held = [DatabaseFault::HeldHorizon];
+        assert_eq!(told(&server, strict.clone(), &held).await, Vec::<String>::new(), "{version}");
+        let mut keeps = PgConnection::connect(server.options().to_url().expose()).await.unwrap();
+        keeps.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
+        server.psql(burn).unwrap();
+        let found = told(&server, strict.clone(), &held).await;
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("held-horizon session (idle in transaction alfred-ops): "),
+            "{version}: {found:?}"
+        );
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'VACUUM t'";
+        assert_eq!(server.psql(end).unwrap(), "t", "{version}: it vacuums still");
+        assert!(vacuum.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_looked_at_this_time_is_an_obstacle_and_not_health() {
+    let server = server(15).await;
+    server.psql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)").unwrap();
+    let doctor = DatabaseDoctor::new(server.options(), policy());
+    let calm = doctor.examine().await.unwrap();
+    assert!(calm.is_whole() && calm.to_string().contains("no-primary-key: public.t"), "{calm}");
+    let mut held = PgConnection::connect(server.options().to_url().expose()).await.unwrap();
+    held.execute("BEGIN; LOCK TABLE t").await.unwrap();
+    let blocked = doctor.examine().await.unwrap();
+    assert!(!blocked.is_whole(), "{blocked}");
+    let text = blocked.to_string();
+    assert!(text.starts_with("nothing is wrong in what was seen\n"), "{text}");
+    assert!(text.contains("not seen: tables; the server is too busy; look again later"), "{text}");
+    assert!(blocked.obstacles().iter().any(|obstacle| obstacle.contains("look again later")), "{text}");
+    assert!(blocked.resolved_since(&calm).is_empty());
+    held.execute("ROLLBACK").await.unwrap();
+    server.psql("ALTER TABLE t ADD PRIMARY KEY (id)").unwrap();
+    let healed = doctor.examine().await.unwrap();
+    let resolved: Vec<_> = healed.resolved_since(&calm).iter().map(|finding| finding.place.clone()).collect();
+    assert_eq!(resolved, ["public.t"], "{healed}");
+}
+
+#[tokio::test]
+async fn a_standby_is_told_what_it_shows_and_the_rest_is_the_primarys() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server
+            .psql(
+                "CREATE TABLE t (id int PRIMARY KEY, a int, b int); \
+                 INSERT INTO t SELECT g, g, g FROM generate_series(1, 40000) g; \
+                 CREATE INDEX one ON t (a); CREATE INDEX two ON t (a); CREATE INDEX unread ON t (b); ANALYZE t",
+            )
+            .unwrap();
+        let standby = server.start_standby(&[]).await.unwrap();
+        let faults = [DatabaseFault::UnusedIndex];
+        let found = told(&server, policy(), &faults).await;
+        assert!(
+            found.iter().any(|text| text.starts_with("unused-index public.unread: ")),
+            "{version}: {found:?}"
+        );
+        let diagnosis = DatabaseDoctor::new(standby.options(), policy()).examine().await.unwrap();
+        let text = diagnosis.to_string();
+        assert!(!text.contains("unread"), "{version}: {text}");
+        assert!(
+            text.contains("on the primary run DROP INDEX CONCURRENTLY \"public\".\"two\""),
+            "{version}: {text}"
+        );
+        assert!(text.contains("look at the primary"), "{version}: {text}");
+        let may_run = |finding: &DatabaseFinding| matches!(finding.remedy, DatabaseRemedy::Run(_));
+        assert!(!diagnosis.findings.iter().any(may_run), "{version}: {text}");
+        assert!(diagnosis.is_whole(), "{version}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn commits_hang_if_one_of_two_synchronous_standbys_is_missing() {
+    let server = server(17).await;
+    let _standby = server.start_standby(&[]).await.unwrap();
+    let synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')";
+    let figures = async |names: &str, commit: &str| {
+        for (name, value) in [("synchronous_standby_names", names), ("synchronous_commit", commit)] {
+            server.psql(&format!("ALTER SYSTEM SET {name} = '{value}'")).unwrap();
+        }
+        server.psql("SELECT pg_reload_conf()").unwrap();
+        while server.psql("SHOW synchronous_standby_names").unwrap() != names {}
+        while server.psql("SHOW synchronous_commit").unwrap() != commit {}
+        while server.psql(synchronous).unwrap() != "1" {}
+        told(&server, policy(), &[DatabaseFault::MissingSynchronous]).await
+    };
+    let text = |names: &str| {
+        format!(
+            "missing-synchronous server: synchronous_standby_names is '{names}', and 1 of 2 are connected"
+        )
+    };
+    for names in ["FIRST 2 (*)", "any 2(*)", "2 (*)"] {
+        assert_eq!(figures(names, "on").await, [text(names)], "{names}");
+        assert_eq!(figures(names, "local").await, Vec::<String>::new(), "{names}");
+    }
+    for names in ["*", "FIRST 1 (*)", "ANY 1 (*, ghost)"] {
+        assert_eq!(figures(names, "on").await, Vec::<String>::new(), "{names}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_is_checked_at_once_only_where_that_keeps_nobody_from_writing() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server
+            .psql(
+                "CREATE DOMAIN label AS text; CREATE TABLE t (id int PRIMARY KEY, n label); \
+                 ALTER DOMAIN label ADD CONSTRAINT short CHECK (length(VALUE) < 9) NOT VALID",
+            )
+            .unwrap();
+        let diagnosis = DatabaseDoctor::new(server.options(), policy()).examine().await.unwrap();
+        let remedy = &diagnosis.findings[0].remedy;
+        let mut writer = PgConnection::connect(server.options().to_url().expose()).await.unwrap();
+        writer.execute("BEGIN; INSERT INTO t VALUES (1, 'x')").await.unwrap();
+        let done = server
+            .psql("SET lock_timeout = '50ms'; ALTER DOMAIN public.label VALIDATE CONSTRAINT short")
+            .is_ok();
+        assert_eq!(done, matches!(remedy, DatabaseRemedy::Run(_)), "{version}: {remedy}");
+        let statement = "ALTER DOMAIN public.label VALIDATE CONSTRAINT short";
+        assert!(remedy.to_string().ends_with(statement), "{version}: {remedy}");
+    }
 }
 
 async fn server(version: u32) -> PostgresServer {

@@ -318,6 +318,14 @@ async fn a_tables_name_is_no_part_of_a_question() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_locked_is_not_tried() {
+    let view = "CREATE MATERIALIZED VIEW t AS \
+        SELECT g AS id, g % 5000 AS a, md5(g::text) AS b FROM generate_series(1, 60000) g";
+    let server = server_with("t", view, "SELECT b FROM t WHERE a = 77").await;
+    check_untouched(&server, "it is no plain table").await;
+}
+
+#[tokio::test]
 async fn what_the_server_refuses_is_a_gap_and_row_security_too() {
     // Its values are too long for a B-tree: hypopg says so with 54000.
     let long = "CREATE TABLE t (id int, b text); ALTER TABLE t ALTER b SET STORAGE PLAIN; \

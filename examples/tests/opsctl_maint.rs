@@ -60,6 +60,61 @@ async fn a_sick_database_is_diagnosed_and_a_chore_mends_what_it_can() {
 }
 
 #[tokio::test]
+async fn what_was_not_seen_is_not_called_well() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    server.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let calm = maint(&["doctor", "--server", &url]);
+    assert_eq!(calm.status.code(), Some(0), "{calm:?}");
+    let mut held = Command::new(server.binaries().program("psql"));
+    held.args([
+        "-X",
+        "-h",
+        "127.0.0.1",
+        "-U",
+        "postgres",
+        "-d",
+        "postgres",
+        "-p",
+        &server.options().port.to_string(),
+    ]);
+    let mut held = held.args(["-c", "BEGIN; LOCK TABLE t; SELECT pg_sleep(3600)"]).spawn().unwrap();
+    while server.psql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'").unwrap() != "1" {}
+    let blind = maint(&["doctor", "--server", &url]);
+    assert_eq!(blind.status.code(), Some(1), "{blind:?}");
+    let said = text(&blind);
+    assert!(
+        said.contains("nothing is wrong in what was seen") && said.contains("look again later"),
+        "{said}"
+    );
+    held.kill().unwrap();
+    held.wait().unwrap();
+}
+
+#[tokio::test]
+async fn state_that_is_not_there_is_not_made_by_a_question() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mistyped.db");
+    let state = format!("sqlite://{}", file.display());
+    let say = |what: &[&str]| maint(&[what, &["indexes", "--server", &url, "--state", &state]].concat());
+    for question in
+        [&["status"][..], &["history"], &["pause", "--reason", "an incident"], &["resume"], &["abort"]]
+    {
+        let refused = say(question);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && error.contains("there is no such file"),
+            "{question:?}: {error}"
+        );
+    }
+    assert!(say(&["plan"]).status.success() && !file.exists());
+    assert!(say(&["run"]).status.success() && file.exists());
+    assert!(say(&["pause", "--reason", "an incident"]).status.success());
+}
+
+#[tokio::test]
 async fn care_of_indexes_does_more_if_it_is_told_to() {
     let server = PostgresServer::builder().unwrap().start().await.unwrap();
     let url = server.options().to_string();

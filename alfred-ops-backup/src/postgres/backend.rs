@@ -25,6 +25,8 @@ use crate::{
     SnapshotWriter,
 };
 
+const KIND: &str = "postgres";
+
 /// WAL that a backup needs must be stored within this time after the last file.
 const WAL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -86,6 +88,14 @@ impl PostgresBackend {
     /// What is in the way, with the remedy.
     pub async fn probe(&self, context: &JobContext) -> Result<PostgresProbe> {
         PostgresProbe::ask(&mut Connection::open(&self.server, context).await?).await
+    }
+
+    /// The system identifier of the cluster that a backup holds; `None` for a backup of another kind of service, or whose
+    /// record cannot be read.
+    #[must_use]
+    pub fn system_id_of(record: &BackupRecord) -> Option<String> {
+        let facts = (record.backend == KIND).then(|| ClusterFacts::read(&record.facts))?;
+        facts.ok().map(|facts| facts.system_id)
     }
 
     /// A base backup whose WAL an archiver stores.
@@ -293,7 +303,7 @@ async fn bounded(context: &JobContext, wait: impl Future<Output = Result<()>> + 
 #[async_trait]
 impl Backend for PostgresBackend {
     fn kind(&self) -> &str {
-        "postgres"
+        KIND
     }
 
     async fn capture(&self, context: &JobContext, snapshot: &mut SnapshotWriter) -> Result<Captured> {

@@ -18,7 +18,17 @@ const DAILY: Duration = Duration::from_secs(24 * 3600);
 ///
 /// It reads the catalogue and the server's statistics, each question within 30 s, and with the extension `pgstattuple` the
 /// pages of what seems bloated. Any role may look: what it may not see is a [`Gap`](super::Gap) with the grant that shows
-/// it; `pg_monitor` and `pg_read_all_data` show all. As a [`Chore`] its run is ineffective as long as something is wrong.
+/// it; `pg_monitor` and `pg_read_all_data` show all. As a [`Chore`] its run is ineffective as long as something is wrong or
+/// a question was not answered this time.
+///
+/// On a standby it says nothing of what only the primary counts, and what helps is done on the primary. It needs one
+/// session of the server: a pooler in transaction mode that drops its settings is refused.
+///
+/// With the extension `hypopg` the planner is asked about a table, with the rights of the doctor's role, only if all code
+/// that hangs on the table is the server's, a superuser's or an extension's. Between that question and the plan a determined
+/// owner of the table may still add an index or statistics, or rename the schema, and the planner may then run his function
+/// with those rights, in a transaction that is read-only until the function says otherwise. Where owners of tables are not
+/// trusted, let a role look that may not do more than they, or do without `hypopg` there.
 #[derive(Debug, Clone)]
 pub struct DatabaseDoctor {
     server: PostgresOptions,

@@ -19,7 +19,8 @@ pub enum DatabaseSeverity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatabaseRemedy {
-    /// One statement that may be run as it stands while others work: it keeps nobody from reading or writing for long.
+    /// One statement that may be run as it stands while others work, at most after a `SET lock_timeout` of its own: it keeps
+    /// nobody from reading or writing for long.
     Run(String),
     /// What a person has to decide or to do first.
     Do(String),

@@ -1,5 +1,6 @@
 //! What a look at a database finds.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -69,13 +70,28 @@ pub struct Gap {
     pub what: String,
     /// What would show it.
     pub remedy: String,
+    /// Whether another look may see it as it stands: the server was too busy, or something vanished between two questions.
+    pub is_passing: bool,
 }
 
 impl Gap {
     /// Something that was not seen, and what would show it.
     #[must_use]
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), remedy: remedy.into() }
+        Self { what: what.into(), remedy: remedy.into(), is_passing: false }
+    }
+
+    /// Something that was not seen this time, and may be by another look.
+    #[must_use]
+    pub fn passing(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { is_passing: true, ..Self::new(what, remedy) }
+    }
+}
+
+/// `Display` is one line.
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not seen: {}; {}", self.what, self.remedy)
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) use wanted_index::wanted_indexes;
 use crate::TableName;
 use crate::postgres::quoted;
 
-/// A name as the server writes it: quoted only where it has to be. Keywords are quoted by neither side's need here.
+/// A name for people: quoted only where its letters need it, and not where it is a keyword. Statements have [`quoted`] ones.
 fn sql_name(name: &str) -> String {
     let mut letters = name.chars();
     let plain = letters.next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')

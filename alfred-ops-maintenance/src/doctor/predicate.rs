@@ -40,7 +40,15 @@ impl Predicates {
         if any(&BEYOND) || selects > 1 || tokens.first().is_some_and(|token| is(token, "insert")) {
             return None;
         }
-        let from = tokens.iter().position(|token| is(token, "from") || is(token, "update"))?;
+        // Of two tables a condition may be about either: a second FROM, or one after UPDATE, brings another.
+        // FOR UPDATE and FOR NO KEY UPDATE bring none.
+        let begins = |place: usize, token: &Token| {
+            let before = place.checked_sub(1).and_then(|before| tokens.get(before));
+            let is_lock = before.is_some_and(|before| is(before, "for") || is(before, "key"));
+            is(token, "from") || is(token, "update") && !is_lock
+        };
+        let mut tables = tokens.iter().enumerate().filter(|(place, token)| begins(*place, token));
+        let (Some((from, _)), None) = (tables.next(), tables.next()) else { return None };
         let condition = tokens.iter().position(|token| is(token, "where"))?;
         let mut predicates = Self { aggregates: any(&AGGREGATES) || any(&["group"]), ..Self::default() };
         let mut rest = tokens.get(from + 1..condition)?.iter().peekable();
@@ -58,12 +66,22 @@ impl Predicates {
                 _ => break,
             }
         }
+        rest.next_if(|token| is(token, "as"));
+        let mut qualifiers = predicates.table.clone();
+        if let Some(Token::Word(alias, _)) = rest.peek().filter(|token| !is(token, "set")) {
+            qualifiers.push(alias.clone());
+        }
         if is(tokens.get(from)?, "from") && rest.any(|token| *token == Token::Sign(',')) {
             return None;
         }
         let end = tokens.iter().skip(condition).position(|token| ENDS.iter().any(|word| is(token, word)));
         let end = end.map_or(tokens.len(), |end| condition + end);
-        predicates.take_conditions(tokens.get(condition + 1..end)?);
+        let conditions = tokens.get(condition + 1..end)?;
+        let is_foreign = |pair: &[Token]| matches!(pair, [Token::Word(name, _), Token::Sign('.')] if !qualifiers.contains(name));
+        if conditions.windows(2).any(is_foreign) {
+            return None;
+        }
+        predicates.take_conditions(conditions);
         Some(predicates)
     }
 
@@ -160,6 +178,9 @@ mod tests {
         check("SELECT * FROM t WHERE a = $1", "public.t", &["a"], &[]);
         check("SELECT b FROM app.t x WHERE x.a = $1 AND x.c IN ($2, $3) LIMIT $4", "app.t", &["a", "c"], &[]);
         check("UPDATE t SET b = $1 WHERE a = $2", "s.t", &["a"], &[]);
+        check("SELECT b FROM t WHERE a = $1 FOR UPDATE", "s.t", &["a"], &[]);
+        check("SELECT b FROM t WHERE a = $1 FOR NO KEY UPDATE SKIP LOCKED", "s.t", &["a"], &[]);
+        check("UPDATE s.t AS x SET b = $1 WHERE x.a = $2 AND s.t.c = $3", "s.t", &["a", "c"], &[]);
         check("DELETE FROM ONLY \"T\" WHERE \"A b\" >= $1 ORDER BY c = $2", "s.\"T\"", &[], &["A b"]);
         check("SELECT 1 FROM t WHERE at BETWEEN $1 AND $2 AND a = ANY($3)", "t", &["a"], &["at"]);
         check("SELECT 1 FROM t WHERE lower(a) = $1", "t", &[], &[]);
@@ -173,6 +194,10 @@ mod tests {
             "SELECT 1 FROM t WHERE NOT a = $1",
             "SELECT 1 FROM f($1) WHERE a = $1",
             "SELECT 1 FROM (t) WHERE a = $1",
+            "UPDATE t SET b = $2 FROM u WHERE t.id = u.id AND u.tenant_id = $1",
+            "UPDATE t SET b = u.b FROM u WHERE tenant_id = $1",
+            "SELECT 1 FROM t WHERE a = $1 AND u.b = $2",
+            "SELECT 1 FROM t x WHERE x.a = $1 AND y.b = $2",
             "SELECT 1",
             "",
         ] {

@@ -6,6 +6,7 @@ use super::{
     DatabaseFacts, DatabaseFault, DatabaseFinding, DatabaseRemedy, DatabaseSeverity, DoctorPolicy, IndexSize,
     TableView, WantedIndex,
 };
+use crate::postgres::quoted;
 
 /// A few dead rows hurt nobody, whatever autovacuum begins at.
 const DEAD_MIN: u64 = 1_000;
@@ -125,7 +126,9 @@ fn missing_index(wanted: &WantedIndex) -> DatabaseFinding {
         "called {} times, {} blocks for {} rows each time, where {size} would do{cost}: {}",
         wanted.calls, wanted.blocks, wanted.rows, wanted.statement
     );
-    let run = DatabaseRemedy::Run(format!("CREATE INDEX CONCURRENTLY ON {place}"));
+    let quoted: Vec<String> = wanted.columns.iter().map(|column| quoted(column)).collect();
+    let statement = format!("CREATE INDEX CONCURRENTLY ON {} ({})", wanted.table, quoted.join(", "));
+    let run = DatabaseRemedy::Run(statement);
     DatabaseFinding::new(DatabaseFault::MissingIndex, DatabaseSeverity::Warning, place, figures, run)
 }
 

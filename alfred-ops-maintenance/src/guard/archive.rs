@@ -22,11 +22,21 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Refuses to begin where no backup could be brought to a point: there must be one, and the log unbroken since.
-    pub(super) async fn check(&self, context: &JobContext) -> Result<()> {
+    /// Refuses to begin where no backup could be brought to a point: there must be one, and the log unbroken since. Returns the
+    /// system identifier of the cluster that is archived, which must be `own` if that is known.
+    pub(super) async fn check(&self, own: Option<&str>, context: &JobContext) -> Result<String> {
         let report = self.archiver.inspect(context).await?;
+        if let Some(own) = own
+            && own != report.system_id
+        {
+            let message =
+                format!("the archiver stores the log of cluster {}, and the server is {own}", report.system_id);
+            return Err(Error::new(ErrorKind::InvalidInput, "guard", message)
+                .with_target(self.repository.location().to_owned())
+                .with_remedy("give the guard the archiver of its own server"));
+        }
         if report.newest_backup.is_some() {
-            return Ok(());
+            return Ok(report.system_id);
         }
         Err(Error::new(ErrorKind::NotFound, "guard", "the repository holds no backup along the server's log")
             .with_target(self.repository.location().to_owned())
@@ -59,10 +69,12 @@ impl Archive {
         })
     }
 
-    /// Restores the newest backup that reaches the target into `folder`.
+    /// Restores the newest backup of a cluster that reaches the target into `folder`. A repository may hold several clusters,
+    /// and a position says nothing of which it lies in.
     pub(super) async fn restore(
         &self,
         server: &PostgresOptions,
+        cluster: Option<&str>,
         target: &RecoveryTarget,
         folder: &Path,
         context: &JobContext,
@@ -71,10 +83,14 @@ impl Archive {
         let request = RestoreRequest::new(folder).with_target(target.clone());
         let mut refused = None;
         let backups = self.repository.catalog().await?.backups;
-        for record in backups.into_iter().rev().filter(|record| record.backend == "postgres") {
+        let is_ours = |record: &BackupRecord| {
+            let id = PostgresBackend::system_id_of(record);
+            id.is_some() && (cluster.is_none() || id.as_deref() == cluster)
+        };
+        for record in backups.into_iter().rev().filter(is_ours) {
             match self.repository.run_restore(&record, &backend, &request, context).await {
                 Ok(_) => return Ok(record),
-                // One that ended behind the target, or is of another cluster; an older one may reach it.
+                // One that ended behind the target; an older one may reach it.
                 Err(error) if [ErrorKind::InvalidInput, ErrorKind::NotFound].contains(&error.kind()) => {
                     refused.get_or_insert(error);
                 }
@@ -82,7 +98,7 @@ impl Archive {
             }
         }
         Err(refused.unwrap_or_else(|| {
-            Error::new(ErrorKind::NotFound, "restore", "the repository holds no backup of a Postgres server")
+            Error::new(ErrorKind::NotFound, "restore", "the repository holds no backup of the server's cluster")
                 .with_target(self.repository.location().to_owned())
         }))
     }

@@ -14,6 +14,7 @@ use super::archive::{Archive, DURABLE_WITHIN};
 use super::check::Check;
 use super::down::Down;
 use super::guard::{Guard, PointInTime};
+use super::writers::SETTLING_WITHIN;
 use super::{NAME_BYTES_MAX, SideServer, Watch};
 use crate::{Gate, TableName};
 
@@ -45,6 +46,7 @@ impl GuardBuilder {
             lock_timeout: LOCK_TIMEOUT,
             retries_max: RETRIES_MAX,
             durable_within: DURABLE_WITHIN,
+            settling_within: SETTLING_WITHIN,
         };
         Self { guard, chosen: false }
     }
@@ -82,7 +84,8 @@ impl GuardBuilder {
         self
     }
 
-    /// As [`protect`](Self::protect), and rows that did not exist at the restore point are removed when it is copied back.
+    /// As [`protect`](Self::protect), and rows that did not exist at the restore point are removed when it is copied back, those
+    /// of the tables that refer to others first.
     #[must_use]
     pub fn protect_exactly(mut self, table: TableName) -> Self {
         self.guard.protected.push((table, true));
@@ -107,14 +110,17 @@ impl GuardBuilder {
         self
     }
 
-    /// The way down: statements in one transaction that undo the change.
+    /// The way down: statements in one transaction that undo the change, and must not end it. They give way to those who hold
+    /// a lock as the change does. They are run even if nothing that is compared has changed, and rolled back then if they
+    /// would change what is compared: the change has not done what they undo. They take effect once, whenever a host dies.
     #[must_use]
     pub fn down_sql(mut self, text: impl Into<String>) -> Self {
         self.guard.down = Down::Sql(text.into());
         self
     }
 
-    /// The way down: whatever undoes the change. After a crash it may be called again, so it must bear that.
+    /// The way down: whatever undoes the change. After a crash, and after an error of the kind `Unavailable`, it may be called
+    /// again, and it is called even if the change has done nothing, so it must bear both.
     #[must_use]
     pub fn down<F, W>(mut self, work: F) -> Self
     where
@@ -167,6 +173,14 @@ impl GuardBuilder {
     #[must_use]
     pub const fn durable_within(mut self, limit: Duration) -> Self {
         self.guard.durable_within = limit;
+        self
+    }
+
+    /// Sets how long those may take to end who still write to protected tables when [work](crate::Change::work) has failed;
+    /// ten minutes if not given.
+    #[must_use]
+    pub const fn settling_within(mut self, limit: Duration) -> Self {
+        self.guard.settling_within = limit;
         self
     }
 

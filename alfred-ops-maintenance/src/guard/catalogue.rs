@@ -1,7 +1,10 @@
 //! The catalogue's words about every object.
 
-/// Each object of the database with a hash of its definition, owner and rights. Objects of extensions are left out: the
+/// The objects of the database, each with a hash of its definition, owner and rights. Objects of extensions are left out: the
 /// extension's version stands for them.
+///
+/// Not compared are classes and families of operators, procedural languages, text search, foreign servers and mappings of
+/// users, subscriptions, large objects, and comments on anything but tables and columns.
 pub(super) const OBJECTS: &str = r#"
 WITH spaces AS MATERIALIZED (
     SELECT oid, nspname, nspowner, nspacl FROM pg_namespace
@@ -54,6 +57,31 @@ WITH spaces AS MATERIALIZED (
         (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) a))
     FROM pg_proc p JOIN spaces s ON s.oid = p.pronamespace
     WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+    UNION ALL
+    SELECT format('function %s', a.aggfnoid::regprocedure), (to_jsonb(a) - '{aggfnoid}'::text[] || jsonb_build_object(
+        'aggtranstype', a.aggtranstype::regtype, 'aggmtranstype', a.aggmtranstype::regtype,
+        'aggsortop', a.aggsortop::regoperator))::text
+    FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN spaces s ON s.oid = p.pronamespace
+    WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+    UNION ALL
+    SELECT format('operator %s', o.oid::regoperator), concat_ws('|', o.oprowner::regrole, o.oprresult::regtype,
+        o.oprcanmerge, o.oprcanhash, o.oprcom::regoperator, o.oprnegate::regoperator, o.oprcode, o.oprrest, o.oprjoin)
+    FROM pg_operator o JOIN spaces s ON s.oid = o.oprnamespace
+    WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_operator'::regclass AND m.objid = o.oid)
+    UNION ALL
+    SELECT format('cast from %s to %s', c.castsource::regtype, c.casttarget::regtype),
+        concat_ws('|', c.castfunc::regprocedure, c.castcontext, c.castmethod)
+    FROM pg_cast c WHERE c.oid >= 16384
+        AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_cast'::regclass AND m.objid = c.oid)
+    UNION ALL
+    SELECT format('collation %I.%I', s.nspname, c.collname), (to_jsonb(c) - '{oid,collnamespace}'::text[])::text
+    FROM pg_collation c JOIN spaces s ON s.oid = c.collnamespace
+    WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_collation'::regclass AND m.objid = c.oid)
+    UNION ALL
+    SELECT format('publication %I', p.pubname), concat_ws('|', (to_jsonb(p) - '{oid}'::text[])::text,
+        (SELECT string_agg(to_jsonb(t)::text, ',' ORDER BY t.schemaname, t.tablename) FROM pg_publication_tables t
+         WHERE t.pubname = p.pubname))
+    FROM pg_publication p
     UNION ALL
     SELECT format('trigger %I of %s', t.tgname, r.name), concat_ws('|', pg_get_triggerdef(t.oid), t.tgenabled)
     FROM pg_trigger t JOIN relations r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal

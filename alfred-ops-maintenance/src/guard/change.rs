@@ -52,6 +52,12 @@ impl Change {
     }
 
     /// Anything: a deployment, a script, a call. It is called once.
+    ///
+    /// The server goes on with a statement whose client is gone. So before work that failed is judged, and after its host has
+    /// died, the guard waits for the sessions that write to protected tables at that moment
+    /// ([`settling_within`](crate::GuardBuilder::settling_within)), and ends with an error if they go on. What it cannot see:
+    /// tables that are not protected, and statements that reach the server later, from a process that the work has started or
+    /// a network that is slow. Work whose sessions set `client_connection_check_interval` and `statement_timeout` leaves less.
     #[must_use]
     pub fn work<F, W>(name: impl Into<String>, work: F) -> Self
     where

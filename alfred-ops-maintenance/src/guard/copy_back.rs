@@ -8,8 +8,6 @@ use super::report::CopiedRows;
 use crate::TableName;
 use crate::postgres::{Session, quoted};
 
-/// Where the rows of the side server lie while they are compared.
-const STAGE: &str = "pg_temp.alfred_ops_rows";
 const TRIGGERS: &str = "SELECT quote_ident(tgname), tgenabled = 'A' FROM pg_trigger \
                         WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A')";
 
@@ -20,10 +18,24 @@ struct Column {
     is_key: bool,
 }
 
-/// Copies tables back in one transaction, in their order: rows that are gone return, rows that differ are set to what they
-/// were. Rows that did not exist then stay, unless the table is wanted exactly as it was.
+/// A table on its way back.
+struct Copying<'a> {
+    table: &'a TableName,
+    /// Whether rows that did not exist at the restore point go.
+    exactly: bool,
+    columns: Vec<Column>,
+    /// Triggers that are off, and whether each fires always.
+    triggers: Vec<(String, bool)>,
+    /// Where the rows of the side server lie while they are compared.
+    stage: String,
+    copied: CopiedRows,
+}
+
+/// Copies tables back in one transaction, parents first: rows that are gone return, rows that differ are set to what they
+/// were. Rows that did not exist then stay, unless the table is wanted exactly as it was: those go before, children first.
 ///
-/// Nobody else writes to the tables meanwhile; triggers of the tables do not fire. Foreign keys are obeyed.
+/// Nobody else writes to the tables meanwhile; triggers of the tables do not fire. Foreign keys are obeyed, deferred ones at
+/// the end. A row that existed and has been made to refer to a newer one keeps that from going, unless it follows by itself.
 pub(super) async fn copy_back(
     side: &mut Session,
     live: &mut Session,
@@ -31,81 +43,125 @@ pub(super) async fn copy_back(
 ) -> Result<Vec<CopiedRows>> {
     let begun = live.connection.begin().await;
     let mut transaction = begun.map_err(|source| failed("begin", source))?;
-    let mut copied = Vec::new();
-    for (table, exactly) in tables {
-        let done = copy_table(&mut side.connection, &mut transaction, table, *exactly).await?;
-        copied.push(done);
+    let mut all = Vec::new();
+    for (number, (table, exactly)) in tables.iter().enumerate() {
+        let begun = Copying::begin(&mut side.connection, &mut transaction, table, *exactly, number).await?;
+        all.push(begun);
+    }
+    for copying in all.iter_mut().rev() {
+        copying.newer(&mut transaction).await?;
+    }
+    for copying in &mut all {
+        copying.older(&mut transaction).await?;
+    }
+    // A table is not altered while a constraint waits for the end.
+    let now = transaction.execute("SET CONSTRAINTS ALL IMMEDIATE").await;
+    now.map_err(|source| failed("look at what refers to the rows", source))?;
+    for copying in &all {
+        copying.end(&mut transaction).await?;
     }
     transaction.commit().await.map_err(|source| failed("commit", source))?;
-    Ok(copied)
+    Ok(all.into_iter().map(|copying| copying.copied).collect())
 }
 
-async fn copy_table(
-    side: &mut PgConnection,
-    live: &mut PgConnection,
-    table: &TableName,
-    exactly: bool,
-) -> Result<CopiedRows> {
-    let at = |what: &'static str| move |source| failed(what, source).with_target(table.to_string());
-    let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-    live.execute(AssertSqlSafe(lock)).await.map_err(at("lock"))?;
-    let columns = columns(live, table).await.map_err(at("look at columns"))?;
-    let (keys, values): (Vec<&Column>, Vec<&Column>) = columns.iter().partition(|column| column.is_key);
-    if keys.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "copy back",
-            format!("{table} has no primary key, by which rows could be told apart"),
-        )
-        .with_remedy("copy it by hand from the side server"));
+impl<'a> Copying<'a> {
+    /// Locks the table, brings the side server's rows beside it, and keeps triggers from firing.
+    async fn begin(
+        side: &mut PgConnection,
+        live: &mut PgConnection,
+        table: &'a TableName,
+        exactly: bool,
+        number: usize,
+    ) -> Result<Self> {
+        let at = |what: &'static str| move |source| failed(what, source).with_target(table.to_string());
+        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        live.execute(AssertSqlSafe(lock)).await.map_err(at("lock"))?;
+        let columns = columns(live, table).await.map_err(at("look at columns"))?;
+        if !columns.iter().any(|column| column.is_key) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "copy back",
+                format!("{table} has no primary key, by which rows could be told apart"),
+            )
+            .with_remedy("copy it by hand from the side server"));
+        }
+        let stage = format!("pg_temp.alfred_ops_rows_{number}");
+        fetch(side, live, table, &stage, &columns).await.map_err(at("copy rows"))?;
+        let triggers: Vec<(String, bool)> = sqlx::query_as(TRIGGERS)
+            .bind(table.to_string())
+            .fetch_all(&mut *live)
+            .await
+            .map_err(at("look at triggers"))?;
+        for (name, _) in &triggers {
+            let disable = format!("ALTER TABLE {table} DISABLE TRIGGER {name}");
+            live.execute(AssertSqlSafe(disable)).await.map_err(at("disable a trigger"))?;
+        }
+        let copied = CopiedRows { table: table.to_string(), ..CopiedRows::default() };
+        Ok(Self { table, exactly, columns, triggers, stage, copied })
     }
-    fetch(side, live, table, &columns).await.map_err(at("copy rows"))?;
-    let triggers: Vec<(String, bool)> = sqlx::query_as(TRIGGERS)
-        .bind(table.to_string())
-        .fetch_all(&mut *live)
-        .await
-        .map_err(at("look at triggers"))?;
-    for (name, _) in &triggers {
-        let disable = format!("ALTER TABLE {table} DISABLE TRIGGER {name}");
-        live.execute(AssertSqlSafe(disable)).await.map_err(at("disable a trigger"))?;
+
+    fn same(&self) -> String {
+        let keys = self.columns.iter().filter(|column| column.is_key);
+        joined(keys.map(|key| format!("t.{0} = s.{0}", quoted(&key.name))), " AND ")
     }
-    let same = joined(keys.iter().map(|key| format!("t.{0} = s.{0}", quoted(&key.name))), " AND ");
-    let mut copied = CopiedRows { table: table.to_string(), ..CopiedRows::default() };
-    let newer = format!("FROM {table} t WHERE NOT EXISTS (SELECT FROM {STAGE} s WHERE {same})");
-    if exactly {
-        let delete = format!("DELETE {newer}");
-        copied.newer_removed = rows(live, delete).await.map_err(at("remove newer rows"))?;
-    } else {
-        let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) {newer}")));
-        let count = count.fetch_one(&mut *live).await.map_err(at("count newer rows"))?;
-        copied.newer_kept = count.unsigned_abs();
+
+    /// Removes or counts the rows that did not exist at the restore point.
+    async fn newer(&mut self, live: &mut PgConnection) -> Result<()> {
+        let (table, stage, same) = (self.table, &self.stage, self.same());
+        let at = |what: &'static str| move |source| failed(what, source).with_target(table.to_string());
+        let newer = format!("FROM {table} t WHERE NOT EXISTS (SELECT FROM {stage} s WHERE {same})");
+        if self.exactly {
+            let delete = format!("DELETE {newer}");
+            self.copied.newer_removed = rows(live, delete).await.map_err(at("remove newer rows"))?;
+        } else {
+            let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) {newer}")));
+            let count = count.fetch_one(&mut *live).await.map_err(at("count newer rows"))?;
+            self.copied.newer_kept = count.unsigned_abs();
+        }
+        Ok(())
     }
-    if !values.is_empty() {
-        let set = joined(values.iter().map(|value| format!("{0} = s.{0}", quoted(&value.name))), ", ");
-        // As text: not every type can be compared.
-        let of = |side: &str| {
-            let list = joined(values.iter().map(|value| format!("{side}.{}", quoted(&value.name))), ", ");
-            format!("ROW({list})::text")
-        };
-        let update = format!(
-            "UPDATE {table} t SET {set} FROM {STAGE} s WHERE {same} AND {} IS DISTINCT FROM {}",
-            of("t"),
-            of("s")
+
+    /// Sets the rows that existed at the restore point to what they were.
+    async fn older(&mut self, live: &mut PgConnection) -> Result<()> {
+        let (Self { table, stage, columns, .. }, same) = (&*self, self.same());
+        let at = |what: &'static str| move |source| failed(what, source).with_target(table.to_string());
+        let values: Vec<&Column> = columns.iter().filter(|column| !column.is_key).collect();
+        let mut overwritten = 0;
+        if !values.is_empty() {
+            let set = joined(values.iter().map(|value| format!("{0} = s.{0}", quoted(&value.name))), ", ");
+            // As text: not every type can be compared.
+            let of = |side: &str| {
+                let list = joined(values.iter().map(|value| format!("{side}.{}", quoted(&value.name))), ", ");
+                format!("ROW({list})::text")
+            };
+            let update = format!(
+                "UPDATE {table} t SET {set} FROM {stage} s WHERE {same} AND {} IS DISTINCT FROM {}",
+                of("t"),
+                of("s")
+            );
+            overwritten = rows(live, update).await.map_err(at("set rows to what they were"))?;
+        }
+        let list = joined(columns.iter().map(|column| quoted(&column.name)), ", ");
+        let insert = format!(
+            "INSERT INTO {table} ({list}) OVERRIDING SYSTEM VALUE SELECT {list} FROM {stage} s \
+             WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same})"
         );
-        copied.overwritten = rows(live, update).await.map_err(at("set rows to what they were"))?;
+        let returned = rows(live, insert).await.map_err(at("return rows"))?;
+        (self.copied.overwritten, self.copied.returned) = (overwritten, returned);
+        Ok(())
     }
-    let list = joined(columns.iter().map(|column| quoted(&column.name)), ", ");
-    let insert = format!(
-        "INSERT INTO {table} ({list}) OVERRIDING SYSTEM VALUE SELECT {list} FROM {STAGE} s \
-         WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same})"
-    );
-    copied.returned = rows(live, insert).await.map_err(at("return rows"))?;
-    for (name, always) in &triggers {
-        let always = if *always { "ALWAYS " } else { "" };
-        let enable = format!("ALTER TABLE {table} ENABLE {always}TRIGGER {name}");
-        live.execute(AssertSqlSafe(enable)).await.map_err(at("enable a trigger"))?;
+
+    /// Lets triggers fire again.
+    async fn end(&self, live: &mut PgConnection) -> Result<()> {
+        let table = self.table;
+        for (name, always) in &self.triggers {
+            let always = if *always { "ALWAYS " } else { "" };
+            let enable = format!("ALTER TABLE {table} ENABLE {always}TRIGGER {name}");
+            let enabled = live.execute(AssertSqlSafe(enable)).await;
+            enabled.map_err(|source| failed("enable a trigger", source).with_target(table.to_string()))?;
+        }
+        Ok(())
     }
-    Ok(copied)
 }
 
 /// The columns that are not computed from others.
@@ -125,16 +181,16 @@ async fn fetch(
     side: &mut PgConnection,
     live: &mut PgConnection,
     table: &TableName,
+    stage: &str,
     columns: &[Column],
 ) -> Result<(), sqlx::Error> {
     let list = joined(columns.iter().map(|column| quoted(&column.name)), ", ");
     let make = format!(
-        "DROP TABLE IF EXISTS {STAGE}; \
-         CREATE TEMPORARY TABLE alfred_ops_rows ON COMMIT DROP AS SELECT {list} FROM {table} WHERE false"
+        "CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {list} FROM {table} WHERE false"
     );
     live.execute(AssertSqlSafe(make)).await?;
     let mut from = side.copy_out_raw(&format!("COPY (SELECT {list} FROM {table}) TO STDOUT")).await?;
-    let mut into = live.copy_in_raw(&format!("COPY {STAGE} ({list}) FROM STDIN")).await?;
+    let mut into = live.copy_in_raw(&format!("COPY {stage} ({list}) FROM STDIN")).await?;
     loop {
         match from.try_next().await {
             Ok(Some(bytes)) => {
@@ -150,7 +206,7 @@ async fn fetch(
     into.finish().await?;
     drop(from);
     let keys = joined(columns.iter().filter(|column| column.is_key).map(|key| quoted(&key.name)), ", ");
-    live.execute(AssertSqlSafe(format!("CREATE INDEX ON {STAGE} ({keys}); ANALYZE {STAGE}"))).await?;
+    live.execute(AssertSqlSafe(format!("CREATE INDEX ON {stage} ({keys}); ANALYZE {stage}"))).await?;
     Ok(())
 }
 

@@ -4,9 +4,8 @@ use std::fmt;
 
 use alfred_ops_core::{Error, ErrorKind, Result};
 use futures::future::BoxFuture;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
-use crate::postgres::Session;
+use crate::postgres::{code_of, gave_way};
 
 type Work = dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync;
 
@@ -21,25 +20,17 @@ impl Down {
     pub(super) const fn is_there(&self) -> bool {
         !matches!(self, Self::None)
     }
-
-    pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
-        match self {
-            Self::None => Ok(()),
-            Self::Work(work) => work().await,
-            Self::Sql(text) => {
-                let mut transaction = session.connection.begin().await.map_err(failed)?;
-                transaction.execute(AssertSqlSafe(text.as_str())).await.map_err(failed)?;
-                transaction.commit().await.map_err(failed)
-            }
-        }
-    }
 }
 
-fn failed(source: sqlx::Error) -> Error {
+/// What the server said to a statement of the way down. `Unavailable` if a repetition may mend it.
+pub(super) fn failed(source: sqlx::Error) -> Error {
+    let code = code_of(&source);
+    let passes = code.is_none_or(|code| ["57P", "53", "08"].iter().any(|class| code.starts_with(class)));
+    let kind = if passes || gave_way(&source) { ErrorKind::Unavailable } else { ErrorKind::InvalidInput };
     let said = source
         .as_database_error()
         .map_or_else(|| "the connection failed".to_owned(), |error| error.message().to_owned());
-    Error::new(ErrorKind::InvalidInput, "run the way down", said).with_source(source)
+    Error::new(kind, "run the way down", said).with_source(source)
 }
 
 impl fmt::Debug for Down {

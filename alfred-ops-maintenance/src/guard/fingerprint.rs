@@ -69,6 +69,11 @@ impl Fingerprint {
         Ok(Self { objects, sequences })
     }
 
+    /// Whether it is known that this object was not there.
+    pub(super) fn lacks(&self, object: &str) -> bool {
+        !self.objects.contains_key(object) && !self.objects.contains_key(WHOLE)
+    }
+
     /// How `now` differs from this.
     pub(super) fn differs(&self, now: &Self) -> Difference {
         let mut difference = Difference::default();

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, Id, JobContext, PostgresOptions, Result, StateStore};
-use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
 use super::change::{Change, ChangeKind};
 use super::check::Check;
+use super::cluster::system_id;
 use super::down::Down;
 use super::fingerprint::Fingerprint;
-use super::going_back::{Back, GoingBack};
 use super::hold::Hold;
 use super::performance::Ran;
 use super::plan::DownState;
 use super::rows::Rows;
 use super::state::{GuardState, Stage, StateBook};
-use super::{GuardBuilder, GuardOutcome, GuardPlan, GuardReport, RestorePoint, SideServer, Watch, WayBack};
+use super::{GuardBuilder, GuardPlan, GuardReport, RestorePoint, SideServer, Watch, WayBack};
 use crate::postgres::label;
 use crate::{Gate, TableName};
 
@@ -82,6 +81,7 @@ pub struct Guard {
     pub(super) lock_timeout: Duration,
     pub(super) retries_max: u32,
     pub(super) durable_within: Duration,
+    pub(super) settling_within: Duration,
 }
 
 impl Guard {
@@ -117,7 +117,7 @@ impl Guard {
             let message = format!("{:?} was begun at {} and did not end", earlier.change, earlier.begun_at);
             return Err(Error::new(ErrorKind::Conflict, "guard", message)
                 .with_target(self.server.to_string())
-                .with_remedy("call Guard::resume with that change"));
+                .with_remedy("call Guard::resume with that change, or Guard::forget if it shall stand as it is"));
         }
         let mut state = self.prepare(change, &mut hold, context).await?;
         let prepared = context.clock.monotonic();
@@ -129,8 +129,8 @@ impl Guard {
         Ok(report)
     }
 
-    /// Finishes what a crash, a dropped future or an error has left: a change in a transaction that was asked to commit is
-    /// looked up, everything else is undone. `None` if nothing was under way.
+    /// Finishes what a crash, a dropped future or an error has left, and what was [stranded](super::GuardOutcome::Stranded): a
+    /// change in a transaction that was asked to commit is looked up, everything else is undone. `None` if nothing was under way.
     ///
     /// `change` is the one that was run, since its way down may be needed. May be repeated.
     ///
@@ -140,11 +140,11 @@ impl Guard {
     pub async fn resume(&self, change: &Change, context: &JobContext) -> Result<Option<GuardReport>> {
         let mut hold = Hold::take(&self.server, context).await?;
         let mut book = self.book();
-        let Some(state) = book.read().await? else { return Ok(None) };
-        if state.change != change.name {
-            let message = format!("{:?} was under way, not {:?}", state.change, change.name);
-            return Err(Error::new(ErrorKind::InvalidInput, "guard", message)
-                .with_remedy("resume with the change that was run"));
+        let Some(mut state) = book.read().await? else { return Ok(None) };
+        check_name(&state, &change.name)?;
+        if let Stage::GoingBack { down: down @ DownState::Failed(_), .. } = &mut state.stage {
+            // What was in its way may be gone.
+            *down = DownState::Ready;
         }
         tracing::warn!(stage = ?state.stage, "a change was cut off");
         let cut_off = || "the host stopped in the middle of it".to_owned();
@@ -171,6 +171,27 @@ impl Guard {
             }
         };
         self.conclude(change, ran, &mut hold, state, &mut book, context).await.map(Some)
+    }
+
+    /// Lets a change stand as it is that was not brought back, such as after people have settled it by hand: nothing is under
+    /// way any more. Whether there was anything to forget. May be repeated.
+    ///
+    /// # Errors
+    /// `InvalidInput` if another change was under way, `Conflict` while it is not being undone or a guard is at work; else
+    /// the server's and the store's.
+    pub async fn forget(&self, change: &str, context: &JobContext) -> Result<bool> {
+        let _hold = Hold::take(&self.server, context).await?;
+        let mut book = self.book();
+        let Some(state) = book.read().await? else { return Ok(false) };
+        check_name(&state, change)?;
+        if !matches!(state.stage, Stage::GoingBack { .. }) {
+            let message = format!("{change:?} may still be at work, and nobody has tried to undo it");
+            return Err(Error::new(ErrorKind::Conflict, "guard", message)
+                .with_remedy("call Guard::resume with that change"));
+        }
+        tracing::warn!(change, "a change that was not brought back is forgotten");
+        book.clear().await?;
+        Ok(true)
     }
 
     /// The change that was begun in this database and has not ended, by name, if there is one.
@@ -215,9 +236,10 @@ impl Guard {
             rows.push(Rows::read(&mut hold.session, table).await?);
         }
         let id = Id::new(context.now(), &*context.entropy);
-        let (mut point, mut notes) = (None, Vec::new());
+        let (mut point, mut notes, mut cluster) = (None, Vec::new(), None);
         if let Some(archive) = self.archive() {
-            archive.check(context).await?;
+            let own = system_id(&mut hold.session).await?;
+            cluster = Some(archive.check(own.as_deref(), context).await?);
             let text = id.to_string();
             let digits = text.get(text.len().saturating_sub(8)..).unwrap_or(&text);
             let name = format!("{}-{digits}", self.label);
@@ -231,6 +253,7 @@ impl Guard {
             change: change.name.clone(),
             begun_at: context.now(),
             point,
+            system_id: cluster,
             schema,
             rows,
             pending,
@@ -238,70 +261,15 @@ impl Guard {
             stage: Stage::Open,
         })
     }
+}
 
-    /// Goes back if need be, and writes the end.
-    async fn conclude(
-        &self,
-        change: &Change,
-        ran: Ran,
-        hold: &mut Hold,
-        mut state: GuardState,
-        book: &mut StateBook,
-        context: &JobContext,
-    ) -> Result<GuardReport> {
-        let mut report = GuardReport {
-            change: change.name.clone(),
-            point: state.point.clone(),
-            outcome: GuardOutcome::Kept,
-            failure: None,
-            steps: Vec::new(),
-            copied: Vec::new(),
-            notes: state.notes.clone(),
-            prepared_in: Duration::ZERO,
-            changed_in: Duration::ZERO,
-        };
-        if let Ran::Failed { failure, committed } = ran {
-            tracing::warn!(failure, committed, "a change has failed, going back");
-            // Half a way back is worse than a host that stops a little later.
-            let context = context.clone().with_cancel(CancellationToken::new());
-            let committed = committed && !self.left_no_migration(change, &state, &context).await?;
-            if !matches!(state.stage, Stage::GoingBack { .. }) {
-                let down = if committed { self.down_state(change) } else { DownState::None };
-                let failure = failure.clone();
-                state.stage = Stage::GoingBack { failure, committed, down, aside: None };
-                book.write(&state).await?;
-            }
-            let going = GoingBack { guard: self, change, hold, state: &mut state, book };
-            let Back { outcome, steps, copied, notes } = going.go(&context).await?;
-            (report.outcome, report.steps, report.copied) = (outcome, steps, copied);
-            report.notes.extend(notes);
-            report.failure = Some(failure);
-        }
-        book.clear().await?;
-        match &report.outcome {
-            GuardOutcome::Kept => tracing::info!("a change was kept"),
-            GuardOutcome::BroughtBack(way) => tracing::warn!(%way, "a change was brought back"),
-            _ => tracing::error!(report = %report, "a change was not brought back"),
-        }
-        Ok(report)
+fn check_name(state: &GuardState, change: &str) -> Result<()> {
+    if state.change == change {
+        return Ok(());
     }
-
-    /// Whether no migration was recorded, not even as begun: those that failed were rolled back.
-    async fn left_no_migration(
-        &self,
-        change: &Change,
-        state: &GuardState,
-        context: &JobContext,
-    ) -> Result<bool> {
-        let ChangeKind::Migrations(runner) = &change.kind else { return Ok(false) };
-        let at_work = !matches!(state.stage, Stage::GoingBack { .. });
-        Ok(at_work && runner.begun_or_applied(&state.pending, context).await?.is_empty())
-    }
-
-    fn down_state(&self, change: &Change) -> DownState {
-        let of_migrations = matches!(change.kind, ChangeKind::Migrations(_));
-        if of_migrations || self.down.is_there() { DownState::Ready } else { DownState::None }
-    }
+    let message = format!("{:?} was under way, not {change:?}", state.change);
+    Err(Error::new(ErrorKind::InvalidInput, "guard", message)
+        .with_remedy("name the change that was run"))
 }
 
 impl WayBack {

@@ -1,17 +1,23 @@
 //! Risky changes of a database, so that each can be taken back.
 
 mod archive;
+mod begun;
 mod builder;
 mod catalogue;
 mod change;
 mod check;
+mod cluster;
+mod conclusion;
 mod copy_back;
 mod down;
 mod fingerprint;
+mod going_aside;
 mod going_back;
+mod going_down;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod guard;
 mod guard_plan;
+mod half_built;
 mod hold;
 mod local_postgres;
 mod performance;
@@ -22,6 +28,7 @@ mod rows;
 mod side_server;
 mod state;
 mod watch;
+mod writers;
 
 pub use builder::GuardBuilder;
 pub use change::Change;

@@ -5,18 +5,17 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use alfred_ops_core::{EntropyExt as _, Error, ErrorKind, JobContext, Result};
+use alfred_ops_core::{EntropyExt as _, Error, JobContext, Result};
 use futures::FutureExt as _;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+use super::begun::{Begun, NOTICE_SETTINGS};
 use super::change::{Change, ChangeKind};
 use super::guard::Guard;
 use super::hold::{Hold, LOCK_LIMIT, STATEMENT_LIMIT};
 use super::state::{GuardState, Stage, StateBook};
 use crate::postgres::{Session, gave_way};
 
-/// A server that lost its client ends the statement within this time.
-const NOTICE_SETTINGS: [(&str, &str); 1] = [("client_connection_check_interval", "2s")];
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 const RETRY_SPREAD_MILLIS: u64 = 1000;
 
@@ -36,13 +35,6 @@ enum Attempt {
     Ended(Ran),
     /// Somebody held a lock, and it was rolled back.
     GaveWay(String),
-}
-
-/// A transaction, by its backend and its number.
-struct Begun {
-    pid: i32,
-    backend_start: String,
-    xid: String,
 }
 
 impl Guard {
@@ -116,8 +108,7 @@ impl Guard {
             }
             retries += 1;
             tracing::warn!(retries, "a change gave way to somebody who holds a lock");
-            let pause = RETRY_PAUSE_MIN + Duration::from_millis(context.entropy.below(RETRY_SPREAD_MILLIS));
-            if until_cancelled(context, context.clock.sleep(pause)).await.is_none() {
+            if until_cancelled(context, pause(context)).await.is_none() {
                 let failure = "the host was stopped while others held a lock".to_owned();
                 return Ok(Ran::Failed { failure, committed: false });
             }
@@ -135,12 +126,12 @@ impl Guard {
         let opened =
             Session::open(&self.server, "guard", STATEMENT_LIMIT, self.lock_timeout, &NOTICE_SETTINGS);
         let Session { mut connection, .. } = opened.await?;
-        let begun = begin(&mut connection).await?;
+        let begun = Begun::begin(&mut connection).await?;
         let Begun { pid, backend_start, xid } = &begun;
         state.stage =
             Stage::InTransaction { pid: *pid, backend_start: backend_start.clone(), xid: xid.clone() };
         book.write(state).await?;
-        let work = survive(self.change_and_check(change, &mut connection, xid));
+        let work = survive(self.change_and_check(change, &mut connection, &begun));
         let outcome = match until_cancelled(context, work).await {
             None => Err(Failure::of("the host was stopped in the middle of it".to_owned())),
             Some(Err(panic)) => Err(Failure::of(panic)),
@@ -184,7 +175,7 @@ impl Guard {
         &self,
         change: &Change,
         connection: &mut PgConnection,
-        xid: &str,
+        begun: &Begun,
     ) -> Result<(), Failure> {
         match &change.kind {
             ChangeKind::Sql(text) => {
@@ -196,10 +187,7 @@ impl Guard {
             }
             ChangeKind::Migrations(_) | ChangeKind::Work(_) => {}
         }
-        let now = sqlx::query_scalar("SELECT coalesce(pg_current_xact_id_if_assigned()::text, '')");
-        let now: String =
-            now.fetch_one(&mut *connection).await.map_err(|error| Failure::from_sqlx(&error))?;
-        if now != xid {
+        if !begun.is_current(connection).await.map_err(|error| Failure::from_sqlx(&error))? {
             return Err(Failure::of("it ended the transaction that it ran in".to_owned()));
         }
         self.wrong(connection).await.map_or(Ok(()), |wrong| Err(Failure::of(wrong)))
@@ -242,18 +230,10 @@ impl Failure {
     }
 }
 
-async fn begin(connection: &mut PgConnection) -> Result<Begun> {
-    let failed = |source: sqlx::Error| {
-        Error::new(ErrorKind::Unavailable, "begin a change", "the server refused").with_source(source)
-    };
-    connection.execute("BEGIN").await.map_err(failed)?;
-    let (pid, backend_start, xid) = sqlx::query_as(
-        "SELECT pid, backend_start::text, pg_current_xact_id()::text FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(failed)?;
-    Ok(Begun { pid, backend_start, xid })
+/// Waits a moment before another attempt, no two alike.
+pub(super) async fn pause(context: &JobContext) {
+    let pause = RETRY_PAUSE_MIN + Duration::from_millis(context.entropy.below(RETRY_SPREAD_MILLIS));
+    context.clock.sleep(pause).await;
 }
 
 /// A panic as text.

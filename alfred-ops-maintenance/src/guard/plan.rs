@@ -55,8 +55,10 @@ pub struct ReturnFacts {
     pub objects: Vec<String>,
     /// Protected tables whose rows are not what they were, and how.
     pub tables: Vec<String>,
-    /// Whether any table is protected, so that something is known of rows.
+    /// Whether something is known of rows: a table is protected, or what has run touches none.
     pub rows_compared: bool,
+    /// Indexes that the change has begun to build and that nobody will finish; they are among the objects.
+    pub half_built: Vec<String>,
     /// Sequences that would give a number twice.
     pub sequences: Vec<String>,
     /// The down migration.
@@ -77,6 +79,11 @@ pub enum ReturnStep {
     RaiseSequences,
     /// The down migration, or the host's own statements.
     RunDown,
+    /// Indexes are removed that the change has begun to build and not finished.
+    RemoveHalfBuilt {
+        /// They.
+        indexes: Vec<String>,
+    },
     /// The last backup is restored aside, to the moment before the change.
     RestoreAside {
         /// Why nothing cheaper will do.
@@ -110,11 +117,18 @@ pub fn plan_return(facts: &ReturnFacts) -> ReturnStep {
     // Where rows are not compared, a way down that has run is believed.
     let is_known = facts.rows_compared || facts.down == DownState::Done;
     // What a transaction took back is back; whatever differs then was changed by somebody else.
-    if !facts.committed || (is_equal && is_known) {
+    if !facts.committed {
         return ReturnStep::Rest;
     }
+    // Even if all is equal: the change may have touched what nobody compares.
     if facts.down == DownState::Ready {
         return ReturnStep::RunDown;
+    }
+    if is_equal && is_known {
+        return ReturnStep::Rest;
+    }
+    if !facts.half_built.is_empty() {
+        return ReturnStep::RemoveHalfBuilt { indexes: facts.half_built.clone() };
     }
     let down = match &facts.down {
         DownState::Failed(why) => format!("the way down failed: {why}"),
@@ -168,6 +182,9 @@ impl fmt::Display for ReturnStep {
             Self::Rest => f.write_str("nothing: the database is as it was"),
             Self::RaiseSequences => f.write_str("set sequences to where they were"),
             Self::RunDown => f.write_str("run the way down"),
+            Self::RemoveHalfBuilt { indexes } => {
+                write!(f, "remove what is built by half: {}", listed(&strs(indexes)))
+            }
             Self::RestoreAside { why } => write!(f, "restore a side server: {why}"),
             Self::CopyBack => f.write_str("copy rows back from the side server"),
             Self::HandOver { why } => write!(f, "hand the side server over: {why}"),
@@ -186,6 +203,7 @@ mod tests {
             objects: vec!["column public.t.a is gone".to_owned()],
             tables: Vec::new(),
             rows_compared: true,
+            half_built: Vec::new(),
             sequences: Vec::new(),
             down: DownState::Ready,
             aside: AsideState::Ready,
@@ -206,6 +224,20 @@ mod tests {
         let mut rolled_back = facts.clone();
         rolled_back.committed = false;
         check(&rolled_back, "nothing: the database is as it was");
+
+        let mut equal = facts.clone();
+        equal.objects.clear();
+        check(&equal, "run the way down");
+        equal.down = DownState::Failed("no such column".to_owned());
+        check(&equal, "nothing: the database is as it was");
+
+        let mut half = facts.clone();
+        (half.objects, half.half_built) = (vec!["index public.i is new".to_owned()], vec!["public.i".to_owned()]);
+        check(&half, "run the way down");
+        half.down = DownState::Done;
+        check(&half, "remove what is built by half: public.i");
+        half.half_built.clear();
+        check(&half, "restore a side server: after the way down index public.i is new");
 
         facts.down = DownState::Failed("no such column".to_owned());
         check(&facts, "restore a side server: the way down failed: no such column");

@@ -14,7 +14,7 @@ use super::RestorePoint;
 pub enum WayBack {
     /// Nothing of it had become visible: its transaction was rolled back, or it had not begun.
     Transaction,
-    /// It left the database as it was, or sequences alone had to be set.
+    /// It left the database as it was, apart from sequences, which were set, and indexes built by half, which were removed.
     NothingLeft,
     /// The down migration, or the host's own statements.
     Down,
@@ -51,7 +51,8 @@ pub enum GuardOutcome {
         /// Why its rows were not simply copied back.
         why: String,
     },
-    /// It failed, and no way back was left.
+    /// It failed, and no way back was left. It is still under way: once what was in the way is gone,
+    /// [`Guard::resume`](super::Guard::resume) goes on, and [`Guard::forget`](super::Guard::forget) lets it stand as it is.
     Stranded {
         /// What is not as it was, and why it stays so.
         why: String,

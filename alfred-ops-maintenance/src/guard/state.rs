@@ -8,9 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::RestorePoint;
-use super::fingerprint::Fingerprint;
+use super::begun::Begun;
+use super::fingerprint::{Difference, Fingerprint};
 use super::plan::DownState;
 use super::rows::Rows;
+use crate::postgres::Session;
 
 /// How far a change has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +24,26 @@ pub(super) enum Stage {
     /// It runs, and others see of it what it pleases; or it has run, and is checked or watched.
     Open,
     /// It is being undone.
-    GoingBack { failure: String, committed: bool, down: DownState, aside: Option<PathBuf> },
+    GoingBack {
+        failure: String,
+        committed: bool,
+        /// Whether what can have become visible has touched no rows.
+        #[serde(default)]
+        spares_rows: bool,
+        down: DownState,
+        /// The transaction that the way down ran in last.
+        #[serde(default)]
+        down_run: Option<DownRun>,
+        aside: Option<PathBuf>,
+    },
+}
+
+/// The way down in a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DownRun {
+    pub(super) transaction: Begun,
+    /// Whether it was asked to commit: all of it had run.
+    pub(super) is_whole: bool,
 }
 
 /// A change under way.
@@ -32,12 +53,33 @@ pub(super) struct GuardState {
     pub(super) change: String,
     pub(super) begun_at: DateTime<Utc>,
     pub(super) point: Option<RestorePoint>,
+    /// The cluster whose log is archived.
+    #[serde(default)]
+    pub(super) system_id: Option<String>,
     pub(super) schema: Fingerprint,
     pub(super) rows: Vec<Rows>,
     /// Migrations that were pending before.
     pub(super) pending: Vec<i64>,
     pub(super) notes: Vec<String>,
     pub(super) stage: Stage,
+}
+
+impl GuardState {
+    /// How what is compared differs from what it was: the schema, and why each protected table does, if rows are looked at.
+    pub(super) async fn differs(
+        &self,
+        session: &mut Session,
+        with_rows: bool,
+    ) -> Result<(Difference, Vec<String>)> {
+        let difference = self.schema.differs(&Fingerprint::take(session).await?);
+        let mut tables = Vec::new();
+        if with_rows {
+            for rows in &self.rows {
+                tables.extend(rows.differ(session).await?);
+            }
+        }
+        Ok((difference, tables))
+    }
 }
 
 /// The document of the change under way in a database.

@@ -183,7 +183,7 @@ impl fmt::Display for IndexPlan {
                 write!(f, "; {hold}")?;
             }
         }
-        self.gaps.iter().try_for_each(|gap| write!(f, "\nnot seen: {}; {}", gap.what, gap.remedy))?;
+        self.gaps.iter().try_for_each(|gap| write!(f, "\n{gap}"))?;
         self.obstacles.iter().try_for_each(|obstacle| write!(f, "\nobstacle: {obstacle}"))
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, PostgresOptions, Result};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, PgConnection};
+
+use super::{NO_SESSION_REMEDY, SessionSettings, Unsettled};
 
 /// A connection of a chore, with what its errors say it was about.
 #[derive(Debug)]
@@ -14,7 +16,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens a connection whose statements end after `statement`, or after waiting for a lock for `lock`.
+    /// Opens a connection whose statements end after `statement`, or after waiting for a lock for `lock`, and that runs with
+    /// `settings` to its end: what a pooler drops of them is set anew, and a pooler that keeps no session is refused.
     pub(crate) async fn open(
         server: &PostgresOptions,
         about: &str,
@@ -29,14 +32,21 @@ impl Session {
                 .with_target(about.clone())
         })?;
         // Zero would mean no limit.
-        let millis = |limit: Duration| limit.as_millis().max(1).to_string();
-        let options = options
-            .options([("lock_timeout", millis(lock)), ("statement_timeout", millis(statement))])
-            .options(settings.iter().copied())
-            .disable_statement_logging();
-        match PgConnection::connect_with(&options).await {
+        let statement = statement.as_millis().max(1).to_string();
+        let wanted = SessionSettings::with_lock_timeout(lock).and("statement_timeout", statement);
+        let wanted = settings.iter().fold(wanted, |wanted, (name, value)| wanted.and(name, *value));
+        let refused = |kind, what| Error::new(kind, "connect", what).with_target(about.clone());
+        match wanted.connect(options.disable_statement_logging()).await {
             Ok(connection) => Ok(Self { connection, about }),
-            Err(source) => Err(failed("connect", &about, source)),
+            Err(Unsettled::Failed(source)) => Err(failed("connect", &about, source)),
+            Err(Unsettled::Pooled) => {
+                let what = "a pooler drops the settings of the session and changes the session";
+                Err(refused(ErrorKind::Unsupported, what).with_remedy(NO_SESSION_REMEDY))
+            }
+            Err(Unsettled::Crowded) => {
+                let what = "a pooler drops the settings of the session and lets no second connection in";
+                Err(refused(ErrorKind::Unavailable, what).with_remedy(NO_SESSION_REMEDY))
+            }
         }
     }
 

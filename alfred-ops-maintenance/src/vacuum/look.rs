@@ -35,9 +35,12 @@ const TABLES: &str = "SELECT n.nspname::text AS schema, c.relname::text AS name,
     WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast' \
     ORDER BY c.relpages DESC, c.oid LIMIT 10000";
 
+/// The server passes over who vacuums, with their helpers: they look at no old row. VACUUM FULL is not among them.
 const HOLDERS: &str = "SELECT 'session' AS kind, pid::int8 AS pid, \
-    concat_ws(' ', state, nullif(application_name, '')) AS name, age(backend_xmin)::int8 AS age \
-    FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND backend_type <> 'walsender' \
+    concat_ws(' ', nullif(backend_type, 'client backend'), state, nullif(application_name, '')) AS name, \
+    age(backend_xmin)::int8 AS age \
+    FROM pg_stat_activity a WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND backend_type <> 'walsender' \
+    AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum p WHERE p.pid IN (a.pid, a.leader_pid)) \
     UNION ALL SELECT 'prepared', 0, gid, age(transaction)::int8 FROM pg_prepared_xacts WHERE database = current_database() \
     UNION ALL SELECT 'slot', 0, slot_name::text, greatest(age(xmin), age(catalog_xmin))::int8 \
     FROM pg_replication_slots WHERE xmin IS NOT NULL OR catalog_xmin IS NOT NULL \

@@ -1,6 +1,7 @@
 -- What the doctor has to find, and nothing else. Each case has a schema of its own.
 --   --! case NAME            begins a case
 --   --! finds FAULT PLACE    what is found
+--   --! advises TEXT         what stands in the remedy of one of them
 --   --! setting NAME = VALUE of the server
 --   --! fails                the next statement fails
 --   --! times N              the next statement is run so often
@@ -39,6 +40,9 @@ SELECT pg_switch_wal();
 --! setting synchronous_standby_names = ghost
 --! setting synchronous_commit = local
 --! finds missing-synchronous server
+-- The server's own commits wait for nobody, those of one role do.
+CREATE ROLE waiter;
+ALTER ROLE waiter SET synchronous_commit = on;
 
 --! case old_transactions
 --! finds old-transactions database postgres
@@ -189,6 +193,7 @@ ANALYZE t;
 
 --! case doubled_key
 --! finds duplicate-foreign-key again on doubled_key.t
+--! advises run SET lock_timeout = '2s'; ALTER TABLE doubled_key.t DROP CONSTRAINT again
 CREATE TABLE parent (id int PRIMARY KEY);
 CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES parent);
 ALTER TABLE t ADD CONSTRAINT again FOREIGN KEY (parent) REFERENCES parent;
@@ -205,6 +210,18 @@ INSERT INTO t SELECT g, g % 5000, repeat('x', 30) FROM generate_series(1, 20000)
 ANALYZE t;
 --! times 60
 SELECT body FROM missing_index.t WHERE a = 77;
+
+--! case keywords
+--! finds missing-index keywords."table" (order)
+--! finds unindexed-foreign-key table_user_fkey on keywords."table"
+--! advises CREATE INDEX CONCURRENTLY ON keywords."table" ("user")
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE "table" (id int PRIMARY KEY, "user" int REFERENCES parent, "order" int, body text);
+INSERT INTO parent SELECT g FROM generate_series(1, 100) g;
+INSERT INTO "table" SELECT g, 1 + g % 50, g % 5000, repeat('x', 30) FROM generate_series(1, 20000) g;
+ANALYZE "table";
+--! times 60
+SELECT body FROM keywords."table" WHERE "order" = 77;
 
 --! case missing_for_range
 --! finds missing-index missing_for_range.t (at)
@@ -224,17 +241,20 @@ UPDATE missing_for_update."T x" SET body = 'y' WHERE "A b" IN ('nobody', 'none')
 
 --! case narrow_column
 --! finds exhausted-sequence narrow_column.s
+--! advises widen narrow_column.t.id by a new column
 CREATE SEQUENCE s;
 CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'));
 SELECT setval('s', 2000000000);
 
 --! case small_serial
 --! finds exhausted-sequence small_serial.t_id_seq
+--! advises widen small_serial.t.id by a new column that is filled in batches, all that refer to it, and the sequence
 CREATE TABLE t (id smallserial PRIMARY KEY);
 SELECT setval('t_id_seq', 30000);
 
 --! case identity
 --! finds exhausted-sequence identity.t_id_seq
+--! advises widen identity.t.id by a new column that is filled in batches, all that refer to it, and the sequence
 CREATE TABLE t (id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY);
 SELECT setval('t_id_seq', 1900000000);
 
@@ -247,8 +267,23 @@ SELECT setval('s', 2100000000);
 
 --! case bounded_sequence
 --! finds exhausted-sequence bounded_sequence.s
+--! advises ALTER SEQUENCE bounded_sequence.s AS bigint, or give it another end
 CREATE SEQUENCE s MAXVALUE 1000;
 SELECT setval('s', 900);
+
+--! case bounded_serial
+--! finds exhausted-sequence bounded_serial.t_id_seq
+--! advises ALTER SEQUENCE bounded_serial.t_id_seq MAXVALUE 2147483647, which is as far as bounded_serial.t.id goes
+CREATE TABLE t (id serial PRIMARY KEY);
+ALTER SEQUENCE t_id_seq MAXVALUE 1000;
+SELECT setval('t_id_seq', 900);
+
+--! case wide_column
+--! finds exhausted-sequence wide_column.s
+--! advises ALTER SEQUENCE wide_column.s AS bigint, or give it another end
+CREATE SEQUENCE s AS int;
+CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('s'));
+SELECT setval('s', 2000000000);
 
 --! case falling_sequence
 --! finds exhausted-sequence falling_sequence.s
@@ -349,6 +384,7 @@ ALTER DOMAIN domain_not_validated.name ADD CONSTRAINT short CHECK (length(VALUE)
 
 --! case trigger_off
 --! finds disabled-trigger stamp on trigger_off.t
+--! advises run SET lock_timeout = '2s'; ALTER TABLE trigger_off.t ENABLE TRIGGER stamp
 CREATE TABLE t (id int PRIMARY KEY);
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER stamp BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION stamp();

@@ -178,6 +178,51 @@ RESET enable_seqscan;
 ANALYZE parent;
 ANALYZE t;
 
+--! case covered_by_keyword
+-- The server writes the index's name with quotes. Nobody reads it but the key.
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES parent);
+INSERT INTO parent SELECT g FROM generate_series(1, 40000) g;
+INSERT INTO t SELECT g, g FROM generate_series(1, 40000) g;
+CREATE INDEX "order" ON t (parent);
+ANALYZE parent;
+ANALYZE t;
+
+--! case key_that_is_not_enforced
+--! since 18
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES parent NOT ENFORCED, body text);
+INSERT INTO parent SELECT g FROM generate_series(1, 100) g;
+INSERT INTO t SELECT g, 1 + g % 50, repeat('x', 30) FROM generate_series(1, 12000) g;
+DELETE FROM parent WHERE id > 90;
+ANALYZE parent;
+ANALYZE t;
+
+--! case keys_that_empty_other_columns
+CREATE TABLE parent (a int, b int, PRIMARY KEY (a, b));
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, FOREIGN KEY (a, b) REFERENCES parent ON DELETE SET NULL (a));
+ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES parent ON DELETE SET NULL (b);
+
+--! case update_from
+-- The condition is about the other table's column of that name.
+CREATE TABLE t (id int PRIMARY KEY, tenant_id int, body text);
+CREATE TABLE u (id int PRIMARY KEY, tenant_id int);
+INSERT INTO t SELECT g, g % 5000, repeat('x', 30) FROM generate_series(1, 20000) g;
+INSERT INTO u SELECT g, g % 10 FROM generate_series(1, 20) g;
+ANALYZE t;
+ANALYZE u;
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+--! times 60
+UPDATE update_from.t SET body = body FROM update_from.u WHERE t.id = u.id AND u.tenant_id = 3;
+RESET enable_indexscan;
+RESET enable_bitmapscan;
+VACUUM t;
+
+--! case nobody_waits
+--! setting synchronous_standby_names = ghost
+--! setting synchronous_commit = local
+
 --! case small_child
 CREATE TABLE parent (id int PRIMARY KEY);
 CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES parent);

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Case {
     name: String,
     pub(crate) finds: Vec<(String, String)>,
+    pub(crate) advises: Vec<String>,
     pub(crate) accepts: Vec<(String, String)>,
     pub(crate) then: Vec<String>,
     settings: Vec<(String, String)>,
@@ -55,6 +56,7 @@ pub(crate) fn cases(text: &str, version: u32) -> Vec<Case> {
         let case = cases.last_mut().unwrap();
         match word {
             "finds" => case.finds.push(pair(" ")),
+            "advises" => case.advises.push(rest.to_owned()),
             "accepts" => case.accepts.push(pair(" ")),
             "setting" => case.settings.push(pair(" = ")),
             "then" => case.then.push(rest.to_owned()),

@@ -18,6 +18,13 @@ CREATE INDEX tasks_status ON tasks (status) WHERE status <> 'completed';
 CREATE VIEW open_tasks AS SELECT id, title FROM tasks WHERE status = 'pending';
 CREATE FUNCTION cleaned() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.title := trim(NEW.title); RETURN NEW; END $$;
 CREATE TRIGGER clean BEFORE INSERT OR UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION cleaned();
+CREATE FUNCTION nearly(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT abs($1 - $2) < 2';
+CREATE OPERATOR ~= (LEFTARG = int, RIGHTARG = int, FUNCTION = nearly);
+CREATE FUNCTION mood_of(int) RETURNS mood LANGUAGE sql IMMUTABLE AS 'SELECT ''calm''::mood';
+CREATE CAST (int AS mood) WITH FUNCTION mood_of(int);
+CREATE AGGREGATE total(int) (SFUNC = int4_sum, STYPE = bigint);
+CREATE COLLATION plain (provider = libc, locale = 'C');
+CREATE PUBLICATION board FOR TABLE tasks;
 GRANT SELECT, UPDATE ON tasks TO app;
 ALTER TABLE agents ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON agents TO app USING (name = current_user);
@@ -54,7 +61,7 @@ const fn case(name: &'static str, up: &'static str, down: Option<&'static str>, 
     Destruction { name, up, down, back }
 }
 
-pub(crate) const DESTRUCTIONS: [Destruction; 22] = [
+pub(crate) const DESTRUCTIONS: [Destruction; 27] = [
     case(
         "drop a column",
         "ALTER TABLE tasks DROP COLUMN note",
@@ -160,6 +167,36 @@ pub(crate) const DESTRUCTIONS: [Destruction; 22] = [
         "ALTER TABLE tasks ALTER priority DROP NOT NULL; UPDATE tasks SET priority = NULL",
         Some("UPDATE tasks SET priority = 3; ALTER TABLE tasks ALTER priority SET NOT NULL"),
         Back::Rows,
+    ),
+    case(
+        "a lost operator",
+        "DROP OPERATOR ~= (int, int)",
+        Some("CREATE OPERATOR ~= (LEFTARG = int, RIGHTARG = int, FUNCTION = nearly)"),
+        Back::Down,
+    ),
+    case(
+        "a lost cast",
+        "DROP CAST (int AS mood)",
+        Some("CREATE CAST (int AS mood) WITH FUNCTION mood_of(int)"),
+        Back::Down,
+    ),
+    case(
+        "an aggregate that begins elsewhere",
+        "CREATE OR REPLACE AGGREGATE total(int) (SFUNC = int4_sum, STYPE = bigint, INITCOND = '7')",
+        Some("CREATE OR REPLACE AGGREGATE total(int) (SFUNC = int4_sum, STYPE = bigint)"),
+        Back::Down,
+    ),
+    case(
+        "a lost collation",
+        "DROP COLLATION plain",
+        Some("CREATE COLLATION plain (provider = libc, locale = 'C')"),
+        Back::Down,
+    ),
+    case(
+        "a publication that publishes more",
+        "ALTER PUBLICATION board ADD TABLE agents",
+        Some("ALTER PUBLICATION board DROP TABLE agents"),
+        Back::Down,
     ),
     case(
         "rows that everybody sees",

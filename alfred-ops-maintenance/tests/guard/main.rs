@@ -7,8 +7,10 @@
 mod aside;
 mod cut_off;
 mod destruction;
+mod leftovers;
 mod platform;
 mod refusals;
+mod way_down;
 
 use alfred_ops_core::{Error, ErrorKind, PostgresOptions, Result};
 use alfred_ops_maintenance::{Change, GuardOutcome, WayBack};
@@ -121,6 +123,7 @@ async fn what_the_way_down_does_not_bring_back_is_never_said_to_be_back() {
                     panic!("{}: {report}", case.name)
                 };
                 assert!(why.contains("no restore point was made"), "{}: {why}", case.name);
+                assert!(guard.forget(case.name, &platform.context).await.unwrap(), "{}", case.name);
             }
         }
     }

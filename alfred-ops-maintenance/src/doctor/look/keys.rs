@@ -17,6 +17,7 @@ const INDEXES_OF_KEY: &str = "FROM pg_index i JOIN pg_class c ON c.oid = i.index
     AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) IN (SELECT format('(%I IS NOT NULL)', a.attname) \
     FROM pg_attribute a WHERE a.attrelid = x.conrelid AND a.attnum = ANY (x.conkey)))";
 
+/// A key that is not enforced (Postgres 18) looks for no rows.
 const FOREIGN_KEYS: &str = "SELECT x.conname::text AS name, x.conrelid::regclass::text AS table, n.nspname::text AS schema, \
     ARRAY(SELECT a.attname::text FROM unnest(x.conkey) WITH ORDINALITY AS k (num, place) \
     JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.num ORDER BY k.place) AS columns, \
@@ -28,7 +29,7 @@ const FOREIGN_KEYS: &str = "SELECT x.conname::text AS name, x.conrelid::regclass
     pg_has_role(r.relowner, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS may_build \
     FROM pg_constraint x JOIN pg_class r ON r.oid = x.conrelid JOIN pg_namespace n ON n.oid = r.relnamespace \
     LEFT JOIN pg_stat_all_tables s ON s.relid = x.confrelid WHERE x.contype = 'f' AND x.conparentid = 0 \
-    ORDER BY 5 DESC, x.oid LIMIT 10000";
+    AND coalesce((to_jsonb(x)->>'conenforced')::bool, true) ORDER BY 5 DESC, x.oid LIMIT 10000";
 
 /// The column is one that the sequence belongs to or whose default takes from it: the narrowest.
 const SEQUENCES: &str = "SELECT q.seqrelid::regclass::text AS name, q.seqmin AS min, q.seqmax AS max, q.seqincrement AS step, \

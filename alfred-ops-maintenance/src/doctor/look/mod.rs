@@ -126,12 +126,14 @@ impl Look<'_> {
             Ok(found) => return Ok(Some(found)),
             Err(source) => source,
         };
-        let remedy = match code_of(&source) {
-            Some(code) => self.remedy(&code).or_else(|| refused(&code)),
+        let gap = match code_of(&source) {
+            Some(code) => {
+                self.gap(what, &code).or_else(|| refused(&code).map(|remedy| Gap::new(what, remedy)))
+            }
             None => None,
         };
-        let Some(remedy) = remedy else { return Err(self.session.failed("look", source)) };
-        self.lacks(Gap::new(what, remedy));
+        let Some(gap) = gap else { return Err(self.session.failed("look", source)) };
+        self.lacks(gap);
         Ok(None)
     }
 
@@ -144,21 +146,26 @@ impl Look<'_> {
 
     /// Turns what kept a question from its answer into a gap, if the others may still be asked.
     fn miss(&mut self, what: &str, source: Error) -> Result<()> {
-        let remedy = code_of(&source).and_then(|code| self.remedy(&code));
-        let Some(remedy) = remedy else { return Err(self.session.failed("look", source)) };
-        self.facts.gaps.push(Gap::new(what, remedy));
+        let gap = code_of(&source).and_then(|code| self.gap(what, &code));
+        let Some(gap) = gap else { return Err(self.session.failed("look", source)) };
+        self.lacks(gap);
         Ok(())
     }
 
     /// What helps against what a server says to anybody now and then.
-    fn remedy(&self, code: &str) -> Option<String> {
+    fn gap(&self, what: &str, code: &str) -> Option<Gap> {
         let role = quoted(&self.facts.role);
         match code {
-            "42501" => Some(format!("run GRANT pg_monitor TO {role}, or let a role with more rights look")),
-            "57014" | "55P03" => Some("the server is too busy; look again later".to_owned()),
+            "42501" => {
+                let remedy = format!("run GRANT pg_monitor TO {role}, or let a role with more rights look");
+                Some(Gap::new(what, remedy))
+            }
+            "57014" | "55P03" => Some(Gap::passing(what, "the server is too busy; look again later")),
             // What vanished between two questions is not there at the next look.
-            "42P01" | "42704" | "XX000" => Some("something vanished meanwhile; look again".to_owned()),
-            "42703" | "42883" | "55000" | "0A000" => Some("this server does not tell".to_owned()),
+            "42P01" | "42704" | "XX000" => {
+                Some(Gap::passing(what, "something vanished meanwhile; look again"))
+            }
+            "42703" | "42883" | "55000" | "0A000" => Some(Gap::new(what, "this server does not tell")),
             _ => None,
         }
     }

@@ -55,6 +55,12 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
         let remedy = format!("run GRANT {grant} TO {}", quoted(&look.facts.role));
         look.facts.gaps.push(Gap::new(what, remedy));
     }
+    if look.facts.is_standby {
+        let what = "how tables and indexes are used, vacuumed and analyzed";
+        look.facts
+            .gaps
+            .push(Gap::new(what, "this is a standby, which has counts of its own; look at the primary"));
+    }
     let limits = look.read("connections", LIMITS, |row| {
         let place: String = row.try_get("place")?;
         Ok(ConnectionLimit::new(place, count(row, "used")?, count(row, "allowed")?))

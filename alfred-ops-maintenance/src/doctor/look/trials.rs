@@ -22,9 +22,9 @@ use crate::postgres::quoted;
 const TRIALS_MAX: usize = 20;
 
 /// Without the constants nobody knows which rows are looked for, and no plan may depend on them. What row security or a CHECK
-/// says is anybody's words.
-const SETTINGS: &str = "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), \
-    set_config('row_security', 'off', false), set_config('constraint_exclusion', 'off', false)";
+/// says is anybody's words. Said within each trial's transaction: no pooler comes between it and the plan.
+const SETTINGS: &str = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), \
+    set_config('row_security', 'off', true), set_config('constraint_exclusion', 'off', true)";
 
 const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation_size(h.indexrelid) AS bytes \
     FROM {schema}.hypopg_create_index($1::text) AS h";
@@ -32,9 +32,6 @@ const CREATE: &str = "SELECT h.indexname::text AS name, {schema}.hypopg_relation
 pub(super) async fn look(look: &mut Look<'_>) -> Result<()> {
     let Some(schema) = schema(look, "hypopg").await? else { return Ok(()) };
     let schema = quoted(&schema);
-    if ask(look, "any table", SETTINGS).await?.is_none() {
-        return Ok(());
-    }
     sizes(look, &schema).await?;
     for (number, wanted) in wanted(look).into_iter().enumerate() {
         if number >= TRIALS_MAX {
@@ -127,6 +124,7 @@ async fn is_held(look: &mut Look<'_>, table: &str) -> Result<bool> {
     // Also before the lock: its refusal would not tell which right is missing.
     Ok(is_trusted(look, table).await?
         && ask(look, table, "BEGIN").await?.is_some()
+        && ask(look, table, SETTINGS).await?.is_some()
         && ask(look, table, &format!("LOCK TABLE ONLY {table} IN ACCESS SHARE MODE NOWAIT")).await?.is_some()
         && is_trusted(look, table).await?)
 }

@@ -3,6 +3,8 @@
 mod begun;
 mod damage;
 mod failure;
+#[cfg(feature = "guard")]
+mod leftovers;
 mod report;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod runner;

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, P
 use super::damage::{self, Damage};
 use super::failure::Failures;
 use super::{MigrationPlan, MigrationReport, begun, turn};
-use crate::postgres::gave_way;
+use crate::postgres::{NO_SESSION_REMEDY, SessionSettings, Unsettled, gave_way};
 
 /// The table of sqlx' own migrator, so that either can go on where the other has stopped.
 pub(super) const TABLE: &str = "_sqlx_migrations";
@@ -149,9 +149,18 @@ impl MigrationRunner {
             .map_err(|_| {
                 failures.problem(ErrorKind::InvalidInput, "connect", "the driver refuses the options")
             })?;
-        let lock_timeout = format!("{}ms", self.lock_timeout.as_millis().max(1));
-        let options = options.options([("lock_timeout", lock_timeout)]).disable_statement_logging();
-        PgConnection::connect_with(&options).await.map_err(|source| failures.of("connect", source))
+        let settings = SessionSettings::with_lock_timeout(self.lock_timeout);
+        settings.connect(options.disable_statement_logging()).await.map_err(|unsettled| match unsettled {
+            Unsettled::Failed(source) => failures.of("connect", source),
+            Unsettled::Pooled => {
+                let what = "a pooler drops the limit of waiting for locks and changes the session";
+                failures.problem(ErrorKind::Fenced, "connect", what).with_remedy(NO_SESSION_REMEDY)
+            }
+            Unsettled::Crowded => {
+                let what = "a pooler drops the limit of waiting for locks and lets no second connection in";
+                failures.problem(ErrorKind::Unavailable, "connect", what).with_remedy(NO_SESSION_REMEDY)
+            }
+        })
     }
 
     /// Compares what is applied with what there is: what is pending, and which versions were begun and not recorded as

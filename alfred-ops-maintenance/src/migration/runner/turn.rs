@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use std::time::Duration;
 
 use super::failure::Failures;
+use crate::postgres::NO_SESSION_REMEDY;
 
 /// "alfr", and the first of ours. Advisory locks belong to one database.
 const CLASS: i32 = 0x616c_6672;
@@ -67,5 +68,5 @@ pub(super) async fn check(connection: &mut PgConnection, failures: &Failures) ->
     }
     Err(failures
         .problem(ErrorKind::Fenced, "check turn", "the lock of migrations is not held any more")
-        .with_remedy("connect to the server itself, not through a pooler in transaction mode"))
+        .with_remedy(NO_SESSION_REMEDY))
 }

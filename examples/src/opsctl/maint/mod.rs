@@ -21,6 +21,7 @@ pub(super) use self::command::MaintCommand;
 use self::index_options::IndexOptions;
 use super::report::{Report, chore_run, second};
 use super::server::with_password;
+use super::state_url::StateUrl;
 
 pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<Report> {
     let mut indexes = IndexOptions::default();
@@ -53,10 +54,7 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     if which.chore != ChoreName::Indexes {
         indexes.check_unused()?;
     }
-    let store: Arc<dyn StateStore> = match &which.state {
-        Some(state) => state.open(&context.clock).await?,
-        None => Arc::new(MemoryStateStore::default()),
-    };
+    let store = store(which.state.as_ref(), &what, context).await?;
     let server = with_password(&which.server);
     match which.chore {
         ChoreName::Indexes => {
@@ -78,12 +76,33 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     }
 }
 
+/// A plan needs no state. Only a run makes what is not there: any other question would be about the wrong one.
+async fn store(
+    state: Option<&StateUrl>,
+    what: &Question,
+    context: &JobContext,
+) -> Result<Arc<dyn StateStore>> {
+    let Some(state) = state.filter(|_| !matches!(what, Question::Plan)) else {
+        return Ok(Arc::new(MemoryStateStore::default()));
+    };
+    if !matches!(what, Question::Run) {
+        state.must_exist()?;
+    }
+    state.open(&context.clock).await
+}
+
+/// It fails where something is wrong, and where a question got no answer that another look may get.
 async fn doctor(server: &PostgresOptions) -> Result<Report> {
     let diagnosis = DatabaseDoctor::new(with_password(server), DoctorPolicy::default()).examine().await?;
-    let bad = diagnosis.findings.iter().any(|finding| finding.severity >= DatabaseSeverity::Warning);
+    let bad = diagnosis.findings.iter().any(|finding| finding.severity >= DatabaseSeverity::Warning)
+        || !diagnosis.is_whole();
     let findings: Vec<Value> = diagnosis.findings.iter().map(|finding| json!(finding.to_string())).collect();
-    let gaps = diagnosis.gaps.iter().map(|gap| json!({ "what": gap.what, "remedy": gap.remedy }));
-    let json = json!({ "findings": findings, "not_seen": gaps.collect::<Vec<_>>() });
+    let gaps = diagnosis
+        .gaps
+        .iter()
+        .map(|gap| json!({ "what": gap.what, "remedy": gap.remedy, "passing": gap.is_passing }));
+    let json =
+        json!({ "findings": findings, "not_seen": gaps.collect::<Vec<_>>(), "whole": diagnosis.is_whole() });
     Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
 }
 
