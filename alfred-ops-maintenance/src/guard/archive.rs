@@ -29,8 +29,10 @@ impl Archive {
         if let Some(own) = own
             && own != report.system_id
         {
-            let message =
-                format!("the archiver stores the log of cluster {}, and the server is {own}", report.system_id);
+            let message = format!(
+                "the archiver stores the log of cluster {}, and the server is {own}",
+                report.system_id
+            );
             return Err(Error::new(ErrorKind::InvalidInput, "guard", message)
                 .with_target(self.repository.location().to_owned())
                 .with_remedy("give the guard the archiver of its own server"));
@@ -98,8 +100,12 @@ impl Archive {
             }
         }
         Err(refused.unwrap_or_else(|| {
-            Error::new(ErrorKind::NotFound, "restore", "the repository holds no backup of the server's cluster")
-                .with_target(self.repository.location().to_owned())
+            Error::new(
+                ErrorKind::NotFound,
+                "restore",
+                "the repository holds no backup of the server's cluster",
+            )
+            .with_target(self.repository.location().to_owned())
         }))
     }
 }

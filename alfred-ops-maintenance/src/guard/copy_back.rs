@@ -185,9 +185,8 @@ async fn fetch(
     columns: &[Column],
 ) -> Result<(), sqlx::Error> {
     let list = joined(columns.iter().map(|column| quoted(&column.name)), ", ");
-    let make = format!(
-        "CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {list} FROM {table} WHERE false"
-    );
+    let make =
+        format!("CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {list} FROM {table} WHERE false");
     live.execute(AssertSqlSafe(make)).await?;
     let mut from = side.copy_out_raw(&format!("COPY (SELECT {list} FROM {table}) TO STDOUT")).await?;
     let mut into = live.copy_in_raw(&format!("COPY {stage} ({list}) FROM STDIN")).await?;

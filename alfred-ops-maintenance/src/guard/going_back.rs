@@ -130,8 +130,8 @@ impl GoingBack<'_> {
     /// with a statement whose client is gone.
     async fn settle(&mut self, context: &JobContext) -> Result<()> {
         let is_committed = matches!(self.state.stage, Stage::GoingBack { committed: true, .. });
-        let is_ours = matches!(self.change.kind, ChangeKind::Work(_))
-            || matches!(self.guard.down, Down::Work(_));
+        let is_ours =
+            matches!(self.change.kind, ChangeKind::Work(_)) || matches!(self.guard.down, Down::Work(_));
         if !is_committed || !is_ours {
             return Ok(());
         }
@@ -180,7 +180,11 @@ impl GoingBack<'_> {
     }
 
     /// Writes how far it has come.
-    pub(super) async fn note(&mut self, new_down: Option<DownState>, new_aside: Option<PathBuf>) -> Result<()> {
+    pub(super) async fn note(
+        &mut self,
+        new_down: Option<DownState>,
+        new_aside: Option<PathBuf>,
+    ) -> Result<()> {
         if let Stage::GoingBack { down, aside, .. } = &mut self.state.stage {
             if let Some(new) = new_down {
                 *down = new;

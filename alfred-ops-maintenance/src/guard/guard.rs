@@ -117,7 +117,9 @@ impl Guard {
             let message = format!("{:?} was begun at {} and did not end", earlier.change, earlier.begun_at);
             return Err(Error::new(ErrorKind::Conflict, "guard", message)
                 .with_target(self.server.to_string())
-                .with_remedy("call Guard::resume with that change, or Guard::forget if it shall stand as it is"));
+                .with_remedy(
+                    "call Guard::resume with that change, or Guard::forget if it shall stand as it is",
+                ));
         }
         let mut state = self.prepare(change, &mut hold, context).await?;
         let prepared = context.clock.monotonic();
@@ -268,8 +270,7 @@ fn check_name(state: &GuardState, change: &str) -> Result<()> {
         return Ok(());
     }
     let message = format!("{:?} was under way, not {change:?}", state.change);
-    Err(Error::new(ErrorKind::InvalidInput, "guard", message)
-        .with_remedy("name the change that was run"))
+    Err(Error::new(ErrorKind::InvalidInput, "guard", message).with_remedy("name the change that was run"))
 }
 
 impl WayBack {

@@ -232,7 +232,8 @@ mod tests {
         check(&equal, "nothing: the database is as it was");
 
         let mut half = facts.clone();
-        (half.objects, half.half_built) = (vec!["index public.i is new".to_owned()], vec!["public.i".to_owned()]);
+        (half.objects, half.half_built) =
+            (vec!["index public.i is new".to_owned()], vec!["public.i".to_owned()]);
         check(&half, "run the way down");
         half.down = DownState::Done;
         check(&half, "remove what is built by half: public.i");

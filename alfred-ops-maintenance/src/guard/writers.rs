@@ -47,9 +47,8 @@ pub(super) async fn settle(
                 "what has become of the change cannot be judged: still at work on what is protected after {within:?}: {}",
                 listed(&all)
             );
-            return Err(Error::new(ErrorKind::Unavailable, "go back", message).with_remedy(
-                "wait for them or end them with pg_terminate_backend, and call Guard::resume",
-            ));
+            return Err(Error::new(ErrorKind::Unavailable, "go back", message)
+                .with_remedy("wait for them or end them with pg_terminate_backend, and call Guard::resume"));
         }
         context.clock.sleep(POLL).await;
         let now = look(session, &names).await?;

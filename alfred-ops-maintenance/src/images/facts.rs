@@ -43,7 +43,7 @@ pub struct ImageView {
     pub first_seen: Option<DateTime<Utc>>,
     /// Tags that it had when we saw it earlier, and has no more.
     pub former_tags: Vec<ImageTag>,
-    /// When we first saw it with the tags that it has; none if it never had one.
+    /// When we first saw the latest of its tags; none if it never had one.
     pub tagged_at: Option<DateTime<Utc>>,
 }
 

@@ -35,7 +35,7 @@ struct Known {
     /// Those that it has no more, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lost: Vec<ImageTag>,
-    /// When they changed, in seconds since 1970.
+    /// When the latest of them was first seen, in seconds since 1970.
     since: i64,
 }
 
@@ -45,7 +45,7 @@ impl LastTags {
     }
 
     /// Notes the tags of all images that were seen `now`, and forgets those of others, if all were seen. Tells each image of the
-    /// tags that it had, and when they changed.
+    /// tags that it had, and when it got the latest one.
     pub(super) async fn note(
         &self,
         images: &mut [ImageView],
@@ -85,12 +85,14 @@ fn noted(before: Option<&Shard>, images: &[&mut ImageView], forget: bool, now: D
         let tags: BTreeSet<ImageTag> = image.tags.iter().cloned().collect();
         match shard.images.get_mut(&image.id) {
             Some(known) if known.tags != tags => {
+                if !tags.is_subset(&known.tags) {
+                    known.since = now.timestamp();
+                }
                 let had = std::mem::replace(&mut known.tags, tags);
                 known.lost.retain(|tag| !had.contains(tag));
                 known.lost.extend(had);
                 known.lost.retain(|tag| !known.tags.contains(tag));
                 known.lost.drain(..known.lost.len().saturating_sub(LOST_MAX));
-                known.since = now.timestamp();
             }
             Some(_) => {}
             None if tags.is_empty() => {}

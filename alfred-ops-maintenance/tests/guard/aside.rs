@@ -149,7 +149,10 @@ async fn newer_rows_go_children_first_and_deferred_keys_hold_at_the_end() {
     assert!(matches!(report.outcome, GuardOutcome::BroughtBack(WayBack::CopiedBack)), "{report}");
     assert_eq!(report.copied.iter().map(|rows| rows.newer_removed).sum::<u64>(), 3, "{report}");
     assert_eq!(rows(), before);
-    assert_eq!(platform.sql("SELECT count(*) FROM pg_trigger WHERE tgname = 'seen' AND tgenabled = 'O'"), "2");
+    assert_eq!(
+        platform.sql("SELECT count(*) FROM pg_trigger WHERE tgname = 'seen' AND tgenabled = 'O'"),
+        "2"
+    );
     platform.stop().await;
 }
 

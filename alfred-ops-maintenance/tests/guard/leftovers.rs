@@ -22,7 +22,9 @@ async fn hold(platform: &Platform, sql: &'static str) -> PgConnection {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_could_not_be_built_is_not_laid_to_somebody_else() {
     let platform = Platform::start().await;
-    let runner = |texts: &[(&'static str, Option<&'static str>)]| MigrationRunner::new(platform.options(), reversible(texts));
+    let runner = |texts: &[(&'static str, Option<&'static str>)]| {
+        MigrationRunner::new(platform.options(), reversible(texts))
+    };
     runner(&[]).run(&platform.context).await.unwrap();
     let before = platform.picture();
     // No table needs to be protected: whoever builds an index touches no rows.
@@ -42,7 +44,9 @@ async fn an_index_that_could_not_be_built_is_not_laid_to_somebody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_built_index_goes_when_its_host_has_died() {
     let platform = Platform::start().await;
-    let runner = |texts: &[(&'static str, Option<&'static str>)]| MigrationRunner::new(platform.options(), reversible(texts));
+    let runner = |texts: &[(&'static str, Option<&'static str>)]| {
+        MigrationRunner::new(platform.options(), reversible(texts))
+    };
     runner(&[]).run(&platform.context).await.unwrap();
     let before = platform.picture();
     // Its own way down knows of no index that is not whole.
@@ -57,7 +61,10 @@ async fn a_half_built_index_goes_when_its_host_has_died() {
     }
     platform.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index");
     platform.until(building, "0").await;
-    assert_eq!(platform.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_priority'::regclass"), "f");
+    assert_eq!(
+        platform.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_priority'::regclass"),
+        "f"
+    );
     drop(holder);
     let report = guard.resume(&change, &platform.context).await.unwrap().unwrap();
     assert!(matches!(report.outcome, GuardOutcome::BroughtBack(WayBack::Down)), "{report}");
@@ -77,9 +84,8 @@ async fn cut_off(platform: &Platform, guard: &Guard, change: &Change) {
 #[tokio::test(flavor = "multi_thread")]
 async fn work_is_not_judged_while_its_statement_runs_on() {
     let platform = Platform::start().await;
-    let guard = |within| {
-        platform.guard().protect("agents".parse().unwrap()).settling_within(within).build().unwrap()
-    };
+    let guard =
+        |within| platform.guard().protect("agents".parse().unwrap()).settling_within(within).build().unwrap();
     let server = platform.options();
     let change = Change::work("delete", move || deploy(server.clone(), "DELETE FROM agents"));
     let holder = hold(&platform, "SELECT FROM agents WHERE id = 9 FOR UPDATE").await;

@@ -17,7 +17,7 @@ struct Item {
     needs: Vec<usize>,
     is_index: bool,
     seen: Option<i64>,
-    /// The tags at the last look, and when they were first seen.
+    /// The tags at the last look, and when the latest was first seen.
     tagged: Option<(BTreeSet<(&'static str, String)>, i64)>,
     containers: usize,
 }
@@ -207,9 +207,10 @@ fn run(entropy: &SeededEntropy, world: &mut World, seed: u64) -> usize {
     let now = world.now;
     for item in world.items.values_mut() {
         item.seen.get_or_insert(now);
-        let changed = item.tagged.as_ref().map_or(!item.tags.is_empty(), |(tags, _)| *tags != item.tags);
-        if changed {
-            item.tagged = Some((item.tags.clone(), now));
+        let (had, since) = item.tagged.clone().unwrap_or_default();
+        let gained = !item.tags.is_subset(&had);
+        if gained || item.tagged.is_some() {
+            item.tagged = Some((item.tags.clone(), if gained { now } else { since }));
         }
     }
     let mut facts = world.facts(entropy);

@@ -1,6 +1,7 @@
 //! `opsctl maint`.
 
 mod command;
+mod image_options;
 mod index_options;
 
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Resume { which } => (which, Question::Resume),
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
-    if which.state.is_none() && !matches!(what, Question::Plan | Question::Run) {
+    let remembers = which.chore == ChoreName::Images;
+    if which.state.is_none() && (remembers || !matches!(what, Question::Plan | Question::Run)) {
         return Err(Error::new(
             ErrorKind::InvalidInput,
             "look after chore",
@@ -54,35 +56,46 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     if which.chore != ChoreName::Indexes {
         indexes.check_unused()?;
     }
-    let store = store(which.state.as_ref(), &what, context).await?;
-    let server = with_password(&which.server);
+    if which.chore != ChoreName::Images {
+        which.images.check_unused()?;
+    }
+    let store = store(which.state.as_ref(), &what, remembers, context).await?;
+    let server = || {
+        which.server.as_ref().map(with_password).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "look after chore", "--server: it is missing")
+                .with_remedy("give --server postgres://USER@HOST:PORT/DATABASE, or set ALFRED_OPS_SERVER")
+        })
+    };
     match which.chore {
+        ChoreName::Images => ask(which.images.care(store, context).await?.caretaker(), what, context).await,
         ChoreName::Indexes => {
-            ask(IndexCare::new(server, indexes.policy()).caretaker(store), what, context).await
+            ask(IndexCare::new(server()?, indexes.policy()).caretaker(store), what, context).await
         }
         ChoreName::Requeue => {
-            ask(Requeue::new(server, RequeuePolicy::platform())?.caretaker(store), what, context).await
+            ask(Requeue::new(server()?, RequeuePolicy::platform())?.caretaker(store), what, context).await
         }
         ChoreName::Retention => {
-            ask(Retention::new(server, RetentionPolicy::processed_msgs()).caretaker(store), what, context)
+            ask(Retention::new(server()?, RetentionPolicy::processed_msgs()).caretaker(store), what, context)
                 .await
         }
         ChoreName::Sessions => {
-            ask(SessionCare::new(server, SessionPolicy::default()).caretaker(store), what, context).await
+            ask(SessionCare::new(server()?, SessionPolicy::default()).caretaker(store), what, context).await
         }
         ChoreName::Vacuum => {
-            ask(Vacuum::new(server, VacuumPolicy::default()).caretaker(store), what, context).await
+            ask(Vacuum::new(server()?, VacuumPolicy::default()).caretaker(store), what, context).await
         }
     }
 }
 
-/// A plan needs no state. Only a run makes what is not there: any other question would be about the wrong one.
+/// A plan needs no state, but of a chore that remembers what it saw. Only a run makes what is not there: any other question would
+/// be about the wrong one.
 async fn store(
     state: Option<&StateUrl>,
     what: &Question,
+    remembers: bool,
     context: &JobContext,
 ) -> Result<Arc<dyn StateStore>> {
-    let Some(state) = state.filter(|_| !matches!(what, Question::Plan)) else {
+    let Some(state) = state.filter(|_| remembers || !matches!(what, Question::Plan)) else {
         return Ok(Arc::new(MemoryStateStore::default()));
     };
     if !matches!(what, Question::Run) {
