@@ -256,6 +256,27 @@ async fn a_registry_that_lies_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_tag_that_the_list_leaves_out_is_asked_for_before_its_image_goes() {
+    // The list is gone, or cut short.
+    for (status, tags) in [(404, "{}"), (200, r#"{"tags":["two"]}"#)] {
+        let (fake, registry, images) = fake().await;
+        fake.lie(move |request, _| request.path.ends_with("/list").then(|| Response::of(status, tags)));
+        let mut one = with_tag(&images, "one").clone();
+        let known = [one.id.clone()];
+        let listing = registry.list(&known).await.unwrap();
+        let listed = listing.images.iter().find(|image| image.id == one.id).unwrap();
+        assert!(listed.tags.is_empty(), "{listed:?}");
+        one.former_tags = std::mem::take(&mut one.tags);
+        let error = registry.remove(&one).await.unwrap_err();
+        assert!(error.to_string().contains("leaves out one, which still means this image"), "{error}");
+        assert_eq!(fake.asked("DELETE"), 0);
+        // A tag that means something else by now holds nothing.
+        one.former_tags = with_tag(&images, "two").tags.clone();
+        assert_eq!(registry.remove(&one).await.unwrap(), ImageRemoval::Removed);
+    }
+}
+
+#[tokio::test]
 async fn listings_end_and_stay_at_home() {
     let (fake, registry, _) = fake().await;
     let elsewhere = FakeRegistry::start().await;

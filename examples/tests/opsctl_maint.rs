@@ -159,3 +159,75 @@ async fn care_of_indexes_does_more_if_it_is_told_to() {
         assert!(help.contains(option), "{help}");
     }
 }
+
+/// A registry that has one image, and counts what is removed.
+async fn registry() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use axum::http::{Method, StatusCode, header};
+    use axum::response::IntoResponse as _;
+
+    let removed = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = std::sync::Arc::clone(&removed);
+    let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"text/plain","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0},"layers":[]}"#;
+    let app = axum::Router::new().fallback(move |method: Method, uri: axum::http::Uri| {
+        let counter = std::sync::Arc::clone(&counter);
+        async move {
+            let json = [(header::CONTENT_TYPE, "application/vnd.oci.image.manifest.v1+json")];
+            match (method, uri.path()) {
+                (Method::GET, "/v2/_catalog") => r#"{"repositories":["app"]}"#.into_response(),
+                (Method::GET, "/v2/app/tags/list") => r#"{"tags":["old"]}"#.into_response(),
+                (Method::GET, path) if path.starts_with("/v2/app/manifests/") => {
+                    (json, manifest).into_response()
+                }
+                (Method::DELETE, _) => {
+                    counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    StatusCode::ACCEPTED.into_response()
+                }
+                _ => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, removed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_of_a_registry_are_looked_after() {
+    let (url, removed) = registry().await;
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("sqlite://{}", folder.path().join("state.db").display());
+    let about = ["images", "--name", "team", "--registry", &url, "--state", &state];
+    let say = |what: &str, more: &[&str]| maint(&[&[what], &about[..], more].concat());
+
+    let ran = say("run", &[]);
+    assert!(
+        text(&ran).contains("team does not know who uses its images; add a use for each host"),
+        "{ran:?}"
+    );
+    let plan = say("plan", &["--unused-after", "1h"]);
+    assert!(text(&plan).contains("no image to remove"), "{plan:?}");
+    let silent = say("run", &["--used-by", "docker=unix:///does/not/exist.sock", "--unused-after", "1ms"]);
+    assert_eq!(silent.status.code(), Some(1), "{silent:?}");
+    assert!(text(&silent).contains("docker") || text(&silent).contains("does not tell"), "{silent:?}");
+    assert_eq!(removed.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(say("history", &["--json"]).status.code(), Some(0));
+
+    for (arguments, said) in [
+        (&["plan", "images", "--registry", &url, "--state", &state][..], "--server"),
+        (&["plan", "images", "--name", "team", "--state", &state], "--engine: it is missing"),
+        (&["plan", "images", "--name", "team", "--registry", &url], "--state"),
+        (
+            &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--name", "x"],
+            "only the chore images has it",
+        ),
+        (
+            &["plan", "images", "--name", "team", "--registry", &url, "--used-by", "me"],
+            "cloud-run=PROJECT/REGION",
+        ),
+    ] {
+        let refused = maint(arguments);
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && error.contains(said), "{said}: {error}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::ImageRef;
 
@@ -40,10 +41,15 @@ pub struct ImageView {
     pub used_by: Vec<String>,
     /// When we saw it first; none if we cannot tell.
     pub first_seen: Option<DateTime<Utc>>,
+    /// Tags that it had when we saw it earlier, and has no more.
+    pub former_tags: Vec<ImageTag>,
+    /// When we first saw the latest of its tags; none if it never had one.
+    pub tagged_at: Option<DateTime<Utc>>,
 }
 
 /// A tag as the store has it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ImageTag {
     /// The repository, in the store's own words.

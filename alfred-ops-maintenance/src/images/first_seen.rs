@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Images are spread over so many documents by their digests' first digit: a hundred thousand fit.
-const SHARDS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+pub(super) const SHARDS: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
 /// When the images of one store were first seen, in a state store. An image's own date is that of its build, and says nothing
 /// about how long it has been there.
@@ -94,7 +95,7 @@ impl FirstSeen {
     }
 }
 
-fn shard_of(id: &str) -> char {
+pub(super) fn shard_of(id: &str) -> char {
     let hex = id.rsplit_once(':').map_or(id, |(_, hex)| hex);
     hex.chars().next().filter(|first| SHARDS.contains(first)).unwrap_or('0')
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::family::Family;
 use super::first_seen::FirstSeen;
 use super::image_store::IMAGES_MAX;
+use super::last_tags::LastTags;
 use super::{
     ImageFacts, ImagePlan, ImagePolicy, ImageRemoval, ImageStore, ImageUse, ImageView, UsedImage, plan_images,
 };
@@ -22,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(30 * 24 * 3600);
 const USE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Within a run, whoever uses images is asked again after this time.
 const USE_FRESH: Duration = Duration::from_secs(10);
+/// So many removals in a row that fail are the store's fault, and end the run.
+const FAILURES_MAX: usize = 10;
 
 /// Removes images that nobody needs from an engine or a registry.
 ///
@@ -123,6 +126,10 @@ struct Tally {
     /// What images that stay need.
     stays: BTreeSet<String>,
     left: usize,
+    /// The first error of a removal.
+    error: Option<Error>,
+    failed: usize,
+    failed_in_a_row: usize,
 }
 
 impl Tally {
@@ -130,6 +137,14 @@ impl Tally {
         self.left += 1;
         self.stays.extend(image.needs.iter().cloned());
         turn.note(format!("{image} stays: {why}"));
+    }
+
+    /// One image that cannot be removed keeps no other from its turn.
+    fn fail(&mut self, image: &ImageView, error: Error, turn: &mut Turn<'_>) {
+        self.leave(image, &error.full(), turn);
+        self.error.get_or_insert(error);
+        self.failed += 1;
+        self.failed_in_a_row += 1;
     }
 }
 
@@ -169,6 +184,8 @@ impl<S: ImageStore> Chore for ImageCare<S> {
         for image in &mut images {
             image.first_seen = times.get(&image.id).copied();
         }
+        let tags = LastTags::new(Arc::clone(&self.state), self.store.name());
+        tags.note(&mut images, forget, context.now(), context.fence.as_ref()).await?;
         Ok(ImageFacts { images, used, unsure, missing: listing.missing })
     }
 
@@ -182,7 +199,7 @@ impl<S: ImageStore> Chore for ImageCare<S> {
         let (mut users, mut asked) = (Default::default(), None::<Duration>);
         let mut tally = Tally::default();
         for (place, step) in plan.steps.iter().enumerate() {
-            if !turn.may_go_on().await {
+            if tally.failed_in_a_row == FAILURES_MAX || !turn.may_go_on().await {
                 break;
             }
             if asked.is_none_or(|asked| clock.monotonic().saturating_sub(asked) >= USE_FRESH) {
@@ -198,7 +215,16 @@ impl<S: ImageStore> Chore for ImageCare<S> {
             } else if tally.stays.contains(&step.image.id) {
                 tally.leave(&step.image, "an image that stays needs it", turn);
             } else {
-                match self.store.remove(&step.image).await? {
+                let removal = match self.store.remove(&step.image).await {
+                    Ok(removal) => removal,
+                    Err(error) if is_its_own(&error) => {
+                        tally.fail(&step.image, error, turn);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                tally.failed_in_a_row = 0;
+                match removal {
                     ImageRemoval::Removed => {
                         tally.removed += 1;
                         turn.did(step.bytes, Duration::ZERO);
@@ -208,12 +234,23 @@ impl<S: ImageStore> Chore for ImageCare<S> {
                 }
             }
         }
-        let Tally { removed, vanished, left, .. } = tally;
+        let Tally { removed, vanished, left, error, failed, .. } = tally;
         let kept = plan.kept.len() + left;
         turn.note(format!("{removed} images removed, {kept} kept, {vanished} were gone"));
         if plan.more > 0 {
             turn.stop(Stop::PlanFull);
         }
-        Ok(())
+        error.map_or(Ok(()), |error| {
+            let what = format!("{failed} images could not be removed");
+            Err(Error::new(error.kind(), "remove images", what).with_source(error))
+        })
     }
+}
+
+/// Whether an error says nothing about other images. What keeps everything from being removed ends a run.
+fn is_its_own(error: &Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::Cancelled | ErrorKind::Fenced
+    )
 }

@@ -13,6 +13,7 @@ mod image_store;
 mod image_use;
 #[cfg(feature = "kubernetes-use")]
 mod kubernetes_use;
+mod last_tags;
 mod plan;
 #[cfg(feature = "kubernetes-use")]
 mod pod_images;

@@ -114,8 +114,9 @@ fn own_reason(image: &ImageView, policy: &ImagePolicy, now: DateTime<Utc>) -> Op
     if let Some(tag) = image.tags.iter().find(|tag| policy.tags.contains(&tag.tag)) {
         return Some(ImageKeep::Tag(tag.tag.clone()));
     }
-    // A clock that was set back makes an image young again.
-    let seen_for = image.first_seen.map(|seen| (now - seen).to_std().unwrap_or_default());
+    // A clock that was set back makes an image young again, and so does another tag.
+    let since = image.first_seen.map(|seen| image.tagged_at.map_or(seen, |tagged| tagged.max(seen)));
+    let seen_for = since.map(|since| (now - since).to_std().unwrap_or_default());
     let is_old = seen_for.is_some_and(|seen_for| seen_for > policy.unused_after);
     (!is_old).then_some(ImageKeep::Young { seen_for })
 }

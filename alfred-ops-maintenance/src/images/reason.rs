@@ -56,7 +56,9 @@ impl fmt::Display for ImageKeep {
             Self::InUse { by } => write!(f, "in use by {by}"),
             Self::Tag(tag) => write!(f, "the tag {tag} is kept"),
             Self::Version(tag) => write!(f, "{tag} is one of the highest versions"),
-            Self::Young { seen_for: Some(seen_for) } => write!(f, "first seen {} h ago", hours(*seen_for)),
+            Self::Young { seen_for: Some(seen_for) } => {
+                write!(f, "first seen, or tagged anew, {} h ago", hours(*seen_for))
+            }
             Self::Young { seen_for: None } => f.write_str("nobody knows when it was first seen"),
             Self::Needed { by } => write!(f, "{by} needs it"),
             Self::Unsure => f.write_str("nobody can tell whether it is in use"),

@@ -9,7 +9,7 @@ use reqwest::Method;
 use super::Registry;
 use super::registry::Reading;
 use super::wire::Ask;
-use crate::{ImageRemoval, ImageView};
+use crate::{ImageRemoval, ImageTag, ImageView};
 
 /// What all tags of a repository mean is read again after this time.
 const READING_FRESH: Duration = Duration::from_secs(5);
@@ -39,7 +39,26 @@ impl Registry {
                 )));
             }
         }
+        self.check_former(repository, digest, image).await?;
         self.delete(repository, digest).await
+    }
+
+    /// A list of tags may leave some out, for the registry's storage or a proxy lost them: those that the image had are asked for
+    /// themselves.
+    async fn check_former(&self, repository: &str, digest: &str, image: &ImageView) -> Result<()> {
+        for ImageTag { tag, .. } in image.former_tags.iter().filter(|former| !image.tags.contains(former)) {
+            let Some(now) = self.fetch(repository, tag).await? else { continue };
+            if self.reaches(repository, now.manifest.digest.clone(), digest).await?
+                && !self.fresh_tags(repository).await?.iter().any(|(listed, _)| listed == tag)
+            {
+                let what =
+                    format!("the registry's list of tags leaves out {tag}, which still means this image");
+                return Err(Error::new(ErrorKind::Corrupt, "remove image", what)
+                    .with_target(image.id.clone())
+                    .with_remedy("check the registry's storage, and what lies between it and here"));
+            }
+        }
+        Ok(())
     }
 
     async fn fresh_tags(&self, repository: &str) -> Result<Vec<(String, String)>> {

@@ -188,7 +188,7 @@ async fn what_an_image_that_stays_needs_stays_and_a_failed_run_goes_on() {
     let record = scene.run(scene.care()).await.unwrap();
     assert_eq!(scene.shelf.ids(), [digest(1), digest(2), digest(9)]);
     assert_eq!(record.outcome.name(), "ineffective");
-    // The second of three fails, and then a killed request turns out to have arrived.
+    // The second of three fails and the third goes; then a killed request turns out to have arrived.
     *scene.shelf.answer.lock().unwrap() = Box::new(|image| {
         if image.id == digest(1) {
             Err(Error::new(ErrorKind::Timeout, "remove image", "no answer"))
@@ -196,13 +196,73 @@ async fn what_an_image_that_stays_needs_stays_and_a_failed_run_goes_on() {
             Ok(ImageRemoval::Removed)
         }
     });
-    scene.run(scene.care()).await.unwrap_err();
-    assert_eq!(scene.shelf.ids(), [digest(1), digest(2)]);
+    let error = scene.run(scene.care()).await.unwrap_err();
+    assert!(
+        error.full().contains("1 images could not be removed: remove image: no answer"),
+        "{}",
+        error.full()
+    );
+    assert_eq!(scene.shelf.ids(), [digest(1)]);
     *scene.shelf.answer.lock().unwrap() = Box::new(|image| {
         Ok(if image.id == digest(1) { ImageRemoval::Vanished } else { ImageRemoval::Removed })
     });
     let record = scene.run(scene.care()).await.unwrap();
-    assert_eq!(record.figures.notes, ["1 images removed, 0 kept, 1 were gone"]);
+    assert_eq!(record.figures.notes, ["0 images removed, 0 kept, 1 were gone"]);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_every_image_is_not_asked_for_all_of_them() {
+    let scene = Scene::new((0..40).map(|number| image(number, &format!("t{number}"))).collect());
+    scene.age().await;
+    let asked = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&asked);
+    *scene.shelf.answer.lock().unwrap() = Box::new(move |_| {
+        *counted.lock().unwrap() += 1;
+        Err(Error::new(ErrorKind::Unavailable, "remove image", "no connection"))
+    });
+    scene.run(scene.care()).await.unwrap_err();
+    assert_eq!(*asked.lock().unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_new_tag_makes_an_old_image_young_and_a_lost_one_is_not_forgotten() {
+    let mut bare = image(2, "b");
+    bare.tags.clear();
+    let scene = Scene::new(vec![image(1, "a"), bare]);
+    scene.age().await;
+    let keep = |scene: &Scene, number: usize, tag: &str| {
+        let mut images = scene.shelf.images.lock().unwrap();
+        let kept = images.iter_mut().find(|image| image.id == digest(number)).unwrap();
+        kept.tags = image(number, tag).tags;
+    };
+    keep(&scene, 1, "v1.0.0-rc2");
+    keep(&scene, 2, "v1.0.0-rc3");
+    let record = scene.run(scene.care()).await.unwrap();
+    assert_eq!(record.figures.work, 0, "{record}");
+    scene.clock.advance(Duration::from_secs(169 * 3600));
+    let former = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&former);
+    *scene.shelf.answer.lock().unwrap() = Box::new(move |image| {
+        told.lock().unwrap().extend(image.former_tags.iter().map(ToString::to_string));
+        Ok(ImageRemoval::Removed)
+    });
+    scene.run(scene.care()).await.unwrap();
+    assert_eq!((scene.shelf.ids(), former.lock().unwrap().clone()), (vec![], vec!["app:a".to_owned()]));
+}
+
+#[tokio::test]
+async fn tags_that_were_there_before_tags_were_noted_make_nothing_young() {
+    let scene = Scene::new(vec![image(1, "a")]);
+    scene.age().await;
+    for document in scene.state.list("images/shelf/tags/", "", 100).await.unwrap() {
+        scene
+            .state
+            .delete(&document.key, alfred_ops_core::Expected::Version(document.version), None)
+            .await
+            .unwrap();
+    }
+    scene.run(scene.care()).await.unwrap();
+    assert_eq!(scene.shelf.ids().len(), 0);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ struct Item {
     needs: Vec<usize>,
     is_index: bool,
     seen: Option<i64>,
+    /// The tags at the last look, and when the latest was first seen.
+    tagged: Option<(BTreeSet<(&'static str, String)>, i64)>,
     containers: usize,
 }
 
@@ -46,6 +48,7 @@ impl World {
                     || self.rank(repository, tag).is_some_and(|rank| rank < self.versions)
             })
             || item.seen.is_none_or(|seen| self.now - seen <= UNUSED_AFTER)
+            || item.tagged.as_ref().is_some_and(|(_, since)| self.now - since <= UNUSED_AFTER)
             || self
                 .items
                 .iter()
@@ -94,6 +97,7 @@ impl World {
             image.is_index = item.is_index;
             image.used_by = (0..item.containers).map(|count| format!("c{count}")).collect();
             image.first_seen = item.seen.map(hour);
+            image.tagged_at = item.tagged.as_ref().map(|(_, since)| hour(*since));
             let place = draw(order, images.len() + 1);
             images.insert(place, image);
         }
@@ -203,6 +207,11 @@ fn run(entropy: &SeededEntropy, world: &mut World, seed: u64) -> usize {
     let now = world.now;
     for item in world.items.values_mut() {
         item.seen.get_or_insert(now);
+        let (had, since) = item.tagged.clone().unwrap_or_default();
+        let gained = !item.tags.is_subset(&had);
+        if gained || item.tagged.is_some() {
+            item.tagged = Some((item.tags.clone(), if gained { now } else { since }));
+        }
     }
     let mut facts = world.facts(entropy);
     let max = if entropy.below(3) == 0 { draw(entropy, 4) } else { 1000 };

@@ -62,7 +62,7 @@ fn each_image_stays_or_goes_for_a_reason() {
          keep app:v1.10.0, app:x (#2): v1.10.0 is one of the highest versions\n\
          keep app:v2.0.0 (#4): v2.0.0 is one of the highest versions\n\
          keep app:latest (#6): the tag latest is kept\n\
-         keep app:young (#7): first seen 168 h ago\n\
+         keep app:young (#7): first seen, or tagged anew, 168 h ago\n\
          keep app:new (#8): nobody knows when it was first seen\n\
          keep #9: in use by container web\n\
          keep app:v0.1.0 (#10): in use by cluster\n\

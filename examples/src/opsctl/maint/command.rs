@@ -3,6 +3,7 @@
 use alfred_ops_core::PostgresOptions;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::image_options::ImageOptions;
 use super::index_options::IndexOptions;
 use crate::opsctl::state_url::StateUrl;
 
@@ -66,16 +67,20 @@ pub(in crate::opsctl) struct Which {
     /// The chore.
     pub(super) chore: ChoreName,
     /// The server, as postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
-    #[arg(long, env = "ALFRED_OPS_SERVER")]
-    pub(super) server: PostgresOptions,
+    #[arg(long, env = "ALFRED_OPS_SERVER", required_unless_present = "name")]
+    pub(super) server: Option<PostgresOptions>,
     /// Where hosts keep leases and histories, as postgres://USER@HOST:PORT/DATABASE, whose password comes from PGPASSWORD,
     /// or sqlite:///FILE. Without it, nobody else knows of this call.
     #[arg(long, env = "ALFRED_OPS_STATE")]
     pub(super) state: Option<StateUrl>,
+    #[command(flatten)]
+    pub(super) images: ImageOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ChoreName {
+    /// Images of an engine or a registry that nobody needs.
+    Images,
     /// What failed builds of indexes left, indexes that are bloated or serve nobody, and those that are missing.
     Indexes,
     /// Tasks whose worker died.

@@ -1,6 +1,7 @@
 //! `opsctl maint`.
 
 mod command;
+mod image_options;
 mod index_options;
 
 use std::sync::Arc;
@@ -41,27 +42,44 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Resume { which } => (which, Question::Resume),
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
-    let store = state_of(which.state.as_ref(), &what, context).await?;
     if which.chore != ChoreName::Indexes {
         indexes.check_unused()?;
     }
-    let server = with_password(&which.server);
+    if which.chore != ChoreName::Images {
+        which.images.check_unused()?;
+    }
+    let store = match &which.state {
+        // It remembers when it saw what, also for a plan.
+        None if which.chore == ChoreName::Images => return Err(no_state()),
+        Some(state) if which.chore == ChoreName::Images && matches!(what, Question::Plan) => {
+            state.must_exist()?;
+            state.open(&context.clock).await?
+        }
+        state => state_of(state.as_ref(), &what, context).await?,
+    };
+    let server = || {
+        which.server.as_ref().map(with_password).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "look after chore", "--server: it is missing")
+                .with_remedy("give --server postgres://USER@HOST:PORT/DATABASE, or set ALFRED_OPS_SERVER")
+        })
+    };
     match which.chore {
+        ChoreName::Images => ask(which.images.care(store, context).await?.caretaker(), what, context).await,
         ChoreName::Indexes => {
-            ask(IndexCare::new(server, indexes.policy()).caretaker(store), what, context).await
+            ask(IndexCare::new(server()?, indexes.policy()).caretaker(store), what, context).await
         }
         ChoreName::Requeue => {
-            ask(Requeue::new(server, RequeuePolicy::platform())?.caretaker(store), what, context).await
+            ask(Requeue::new(server()?, RequeuePolicy::platform())?.caretaker(store), what, context).await
         }
         ChoreName::Retention => {
-            ask(Retention::new(server, RetentionPolicy::processed_msgs()).caretaker(store), what, context)
+            ask(Retention::new(server()?, RetentionPolicy::processed_msgs()).caretaker(store), what, context)
                 .await
         }
         ChoreName::Sessions => {
-            ask(SessionCare::new(server, SessionPolicy::default()).caretaker(store), what, context).await
+            ask(SessionCare::new(server()?, SessionPolicy::default()).caretaker(store), what, context).await
         }
         ChoreName::Vacuum => {
-            ask(Vacuum::new(server, VacuumPolicy::default()).caretaker(store), what, context).await
+            ask(Vacuum::new(server()?, VacuumPolicy::default()).caretaker(store), what, context).await
         }
     }
 }

@@ -21,6 +21,7 @@ use alfred_ops_core::{Error, ErrorKind, JobContext, Result, blocking};
 
 pub(super) use self::command::RulesCommand;
 use self::server::Server;
+pub(super) use self::source_arguments::duration;
 use self::source_arguments::{SourceArguments, SourcePlace};
 use super::report::Report;
 

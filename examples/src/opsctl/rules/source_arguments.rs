@@ -106,7 +106,7 @@ fn label(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 /// A duration above zero.
-pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
+pub(in crate::opsctl) fn duration(text: &str) -> std::result::Result<Duration, String> {
     let millis =
         parse_duration(text).and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0);
     millis
