@@ -33,6 +33,7 @@ impl MigrationLint {
     /// The same with the version of `server` and facts of the tables of its database, of the 10,000 largest at most. Reads
     /// catalogues and sizes, which waits for nobody but who changes a table at this moment (30 s at most).
     ///
+    /// The size of a table is that of all that hang on it, too: partitions, and tables that inherit from it.
     /// Of tables of one name in several schemas the largest counts, without columns that are of another type elsewhere.
     ///
     /// # Errors
