@@ -12,7 +12,13 @@ async fn what_is_small_or_becomes_wider_is_no_danger() {
         .psql(
             "CREATE TABLE small (a int, b varchar(20)); CREATE SCHEMA more; \
              CREATE TABLE large AS SELECT g AS a, repeat('x', 100) AS b FROM generate_series(1, 100000) g; \
-             ALTER TABLE large ADD COLUMN c varchar(20), ADD COLUMN d varchar(20); CREATE TABLE more.large (d varchar(50))",
+             ALTER TABLE large ADD COLUMN c varchar(20), ADD COLUMN d varchar(20), \
+             ADD COLUMN e varchar(20) COLLATE \"C\"; CREATE TABLE more.large (d varchar(50)); \
+             CREATE TABLE parted (a int, b text) PARTITION BY RANGE (a); \
+             CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (200000) PARTITION BY RANGE (a); \
+             CREATE TABLE leaf PARTITION OF part DEFAULT; INSERT INTO parted SELECT a, b FROM large; \
+             CREATE TABLE base (a int); CREATE TABLE heir (b text) INHERITS (base); INSERT INTO heir SELECT a, b FROM large; \
+             CREATE TABLE empty (a int) PARTITION BY RANGE (a)",
         )
         .unwrap();
     let lint = MigrationLint::new().with_facts_of(&server.options()).await.unwrap();
@@ -24,6 +30,14 @@ async fn what_is_small_or_becomes_wider_is_no_danger() {
     check("CREATE INDEX i ON large (a)", true);
     check("CREATE INDEX i ON small (a)", false);
     check("ALTER TABLE large ALTER COLUMN c TYPE varchar(30)", false);
+    check("ALTER TABLE large ALTER COLUMN c TYPE varchar(30), ALTER COLUMN a TYPE bigint", true);
+    check("ALTER TABLE large ALTER COLUMN c TYPE varchar(30) COLLATE \"C\"", true);
+    // Its collation would become another one.
+    check("ALTER TABLE large ALTER COLUMN e TYPE varchar(30)", true);
+    // What changes these changes what hangs on them.
+    check("CREATE INDEX i ON parted (a)", true);
+    check("ALTER TABLE base ALTER COLUMN a TYPE bigint", true);
+    check("CREATE INDEX i ON empty (a)", false);
     // In the other schema it is longer already.
     check("ALTER TABLE large ALTER COLUMN d TYPE varchar(30)", true);
     check("ALTER TABLE large ALTER COLUMN a TYPE bigint", true);

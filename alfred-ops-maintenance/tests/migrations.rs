@@ -109,8 +109,11 @@ async fn a_half_built_index_is_begun_anew_and_a_recorded_one_finished() {
     let error = runner(&server, &all).run(&context).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", error.full());
     assert!(error.to_string().contains("migration 2: could not create unique index"), "{error}");
-    assert_eq!(server.psql(UNFINISHED).unwrap(), "1", "Postgres leaves it behind");
+    assert_eq!(server.psql(UNFINISHED).unwrap(), "0", "what Postgres left behind is removed");
 
+    // A crash would have left it.
+    server.psql("CREATE INDEX t_a ON t (a)").unwrap();
+    server.psql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a'::regclass").unwrap();
     server.psql("UPDATE t SET a = id").unwrap();
     let report = runner(&server, &all).run(&context).await.unwrap();
     assert_eq!((report.applied, report.removed), (vec![2], vec!["t_a".to_owned()]));
@@ -186,4 +189,36 @@ async fn each_mistake_is_named_before_anything_is_done() {
     let report = run(&["CREATE TABLE t (id int)"]).await.unwrap();
     assert_eq!(report.applied, Vec::<i64>::new());
     assert_eq!(runner(&server, &texts(&["CREATE TABLE t (id int)"])).plan().await.unwrap().newer, [2]);
+}
+
+#[tokio::test]
+async fn an_old_history_is_taken_over_as_it_is() {
+    let server = server().await;
+    let context = JobContext::system();
+    let pool = sqlx::PgPool::connect(server.options().to_url().expose()).await.unwrap();
+    let old = [
+        "CREATE TABLE t (id int)",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY ON t (id)",
+        "CREATE TABLE u (id int) -- later: CREATE INDEX CONCURRENTLY ON u (id)",
+    ];
+    migrator(&texts(&old)).run(&pool).await.unwrap();
+    let more = [&old[..], &["-- CREATE INDEX CONCURRENTLY ON t (id)\nCREATE TABLE v (id int)"]].concat();
+    let report = runner(&server, &texts(&more)).run(&context).await.unwrap();
+    assert_eq!(report.applied, [4]);
+
+    // The table of migrations has the name that the migrator gives it.
+    let named = |list: &[&str]| {
+        let mut named = Migrator::with_migrations(migrator(&texts(list)).iter().cloned().collect());
+        named.create_schema("ops");
+        named.dangerous_set_table_name("ops.history");
+        Arc::new(named)
+    };
+    let list = ["CREATE TABLE ops.a (id int)", "CREATE TABLE ops.b (id int)"];
+    let first = MigrationRunner::new(server.options(), named(&list[..1])).run(&context).await.unwrap();
+    assert_eq!(first.applied, [1]);
+    named(&list[..1]).run(&pool).await.unwrap();
+    let second = MigrationRunner::new(server.options(), named(&list)).run(&context).await.unwrap();
+    assert_eq!(second.applied, [2]);
+    assert_eq!(server.psql("SELECT count(*) FROM ops.history").unwrap(), "2");
+    assert_eq!(server.psql("SELECT count(*) FROM _sqlx_migrations").unwrap(), "4");
 }

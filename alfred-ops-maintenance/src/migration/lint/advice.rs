@@ -60,6 +60,14 @@ pub(super) const RULES: [Rule; 35] = [
     Rule::IdentifierTooLong,
 ];
 
+/// Those of them that the linter leaves out for tables that the file creates.
+pub(super) const RULES_OF_OLD_TABLES: [Rule; 4] = [
+    Rule::RequireConcurrentIndexCreation,
+    Rule::ConstraintMissingNotValid,
+    Rule::AddingForeignKeyConstraint,
+    Rule::DisallowedUniqueConstraint,
+];
+
 /// What to say of a rule; `None` for those that are not asked.
 #[expect(clippy::too_many_lines, reason = "one entry for each rule")]
 pub(super) fn of(rule: Rule) -> Option<Advice> {

@@ -12,19 +12,28 @@ use crate::postgres::Session;
 const OPERATION: &str = "look at tables";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest tables, each with the names and the types of its columns.
-const TABLES: &str = "SELECT c.relname::text AS name, pg_total_relation_size(c.oid) AS bytes, \
+/// The largest tables, each with those below it, and with the names and the types of its columns. A partitioned table has no
+/// bytes of its own, and what changes it changes all that hang on it. A column whose collation is not its type's loses that with a
+/// new type, which builds its indexes anew, so its type is told with it.
+const TABLES: &str = "WITH RECURSIVE tree (root, id) AS (SELECT c.oid, c.oid FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm') \
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+    UNION SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.id), \
+    sizes AS (SELECT root, coalesce(sum(pg_total_relation_size(id)), 0)::int8 AS bytes FROM tree GROUP BY root) \
+    SELECT c.relname::text AS name, s.bytes, \
     ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
     ORDER BY a.attnum) AS columns, \
-    ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
+    ARRAY(SELECT format_type(a.atttypid, a.atttypmod) \
+    || CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || a.attcollation::regcollation ELSE '' END \
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 \
     AND NOT a.attisdropped ORDER BY a.attnum) AS types \
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm') \
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 2 DESC LIMIT 10000";
+    FROM sizes s JOIN pg_class c ON c.oid = s.root ORDER BY 2 DESC LIMIT 10000";
 
 impl MigrationLint {
     /// The same with the version of `server` and facts of the tables of its database, of the 10,000 largest at most. Reads
     /// catalogues and sizes, which waits for nobody but who changes a table at this moment (30 s at most).
     ///
+    /// The size of a table is that of all that hang on it, too: partitions, and tables that inherit from it.
     /// Of tables of one name in several schemas the largest counts, without columns that are of another type elsewhere.
     ///
     /// # Errors

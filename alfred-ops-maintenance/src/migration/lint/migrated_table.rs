@@ -8,9 +8,10 @@ const SMALL_BYTES: u64 = 8 << 20;
 /// What is known of a table that a migration changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MigratedTable {
-    /// Its size with indexes, as `pg_total_relation_size` has it.
+    /// Its size with indexes, as `pg_total_relation_size` has it, together with those of its partitions and heirs.
     pub bytes: u64,
-    /// The types of its columns by name, as `format_type` writes them.
+    /// The types of its columns by name, as `format_type` writes them, and ` collate …` behind where the collation is not the
+    /// type's own.
     pub columns: BTreeMap<String, String>,
 }
 

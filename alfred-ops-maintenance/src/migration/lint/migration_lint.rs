@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squawk_linter::{Linter, Rule};
+use squawk_linter::{Linter, Rule, Violation};
 use squawk_syntax::SourceFile;
 
 use super::statement::Statement;
-use super::{MigratedTable, MigrationFinding, MigrationRisk, advice, dangers, type_change};
+use super::{MigratedTable, MigrationFinding, MigrationRisk, added_columns, advice, dangers, type_change};
 
 /// How sqlx' migrator is told to leave the transaction out.
 const NO_TRANSACTION: &str = "-- no-transaction";
@@ -15,8 +15,9 @@ const SERVER: u16 = 15;
 /// Finds what is dangerous about a migration while others use the database, and says how else to write it.
 ///
 /// What it looks at is one file at a time, the way a migrator runs it: within a transaction, unless the file begins with
-/// `-- no-transaction`. A table that the file itself creates is nobody else's yet, and may be changed at will. With
-/// [facts](MigratedTable) of the tables it is silent on what takes no time: on small tables, and on types that only become wider.
+/// `-- no-transaction`. A table that the file itself creates is nobody else's yet, and may be changed at will by the name that it
+/// was created by; with `IF NOT EXISTS` it may be old. With [facts](MigratedTable) of the tables it is silent on what takes no
+/// time: on small tables, and on types that only become wider.
 ///
 /// Most rules are those of the crate `squawk-linter`; matters of taste are left out. A comment `-- squawk-ignore RULE` before
 /// a statement, with the linter's own names, is honoured.
@@ -77,15 +78,18 @@ impl MigrationLint {
     pub fn check(&self, migration: &str, sql: &str) -> Vec<MigrationFinding> {
         let file = SourceFile::parse(sql);
         let in_transaction = self.in_transaction && !sql.trim_start().starts_with(NO_TRANSACTION);
-        let statements: Vec<Statement> =
-            file.tree().stmts().map(|statement| Statement::of(&statement)).collect();
+        let parsed: Vec<_> = file.tree().stmts().collect();
+        let statements: Vec<Statement> = parsed.iter().map(Statement::of).collect();
         let mut found = Vec::new();
         for error in file.errors() {
             let at = error.range().start().into();
             let text = error.message().to_owned();
             found.push((at, "syntax", MigrationRisk::Fails, text, "correct it".to_owned()));
         }
-        for violation in self.linter(in_transaction).lint(&file, sql) {
+        let violations = self.linter(in_transaction, &advice::RULES).lint(&file, sql);
+        for violation in
+            violations.into_iter().chain(self.lint_of_old_tables(sql, &statements, in_transaction))
+        {
             if let Some(advice) = advice::of(violation.code) {
                 let at = violation.text_range.start().into();
                 found.push((
@@ -96,6 +100,9 @@ impl MigrationLint {
                     advice.instead.to_owned(),
                 ));
             }
+        }
+        for (at, (rule, risk, message, instead)) in parsed.iter().flat_map(added_columns::dangers) {
+            found.push((at, rule, risk, message.to_owned(), instead.to_owned()));
         }
         for statement in &statements {
             let dangers = dangers::dangers(statement, in_transaction).into_iter();
@@ -111,7 +118,7 @@ impl MigrationLint {
                 statements.iter().position(|statement| (statement.start..statement.end).contains(&at));
             let statement = place.and_then(|place| statements.get(place));
             let earlier = statements.get(..place.unwrap_or(0)).unwrap_or_default();
-            let Some(risk) = self.judged(rule, risk, statement, earlier) else { continue };
+            let Some(risk) = self.judged(rule, risk, at, statement, earlier) else { continue };
             // Of a statement that does two things of a kind one is told.
             if statement.is_some() && !told.insert((place, rule)) {
                 continue;
@@ -123,7 +130,7 @@ impl MigrationLint {
                 migration: migration.to_owned(),
                 line,
                 column,
-                table: statement.and_then(Statement::table).map(ToOwned::to_owned),
+                table: statement.and_then(Statement::table).map(|table| table.name.to_owned()),
                 message,
                 instead,
             });
@@ -131,8 +138,30 @@ impl MigrationLint {
         findings
     }
 
-    fn linter(&self, in_transaction: bool) -> Linter {
-        let mut linter = Linter::from(advice::RULES);
+    /// What the linter finds where it is not told of the tables that the file creates: it goes by their names without the schema,
+    /// and believes `IF NOT EXISTS` to make a new one. Which of them are new is judged here.
+    fn lint_of_old_tables(
+        &self,
+        sql: &str,
+        statements: &[Statement],
+        in_transaction: bool,
+    ) -> Vec<Violation> {
+        let creating: Vec<_> = statements.iter().filter(|statement| statement.begins("create")).collect();
+        if !creating.iter().any(|statement| statement.has("table")) {
+            return Vec::new();
+        }
+        let mut text = sql.as_bytes().to_vec();
+        for statement in creating.iter().filter(|statement| !statement.has("index")) {
+            for byte in text.get_mut(statement.start..statement.end).unwrap_or_default() {
+                *byte = if *byte == b'\n' { b'\n' } else { b' ' };
+            }
+        }
+        let text = String::from_utf8(text).unwrap_or_default();
+        self.linter(in_transaction, &advice::RULES_OF_OLD_TABLES).lint(&SourceFile::parse(&text), &text)
+    }
+
+    fn linter(&self, in_transaction: bool, rules: &[Rule]) -> Linter {
+        let mut linter = Linter::from(rules.iter().copied());
         linter.settings.assume_in_transaction = in_transaction;
         if let Ok(version) = format!("{}.0", self.server).parse() {
             linter.settings.pg_version = version;
@@ -148,6 +177,7 @@ impl MigrationLint {
         &self,
         rule: &str,
         risk: MigrationRisk,
+        at: usize,
         statement: Option<&Statement>,
         earlier: &[Statement],
     ) -> Option<MigrationRisk> {
@@ -156,15 +186,16 @@ impl MigrationLint {
             return None;
         }
         let Some(table) = statement.table() else { return Some(risk) };
-        let is_new = earlier.iter().any(|earlier| {
-            earlier.begins("create") && earlier.has("table") && earlier.table() == Some(table)
-        });
+        let is_new = !table.is_one_of_several
+            && earlier.iter().any(|earlier| {
+                earlier.creates_a_table() && earlier.table().is_some_and(|created| created.is(&table))
+            });
         if is_new && matches!(risk, MigrationRisk::Blocks | MigrationRisk::Breaks) {
             return None;
         }
-        let facts = self.tables.get(table);
+        let facts = self.tables.get(table.name).filter(|_| !table.is_one_of_several);
         if rule == "type-change-rewrites"
-            && let Some((column, to)) = changed_type(statement)
+            && let Some((column, to)) = statement.type_change_at(at)
             && facts
                 .and_then(|facts| facts.columns.get(column))
                 .is_some_and(|from| type_change::is_free(from, &to))
@@ -174,15 +205,6 @@ impl MigrationLint {
         let is_small = facts.is_some_and(MigratedTable::is_small);
         Some(if is_small && risk == MigrationRisk::Blocks { MigrationRisk::Notice } else { risk })
     }
-}
-
-/// The column whose type is changed, and the new type; `None` where the values are computed.
-fn changed_type(statement: &Statement) -> Option<(&str, String)> {
-    if statement.has("using") {
-        return None;
-    }
-    let column = statement.behind("alter column").or_else(|| statement.behind("alter"))?;
-    Some((column, statement.text_behind("type", &[",", ";", "collate"])?))
 }
 
 fn line_and_column(text: &str, at: usize) -> (usize, usize) {

@@ -1,5 +1,6 @@
 //! What is dangerous about a migration.
 
+mod added_columns;
 mod advice;
 mod dangers;
 mod finding;

@@ -9,6 +9,24 @@ pub(super) struct Statement {
     pub(super) start: usize,
     pub(super) end: usize,
     words: Vec<String>,
+    /// Where each word begins.
+    places: Vec<usize>,
+}
+
+/// A table as a statement names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NamedTable<'a> {
+    pub(super) schema: Option<&'a str>,
+    pub(super) name: &'a str,
+    /// Whether the statement names others behind it.
+    pub(super) is_one_of_several: bool,
+}
+
+impl NamedTable<'_> {
+    /// Whether both name the same. A name without a schema may be found in any, and is told from those with one.
+    pub(super) fn is(&self, other: &NamedTable<'_>) -> bool {
+        (self.schema, self.name) == (other.schema, other.name)
+    }
 }
 
 impl Statement {
@@ -23,7 +41,8 @@ impl Statement {
             _ => (0, 0),
         };
         let words = tokens.iter().map(|token| word(token.text())).collect();
-        Self { start, end, words }
+        let places = tokens.iter().map(|token| token.text_range().start().into()).collect();
+        Self { start, end, words, places }
     }
 
     /// Whether its words begin with these.
@@ -37,15 +56,37 @@ impl Statement {
         self.place_behind(words).is_some()
     }
 
-    /// The word behind these, if they stand in it.
-    pub(super) fn behind(&self, words: &str) -> Option<&str> {
-        self.words.get(self.place_behind(words)?).map(String::as_str)
+    /// The change of a column's type that begins at this place, with `TYPE` or `SET DATA TYPE`: the column, and all words behind
+    /// `TYPE` up to the next action, with spaces between them.
+    pub(super) fn type_change_at(&self, at: usize) -> Option<(&str, String)> {
+        let first = self.places.iter().position(|place| *place >= at)?;
+        let column = self.words.get(first.checked_sub(1)?)?;
+        let mut depth = 0_usize;
+        let words = self.words.get(first..)?.iter().map(String::as_str);
+        let to: Vec<&str> = words
+            .skip_while(|word| *word != "type")
+            .skip(1)
+            .take_while(|word| {
+                match *word {
+                    "(" => depth += 1,
+                    ")" => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                depth > 0 || !matches!(*word, "," | ";")
+            })
+            .collect();
+        Some((column, to.join(" ")))
     }
 
-    /// The words behind these up to one of `ends`, with spaces between them.
-    pub(super) fn text_behind(&self, words: &str, ends: &[&str]) -> Option<String> {
-        let rest = self.words.iter().skip(self.place_behind(words)?).map(String::as_str);
-        Some(rest.take_while(|word| !ends.contains(word)).collect::<Vec<_>>().join(" "))
+    /// Whether it makes a table that was not there before. With `IF NOT EXISTS` it may have been.
+    pub(super) fn creates_a_table(&self) -> bool {
+        const KINDS: [&str; 5] = ["global", "local", "temp", "temporary", "unlogged"];
+        let mut words = self.words.iter().map(String::as_str);
+        if words.next() != Some("create") {
+            return false;
+        }
+        let mut words = words.skip_while(|word| KINDS.contains(word));
+        words.next() == Some("table") && !self.has("table if not exists")
     }
 
     /// The place behind these words, where they first stand in it one behind the other.
@@ -55,8 +96,8 @@ impl Statement {
         Some(place + words.len())
     }
 
-    /// The table that it changes, without its schema.
-    pub(super) fn table(&self) -> Option<&str> {
+    /// The first table that it changes.
+    pub(super) fn table(&self) -> Option<NamedTable<'_>> {
         let behind: &[&str] = match self.words.first()?.as_str() {
             "alter" if self.begins("alter table") => &["alter", "table"],
             "create" if self.has("table") && !self.has("index") => &["table"],
@@ -67,20 +108,29 @@ impl Statement {
             "truncate" => &["truncate"],
             "lock" => &["lock"],
             "vacuum" => {
-                return self.words.iter().map(String::as_str).rfind(|word| !matches!(*word, ";" | ")"));
+                let name = self.words.iter().map(String::as_str).rfind(|word| !matches!(*word, ";" | ")"))?;
+                let is_one_of_several = self.has(",");
+                return Some(NamedTable { schema: None, name, is_one_of_several });
             }
             "cluster" => &["cluster"],
             _ => return None,
         };
         let place = self.words.windows(behind.len()).position(|own| own == behind)? + behind.len();
         const FILLERS: [&str; 6] = ["if", "not", "exists", "only", "table", "concurrently"];
-        let mut rest =
-            self.words.iter().skip(place).map(String::as_str).skip_while(|word| FILLERS.contains(word));
-        let first = rest.next()?;
-        match rest.next() {
-            Some(".") => rest.next(),
-            _ => Some(first),
+        let mut rest = self
+            .words
+            .iter()
+            .skip(place)
+            .map(String::as_str)
+            .skip_while(|word| FILLERS.contains(word))
+            .peekable();
+        let (mut schema, mut name) = (None, rest.next()?);
+        while rest.next_if_eq(&".").is_some() {
+            (schema, name) = (Some(name), rest.next()?);
         }
+        let takes_several = matches!(behind, ["drop", "table"] | ["truncate"] | ["lock"]);
+        let is_one_of_several = takes_several && rest.any(|word| word == ",");
+        Some(NamedTable { schema, name, is_one_of_several })
     }
 }
 

@@ -64,6 +64,20 @@ fn what_is_known_of_tables_counts() {
         risks("ALTER TABLE tasks ALTER COLUMN name TYPE varchar(10);"),
         [("type-change-rewrites", MigrationRisk::Blocks)]
     );
+    // Each action is judged by itself.
+    assert_eq!(risks("ALTER TABLE tasks ADD COLUMN a text, ALTER COLUMN name TYPE varchar(40);"), []);
+    for rest in [
+        "ALTER COLUMN id TYPE bigint",
+        "ALTER name TYPE varchar(40) COLLATE \"C\"",
+        "ALTER name SET DATA TYPE int",
+    ] {
+        assert_eq!(
+            risks(&format!("ALTER TABLE tasks ALTER COLUMN name TYPE varchar(40), {rest};")),
+            [("type-change-rewrites", MigrationRisk::Blocks)],
+            "{rest}"
+        );
+    }
+    assert_eq!(risks("LOCK TABLE settings, tasks;"), [("lock-table", MigrationRisk::Blocks)]);
     assert_eq!(
         risks("CREATE INDEX i ON public.settings (name);"),
         [("index-not-concurrent", MigrationRisk::Notice)]

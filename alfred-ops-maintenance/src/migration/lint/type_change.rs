@@ -1,8 +1,14 @@
 //! Which changes of a column's type leave the table as it is.
 
 /// Whether Postgres changes `from` into `to` without reading or writing rows: what is stored means the same, and everything
-/// that was allowed still is. Types as `format_type` writes them.
+/// that was allowed still is. Types as `format_type` writes them; what stands behind a type, such as `COLLATE` or `USING`, makes
+/// it another one.
 pub(super) fn is_free(from: &str, to: &str) -> bool {
+    let says_more =
+        |text: &str| text.to_lowercase().split_whitespace().any(|word| matches!(word, "collate" | "using"));
+    if says_more(from) || says_more(to) {
+        return false;
+    }
     let (from, to) = (Type::of(from), Type::of(to));
     if from == to {
         return true;
@@ -71,7 +77,7 @@ mod tests {
             ("character varying(20)", "varchar(40)"),
             ("varchar(20)", "text"),
             ("varchar(20)", "varchar"),
-            ("numeric(10,2)", "numeric(12,2)"),
+            ("numeric(10,2)", "numeric ( 12 , 2 )"),
             ("numeric(10,2)", "numeric"),
             ("cidr", "inet"),
             ("timestamp(3) without time zone", "timestamp"),
@@ -89,6 +95,11 @@ mod tests {
             ("text", "jsonb"),
             ("char(4)", "char(8)"),
             ("varchar", "varchar(9)"),
+            ("numeric(10,2)", "numeric ( 12 , 3 )"),
+            ("varchar(20)", "varchar ( 40 ) collate C"),
+            ("varchar(20) collate \"C\"", "varchar(40)"),
+            ("text collate \"C\"", "text"),
+            ("varchar(20)", "text using lower ( name )"),
         ] {
             assert!(!is_free(from, to), "{from} to {to}");
         }

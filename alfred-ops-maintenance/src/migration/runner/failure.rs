@@ -44,6 +44,10 @@ impl Failures {
             Some("55P03" | "40P01" | "40001") => self
                 .problem(ErrorKind::Unavailable, "migrate", message)
                 .with_remedy("look for long transactions on the table, or run it in a quiet hour"),
+            Some("57014" | "25P04") => self.problem(ErrorKind::Unavailable, "migrate", message).with_remedy(
+                "somebody cancelled it, or a timeout of the role that migrates did: raise that, or give the statement a file \
+                 of its own that begins with `-- no-transaction`, where none holds",
+            ),
             Some(_) => self
                 .problem(ErrorKind::InvalidInput, "migrate", message)
                 .with_remedy("correct the migration; those before it are applied and stay"),
@@ -63,9 +67,13 @@ impl Failures {
             Some("42501") => self
                 .problem(ErrorKind::PermissionDenied, operation, "the role may not do that")
                 .with_remedy("let the role that migrates own what it changes"),
-            Some("55P03" | "57014" | "40P01") => {
+            Some("55P03" | "40P01") => {
                 self.problem(ErrorKind::Unavailable, operation, "somebody holds a lock on it")
             }
+            Some("57014") => self.problem(ErrorKind::Unavailable, operation, "somebody cancelled it"),
+            Some("23505") => self
+                .problem(ErrorKind::InvalidInput, operation, "rows are alike that must differ")
+                .with_remedy("make them differ, and run again"),
             Some(code) => self.problem(ErrorKind::Internal, operation, format!("SQLSTATE {code}")),
             None => self.problem(ErrorKind::Unavailable, operation, "the server cannot be reached"),
         };

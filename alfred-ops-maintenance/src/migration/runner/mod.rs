@@ -8,8 +8,12 @@ mod leftovers;
 mod report;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod runner;
+mod statement;
+mod terms;
 mod turn;
 mod undo;
+mod words;
+mod work;
 
 pub use report::{MigrationPlan, MigrationReport};
 pub use runner::MigrationRunner;

@@ -35,7 +35,7 @@ pub struct MigrationReport {
     pub applied: Vec<i64>,
     /// Indexes and constraints of applied migrations that had been left unfinished, and are not any more.
     pub finished: Vec<String>,
-    /// Half-built indexes of pending migrations that it removed before it began anew.
+    /// Half-built indexes of pending migrations that it removed before it began, or began anew.
     pub removed: Vec<String>,
     /// How often it gave way to somebody who held a lock, and tried again.
     pub retries: u32,

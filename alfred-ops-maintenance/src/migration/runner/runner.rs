@@ -7,19 +7,22 @@ use std::time::Duration;
 use alfred_ops_core::{EntropyExt as _, Error, ErrorKind, JobContext, PostgresOptions, Result};
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-use super::damage::{self, Damage};
 use super::failure::Failures;
-use super::{MigrationPlan, MigrationReport, begun, turn};
-use crate::postgres::{NO_SESSION_REMEDY, SessionSettings, Unsettled, gave_way};
+use super::statement::Statement;
+use super::terms::Terms;
+use super::work::Work;
+use super::{MigrationPlan, MigrationReport, begun, damage, turn};
+use crate::postgres::{NO_SESSION_REMEDY, SessionSettings, Unsettled};
 
-/// The table of sqlx' own migrator, so that either can go on where the other has stopped.
-pub(super) const TABLE: &str = "_sqlx_migrations";
 /// A statement that waits for a lock holds up everybody behind it; it gives way after this time.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a statement gives way before the run ends.
 const RETRIES_MAX: u32 = 60;
+/// Nobody waits behind a statement that builds an index concurrently, and each that gives way builds from the beginning again.
+const PATIENT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const PATIENT_RETRIES_MAX: u32 = 2;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(250);
 const RETRY_SPREAD_MILLIS: u64 = 1000;
 /// The first replica may build a large index meanwhile.
@@ -27,12 +30,15 @@ const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// Applies sqlx' migrations from many replicas at once, as they start.
 ///
-/// One replica works at a time and the others wait without holding anything in the server. No statement waits longer for a
-/// lock than a moment: it gives way to those who hold it, and to those who wait behind it, and tries again. Statements
-/// outside of a transaction (`-- no-transaction`) may be broken off at any time, by a crash too: a half-built index is
-/// removed before the migration begins anew, and one that somebody else has recorded as built is finished.
+/// One replica works at a time and the others wait without holding anything in the server. No statement behind which others
+/// wait does so longer for a lock than a moment: it gives way to those who hold it, and to those behind it, and tries again.
+/// Statements outside of a transaction (`-- no-transaction`) take as long as they take, whatever the role's `statement_timeout`
+/// says, and may be broken off at any time, by a crash too: a half-built index is removed before the migration that builds it
+/// begins anew, and when it fails; one that somebody else has recorded as built is finished. Half-built is an index that is not
+/// valid, has the name, and stands on the table; no other is touched.
 ///
-/// What is applied is recorded as sqlx' own migrator does. All replicas must use this runner, which takes a lock of its own.
+/// What is applied is recorded as sqlx' own migrator does, in its table. All replicas must use this runner, which takes a lock of
+/// its own. Of a migrator's `set_ignore_missing` and schemas to create the same holds as with sqlx.
 /// The connection must be one session: not a pooler in transaction mode, which is noticed and refused.
 ///
 /// ```no_run
@@ -52,8 +58,8 @@ const WAIT_MAX: Duration = Duration::from_secs(3600);
 pub struct MigrationRunner {
     pub(super) server: PostgresOptions,
     pub(super) migrator: Arc<Migrator>,
-    lock_timeout: Duration,
-    pub(super) retries_max: u32,
+    terms: Terms,
+    patient: Terms,
     pub(super) wait_max: Duration,
 }
 
@@ -62,13 +68,25 @@ impl MigrationRunner {
     #[must_use]
     pub fn new(server: PostgresOptions, migrator: Arc<Migrator>) -> Self {
         let server = server.with_application_name("alfred-ops migrations");
-        Self { server, migrator, lock_timeout: LOCK_TIMEOUT, retries_max: RETRIES_MAX, wait_max: WAIT_MAX }
+        let terms = Terms { lock_timeout: LOCK_TIMEOUT, retries_max: RETRIES_MAX };
+        let patient = Terms { lock_timeout: PATIENT_LOCK_TIMEOUT, retries_max: PATIENT_RETRIES_MAX };
+        Self { server, migrator, terms, patient, wait_max: WAIT_MAX }
     }
 
-    /// Sets how long a statement waits for a lock before it gives way (2 s), and how often it does so (60 times).
+    /// Sets how long a statement waits for a lock before it gives way (2 s), and how often it does so (60 times). It is
+    /// meant for statements behind which others wait; for those that build indexes see [`with_patience`](Self::with_patience).
     #[must_use]
     pub const fn giving_way(mut self, lock_timeout: Duration, retries_max: u32) -> Self {
-        (self.lock_timeout, self.retries_max) = (lock_timeout, retries_max);
+        self.terms = Terms { lock_timeout, retries_max };
+        self
+    }
+
+    /// Sets the same of statements behind which nobody waits: those that build, rebuild or drop an index concurrently, and
+    /// `VACUUM`. Such a one waits for every transaction that was there before it (60 s), and one that gives way is begun from
+    /// the beginning (2 times).
+    #[must_use]
+    pub const fn with_patience(mut self, lock_timeout: Duration, retries_max: u32) -> Self {
+        self.patient = Terms { lock_timeout, retries_max };
         self
     }
 
@@ -79,7 +97,8 @@ impl MigrationRunner {
         self
     }
 
-    /// What a run would do now. Waits for nobody; only the table of applied migrations is made if there is none.
+    /// What a run would do now. Waits for nobody; only the table of applied migrations, and the schemas that the migrator names
+    /// for it, are made if there are none.
     ///
     /// # Errors
     /// As of [`run`](Self::run), but for those of statements.
@@ -87,19 +106,25 @@ impl MigrationRunner {
         let failures = Failures::at(&self.server);
         let mut connection = self.connect(&failures).await?;
         let (mut plan, _) = self.pending(&mut connection, &failures).await?;
-        let damage =
-            damage::find(&mut connection).await.map_err(|source| failures.of("look for damage", source))?;
-        let applied = self.ups().filter(|up| !plan.pending.iter().any(|(version, _)| *version == up.version));
-        let texts: Vec<&str> = applied.map(|up| up.sql.as_str()).collect();
-        let of_applied = damage.iter().filter(|damage| texts.iter().any(|sql| damage::is_of(damage, sql)));
-        plan.unfinished = of_applied.map(|damage| damage.name().to_owned()).collect();
+        let is_pending = |version: i64| plan.pending.iter().any(|(pending, _)| *pending == version);
+        let (pending, applied): (Vec<_>, Vec<_>) = self.ups().partition(|up| is_pending(up.version));
+        let left = damage::left_by(&mut connection, &statements_of(applied)).await;
+        let left = left.map_err(|source| failures.of("look for damage", source))?;
+        let goes = |name: &str| {
+            statements_of(pending.iter().copied()).iter().any(|statement| match statement {
+                Statement::DropsIndexes(indexes) => indexes.iter().any(|index| index.name == name),
+                _ => false,
+            })
+        };
+        plan.unfinished = left.into_iter().map(|damage| damage.name).filter(|name| !goes(name)).collect();
         Ok(plan)
     }
 
     /// Waits for its turn and applies what is pending. After `Ok` everything is applied, and no index is half-built.
     ///
     /// After an error, a cancellation or a crash the migrations that are applied stay, and the next run goes on. Dropping the
-    /// future gives the turn back as soon as the server has ended the statement under way.
+    /// future gives the turn back as soon as the server has ended the statement under way. An index that could not be dropped
+    /// concurrently because somebody held a lock is not valid after the error, and goes with the next run.
     ///
     /// # Errors
     /// `InvalidInput` for a migration that the server refuses, one that was changed after it was applied, one that is missing
@@ -114,8 +139,9 @@ impl MigrationRunner {
             ..MigrationReport::default()
         };
         let (plan, begun) = self.pending(&mut connection, &failures).await?;
+        let mut work = self.work(&mut connection, &failures, context, &mut report);
         for up in self.ups() {
-            turn::check(&mut connection, &failures).await?;
+            turn::check(work.connection, &failures).await?;
             if context.cancel.is_cancelled() {
                 return Err(failures.problem(
                     ErrorKind::Cancelled,
@@ -124,12 +150,12 @@ impl MigrationRunner {
                 ));
             }
             if plan.pending.iter().any(|(version, _)| *version == up.version) {
-                self.apply(&mut connection, &failures, up, &begun, context, &mut report).await?;
+                work.apply(up, begun.contains(&up.version)).await?;
                 tracing::info!(version = up.version, description = %up.description, "migration applied");
-                report.applied.push(up.version);
+                work.report.applied.push(up.version);
             }
         }
-        self.finish(&mut connection, &failures, context, &mut report).await?;
+        work.finish(&statements_of(self.ups())).await?;
         // The turn goes with the connection.
         drop(connection.close().await);
         Ok(report)
@@ -137,6 +163,22 @@ impl MigrationRunner {
 
     fn ups(&self) -> impl Iterator<Item = &Migration> {
         self.migrator.iter().filter(|migration| !migration.migration_type.is_down_migration())
+    }
+
+    /// The table that sqlx' own migrator would use, so that either can go on where the other has stopped.
+    pub(super) fn table(&self) -> &str {
+        &self.migrator.table_name
+    }
+
+    pub(super) fn work<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        failures: &'a Failures,
+        context: &'a JobContext,
+        report: &'a mut MigrationReport,
+    ) -> Work<'a> {
+        let (table, terms, patient) = (self.table(), self.terms, self.patient);
+        Work { connection, failures, context, report, table, terms, patient }
     }
 
     pub(super) async fn connect(&self, failures: &Failures) -> Result<PgConnection> {
@@ -149,7 +191,7 @@ impl MigrationRunner {
             .map_err(|_| {
                 failures.problem(ErrorKind::InvalidInput, "connect", "the driver refuses the options")
             })?;
-        let settings = SessionSettings::with_lock_timeout(self.lock_timeout);
+        let settings = SessionSettings::with_lock_timeout(self.terms.lock_timeout);
         settings.connect(options.disable_statement_logging()).await.map_err(|unsettled| match unsettled {
             Unsettled::Failed(source) => failures.of("connect", source),
             Unsettled::Pooled => {
@@ -171,10 +213,13 @@ impl MigrationRunner {
         failures: &Failures,
     ) -> Result<(MigrationPlan, Vec<i64>)> {
         let failed = |error: MigrateError| failures.of_migration(0, error);
-        connection.ensure_migrations_table(TABLE).await.map_err(failed)?;
-        let mut applied = connection.list_applied_migrations(TABLE).await.map_err(failed)?;
-        let begun =
-            begun::list(connection).await.map_err(|source| failures.of("look for begun ones", source))?;
+        for schema in self.migrator.create_schemas.iter() {
+            connection.create_schema_if_not_exists(schema).await.map_err(failed)?;
+        }
+        connection.ensure_migrations_table(self.table()).await.map_err(failed)?;
+        let mut applied = connection.list_applied_migrations(self.table()).await.map_err(failed)?;
+        let begun = begun::list(connection, self.table()).await;
+        let begun = begun.map_err(|source| failures.of("look for begun ones", source))?;
         applied.retain(|applied| !begun.contains(&applied.version));
         let applied: HashMap<i64, _> =
             applied.into_iter().map(|applied| (applied.version, applied.checksum)).collect();
@@ -183,29 +228,23 @@ impl MigrationRunner {
         };
         let mut plan = MigrationPlan::default();
         for up in self.ups() {
-            let text = up.sql.as_str().to_lowercase();
-            if text
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .windows(2)
-                .any(|words| words == ["concurrently", "on"])
-            {
-                let message =
-                    format!("migration {} builds an index concurrently and gives it no name", up.version);
-                return refuse(message, "name the index: half-built it could not be told from others");
-            }
             match applied.get(&up.version) {
                 Some(checksum) if *checksum != up.checksum => {
                     let message = format!("migration {} was changed after it was applied", up.version);
                     return refuse(message, "put the file back as it was, and write a new migration");
                 }
                 Some(_) => {}
+                None if has_unnamed_index(up) => {
+                    let message =
+                        format!("migration {} builds an index concurrently and gives it no name", up.version);
+                    return refuse(message, "name the index: half-built it could not be told from others");
+                }
                 None => plan.pending.push((up.version, up.description.to_string())),
             }
         }
         let newest = self.ups().map(|up| up.version).max();
         for version in applied.keys().filter(|version| !self.migrator.version_exists(**version)) {
-            if newest.is_some_and(|newest| *version < newest) {
+            if newest.is_some_and(|newest| *version < newest) && !self.migrator.ignore_missing {
                 return refuse(
                     format!("migration {version} is applied and not among ours"),
                     "add the file that is missing",
@@ -216,106 +255,15 @@ impl MigrationRunner {
         plan.newer.sort_unstable();
         Ok((plan, begun))
     }
+}
 
-    async fn apply(
-        &self,
-        connection: &mut PgConnection,
-        failures: &Failures,
-        up: &Migration,
-        begun: &[i64],
-        context: &JobContext,
-        report: &mut MigrationReport,
-    ) -> Result<()> {
-        let (mut retries, mut was_begun) = (0, begun.contains(&up.version));
-        loop {
-            if up.no_tx {
-                let find = damage::find(connection).await;
-                let all = find.map_err(|source| failures.of("look for damage", source))?;
-                let ours =
-                    all.iter().filter(|damage| damage.is_index() && damage::is_of(damage, up.sql.as_str()));
-                for damage in ours {
-                    self.mend(connection, failures, &damage.remove(), context, report).await?;
-                    report.removed.push(damage.name().to_owned());
-                }
-            }
-            let applied = if up.no_tx {
-                begun::apply(connection, up, was_begun).await
-            } else {
-                connection.apply(TABLE, up).await.map(drop)
-            };
-            match applied {
-                Ok(()) => return Ok(()),
-                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
-                    if gave_way(&error) && retries < self.retries_max =>
-                {
-                    retries += 1;
-                    report.retries += 1;
-                    was_begun = false;
-                    tracing::warn!(
-                        version = up.version,
-                        retries,
-                        "migration gave way to somebody who holds a lock"
-                    );
-                    pause(failures, context).await?;
-                }
-                Err(error) => return Err(failures.of_migration(up.version, error)),
-            }
-        }
-    }
+fn statements_of<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Statement> {
+    migrations.into_iter().flat_map(|migration| Statement::all_of(migration.sql.as_str())).collect()
+}
 
-    /// Finishes what applied migrations have left unfinished.
-    async fn finish(
-        &self,
-        connection: &mut PgConnection,
-        failures: &Failures,
-        context: &JobContext,
-        report: &mut MigrationReport,
-    ) -> Result<()> {
-        let all = damage::find(connection).await.map_err(|source| failures.of("look for damage", source))?;
-        let texts: Vec<&str> = self.ups().map(|up| up.sql.as_str()).collect();
-        for damage in all.iter().filter(|damage| texts.iter().any(|sql| damage::is_of(damage, sql))) {
-            // A rebuild that was broken off leaves a second index: the first one stands.
-            let is_copy = damage.name().contains("_ccnew") || damage.name().contains("_ccold");
-            let statement = if is_copy && damage.is_index() { damage.remove() } else { damage.finish() };
-            self.mend(connection, failures, &statement, context, report).await?;
-            tracing::warn!(name = damage.name(), "what an earlier migration left unfinished is finished");
-            report.finished.push(damage.name().to_owned());
-        }
-        let left = damage::find(connection).await.map_err(|source| failures.of("look for damage", source))?;
-        let of_ours = |damage: &&Damage| texts.iter().any(|sql| damage::is_of(damage, sql));
-        match left.iter().find(of_ours) {
-            None => Ok(()),
-            Some(damage) => {
-                let message = format!("{} is not finished, although every statement has run", damage.name());
-                Err(failures
-                    .problem(ErrorKind::Internal, "migrate", message)
-                    .with_remedy("look at it in pg_index"))
-            }
-        }
-    }
-
-    /// Runs a statement outside of a transaction, and gives way as migrations do.
-    async fn mend(
-        &self,
-        connection: &mut PgConnection,
-        failures: &Failures,
-        statement: &str,
-        context: &JobContext,
-        report: &mut MigrationReport,
-    ) -> Result<()> {
-        let mut retries = 0;
-        loop {
-            match connection.execute(AssertSqlSafe(statement)).await {
-                Ok(_) => return Ok(()),
-                Err(error) if gave_way(&error) && retries < self.retries_max => {
-                    retries += 1;
-                    report.retries += 1;
-                    pause(failures, context).await?;
-                }
-                Err(error) => return Err(failures.of("mend", error)),
-            }
-        }
-    }
+fn has_unnamed_index(migration: &Migration) -> bool {
+    let statements = Statement::all_of(migration.sql.as_str());
+    statements.iter().any(|statement| matches!(statement, Statement::BuildsIndex { index: None, .. }))
 }
 
 /// Waits a moment before another attempt, no two replicas and attempts alike.

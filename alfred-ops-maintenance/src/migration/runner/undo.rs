@@ -3,12 +3,10 @@
 use alfred_ops_core::{ErrorKind, JobContext, Result};
 use sqlx::AssertSqlSafe;
 use sqlx::Connection as _;
-use sqlx::migrate::{Migrate as _, MigrateError, Migration};
+use sqlx::migrate::Migration;
 
 use super::failure::Failures;
-use super::runner::{MigrationRunner, TABLE, pause};
-use super::turn;
-use crate::postgres::gave_way;
+use super::{MigrationReport, MigrationRunner, turn};
 
 impl MigrationRunner {
     /// Takes these versions back by their down migrations, the newest first. Those that are not applied are passed over.
@@ -27,7 +25,7 @@ impl MigrationRunner {
         }
         let mut connection = self.connect(&failures).await?;
         turn::take(&mut connection, &failures, self.wait_max, context).await?;
-        let mut there = recorded(&mut connection, versions, &failures).await?;
+        let mut there = recorded(&mut connection, self.table(), versions, &failures).await?;
         there.sort_unstable_by(|one, other| other.cmp(one));
         let downs: Vec<&Migration> = there.iter().filter_map(|version| self.down_of(*version)).collect();
         if let Some(version) = there.iter().find(|version| self.down_of(**version).is_none()) {
@@ -36,21 +34,11 @@ impl MigrationRunner {
                 .problem(ErrorKind::Unsupported, "undo migrations", message)
                 .with_remedy("write one beside it: NUMBER_NAME.down.sql"));
         }
+        let mut report = MigrationReport::default();
         for down in downs {
             turn::check(&mut connection, &failures).await?;
-            let mut retries = 0;
-            loop {
-                match connection.revert(TABLE, down).await {
-                    Ok(_) => break,
-                    Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
-                        if gave_way(&error) && retries < self.retries_max =>
-                    {
-                        retries += 1;
-                        pause(&failures, context).await?;
-                    }
-                    Err(error) => return Err(failures.of_migration(down.version, error)),
-                }
-            }
+            let mut work = self.work(&mut connection, &failures, context, &mut report);
+            work.revert(down).await?;
             tracing::warn!(version = down.version, "migration taken back");
             undone.push(down.version);
         }
@@ -71,16 +59,17 @@ impl MigrationRunner {
         let failures = Failures::at(&self.server);
         let mut connection = self.connect(&failures).await?;
         turn::take(&mut connection, &failures, self.wait_max, context).await?;
-        recorded(&mut connection, versions, &failures).await
+        recorded(&mut connection, self.table(), versions, &failures).await
     }
 }
 
 async fn recorded(
     connection: &mut sqlx::PgConnection,
+    table: &str,
     versions: &[i64],
     failures: &Failures,
 ) -> Result<Vec<i64>> {
-    let query = format!("SELECT version FROM {TABLE} WHERE version = ANY ($1) ORDER BY version");
+    let query = format!("SELECT version FROM {table} WHERE version = ANY ($1) ORDER BY version");
     let read = sqlx::query_scalar(AssertSqlSafe(query)).bind(versions).fetch_all(connection).await;
     read.map_err(|source| failures.of("look for migrations", source))
 }
