@@ -7,7 +7,7 @@ use alfred_ops_core::{Fence, Found, Result, SharedClock, StateCell, StateStore};
 use super::state::{Attempt, ChoreState, Pause};
 use super::{Cadence, ChoreRecord, ChoreStanding};
 
-/// Runs that the history keeps: a year of weeks.
+/// Runs that the history keeps: a year of weeks. Those that did nothing hardly count.
 const HISTORY_MAX: usize = 64;
 const WRITE: &str = "write chore";
 
@@ -26,7 +26,8 @@ impl ChoreBook {
         Self { cell: StateCell::new(store, format!("chore/{name}")), clock }
     }
 
-    /// The last runs, oldest first, at most 64.
+    /// The last runs that did something or failed, and the last that did nothing, oldest first, at most 64. Of runs in a row that
+    /// did nothing because something was in their way the last stands for all.
     ///
     /// # Errors
     /// The store's.

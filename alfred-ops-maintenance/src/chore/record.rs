@@ -101,6 +101,14 @@ impl ChoreRecord {
     }
 }
 
+impl ChoreRecord {
+    /// Whether it came to its end and did nothing that anybody has to know of.
+    pub(super) fn is_idle(&self) -> bool {
+        let Figures { work, steps, notes, .. } = &self.figures;
+        self.outcome.is_complete() && *work == 0 && *steps == 0 && notes.is_empty()
+    }
+}
+
 impl fmt::Display for ChoreRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Figures { work, steps, longest_lock, .. } = &self.figures;

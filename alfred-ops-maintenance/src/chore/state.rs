@@ -56,7 +56,7 @@ pub(super) struct ChoreState {
     pub(super) completed_at: Option<DateTime<Utc>>,
     /// Failures in a row.
     pub(super) failures: u32,
-    /// Oldest first.
+    /// Oldest first; of those that found nothing to do the last only.
     pub(super) history: VecDeque<ChoreRecord>,
 }
 
@@ -98,7 +98,16 @@ impl ChoreState {
         self.remember(record, history_max);
     }
 
+    /// Keeps a run. Of those that finished with nothing done only the last is kept, and of those in a row that met the same
+    /// kind of obstacle and did nothing the last too: a chore of every minute would else forget its nights within an hour.
     fn remember(&mut self, record: ChoreRecord, history_max: usize) {
+        if record.is_idle() && record.outcome == ChoreOutcome::Finished {
+            self.history.retain(|known| !(known.is_idle() && known.outcome == ChoreOutcome::Finished));
+        } else if record.is_idle() {
+            let same =
+                |known: &mut ChoreRecord| known.is_idle() && known.outcome.name() == record.outcome.name();
+            self.history.pop_back_if(same);
+        }
         while self.history.len() >= history_max.max(1) {
             self.history.pop_front();
         }

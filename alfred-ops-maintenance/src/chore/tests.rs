@@ -44,7 +44,7 @@ impl fmt::Display for Take {
 
 impl ChorePlan for Take {
     fn is_empty(&self) -> bool {
-        self.0 == 0
+        self.0 == 0 || self.0 == 13
     }
 
     fn obstacles(&self) -> Vec<String> {
@@ -233,6 +233,41 @@ async fn a_run_is_paused_resumed_and_aborted_from_anywhere() {
     assert_eq!(house.run(&caretaker).await.outcome, ChoreOutcome::Stopped(Stop::Aborted));
     let due = caretaker.standing(&house.context).await.unwrap().due_at;
     assert_eq!((due - house.context.now()).to_std().unwrap(), HOUR, "an aborted chore rests for a period");
+}
+
+#[tokio::test]
+async fn idle_runs_push_nothing_out_of_the_history() {
+    let house = House::new(3);
+    let caretaker = house.builder(true).build().unwrap();
+    let outcomes = async || {
+        let history = caretaker.book(&house.context).history().await.unwrap();
+        let text = |record: &ChoreRecord| format!("{}{}", record.outcome.name(), record.figures.work);
+        history.iter().map(text).collect::<Vec<_>>().join(" ")
+    };
+    house.run(&caretaker).await;
+    for _ in 0..100 {
+        house.run(&caretaker).await;
+    }
+    assert_eq!(outcomes().await, "finished3 finished0");
+    house.left.store(2, Ordering::SeqCst);
+    house.run(&caretaker).await;
+    house.clock.advance(HOUR);
+    let last = house.run(&caretaker).await;
+    assert_eq!(outcomes().await, "finished3 finished2 finished0");
+    assert_eq!(caretaker.standing(&house.context).await.unwrap().last, Some(last));
+    // What was in the way is not forgotten when it has gone, and a row of such runs is one.
+    for left in [13, 0, 13, 0] {
+        house.left.store(left, Ordering::SeqCst);
+        for _ in 0..40 {
+            house.run(&caretaker).await;
+        }
+    }
+    assert_eq!(outcomes().await, "finished3 finished2 ineffective0 ineffective0 finished0");
+    house.left.store(100, Ordering::SeqCst);
+    for _ in 0..2 {
+        caretaker.run(&house.context).await.unwrap_err();
+    }
+    assert_eq!(outcomes().await, "finished3 finished2 ineffective0 ineffective0 finished0 failed0 failed0");
 }
 
 /// The value of a future that does not wait.
