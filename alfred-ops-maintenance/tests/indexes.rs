@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+mod hooked;
 mod postgres;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{JobContext, MemoryStateStore, TaskSet};
 use alfred_ops_maintenance::{Caretaker, ChoreOutcome, ChoreRecord, IndexCare, IndexPolicy, Rebuilds};
+use hooked::Hooked;
 use postgres::{VERSIONS, server};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -226,5 +228,81 @@ async fn a_build_that_fails_keeps_no_other_from_being_done() {
             .psql("SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE NOT indisvalid")
             .unwrap();
         assert_eq!(left, "broken", "{version}: what the build left is gone and the other one is done");
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_build_left_is_not_built_again_beyond_the_bound() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        bloat(&server);
+        server.psql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'v'::regclass").unwrap();
+        let size: u64 = server.psql("SELECT pg_table_size('t')").unwrap().parse().unwrap();
+        let bounded = IndexPolicy::default().with_build_bytes_max(size - 1);
+        let done = record(&care(&server, bounded)).await;
+        assert_eq!(done.figures.steps, 0, "{version}: {done:?}");
+        let told = format!("its build failed; it is written and never read; at most {} bytes", size - 1);
+        assert!(done.plan.contains(&told), "{version}: {}", done.plan);
+        let done = record(&care(&server, bounded.with_build_bytes_max(size))).await;
+        assert_eq!(done.outcome, ChoreOutcome::Finished, "{version}: {done:?}");
+        assert_eq!(server.psql(LEFT).unwrap(), "0", "{version}");
+    }
+}
+
+#[tokio::test]
+async fn unique_indexes_of_other_rules_are_no_duplicates() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        for statement in [
+            "CREATE TABLE t (a int, b int, c int NOT NULL)",
+            "CREATE UNIQUE INDEX a_plain ON t (a); CREATE UNIQUE INDEX a_nulls ON t (a) NULLS NOT DISTINCT",
+            "ALTER TABLE t ADD CONSTRAINT b_late UNIQUE (b) DEFERRABLE; CREATE UNIQUE INDEX b_plain ON t (b)",
+            "CREATE UNIQUE INDEX c_plain ON t (c); CREATE UNIQUE INDEX c_again ON t (c)",
+        ] {
+            server.psql(statement).unwrap();
+        }
+        let done = record(&care(&server, IndexPolicy::default().with_drops())).await;
+        assert_eq!(done.outcome, ChoreOutcome::Finished, "{version}: {done:?}");
+        assert_eq!(
+            server.psql("SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 't'").unwrap(),
+            "a_nulls a_plain b_late b_plain c_plain",
+            "{version}: {done:?}"
+        );
+        server
+            .psql("INSERT INTO t VALUES (1, 1, 1); INSERT INTO t VALUES (1, 1, 1) ON CONFLICT (b) DO NOTHING")
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_others_do_as_well_stays_when_they_are_gone_or_broken() {
+    for version in VERSIONS {
+        let server = Arc::new(server(version).await);
+        for statement in [
+            "CREATE TABLE t (a int, b int, c int)",
+            "CREATE INDEX a ON t (a); CREATE INDEX a_again ON t (a)",
+            "CREATE INDEX b ON t (b); CREATE INDEX b_c ON t (b, c)",
+            "CREATE INDEX c ON t (c); CREATE INDEX c_again ON t (c)",
+        ] {
+            server.psql(statement).unwrap();
+        }
+        let also = Arc::clone(&server);
+        let chore =
+            Hooked::new(IndexCare::new(server.options(), IndexPolicy::default().with_drops()), async move {
+                also.psql("DROP INDEX a").unwrap();
+                also.psql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'b_c'::regclass")
+                    .unwrap();
+            });
+        let care = Caretaker::builder(chore, Arc::new(MemoryStateStore::default())).build().unwrap();
+        let run = care.run(&JobContext::system()).await.unwrap();
+        let done = run.record().unwrap();
+        assert_eq!(done.plan.matches("DROP INDEX CONCURRENTLY").count(), 3, "{version}: {done:?}");
+        assert_eq!(done.figures.steps, 1, "{version}: {done:?}");
+        assert_eq!(done.figures.notes.iter().filter(|note| note.contains("is not what it was")).count(), 2);
+        assert_eq!(
+            server.psql("SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 't'").unwrap(),
+            "a_again b b_c c",
+            "{version}: {done:?}"
+        );
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{
-    EntropyExt as _, JobContext, MemoryStateStore, PostgresOptions, SeededEntropy, TaskSet,
+    EntropyExt as _, ErrorKind, JobContext, MemoryStateStore, PostgresOptions, SeededEntropy, TaskSet,
 };
 use alfred_ops_maintenance::{Caretaker, ChoreOutcome, Heartbeat, Requeue, RequeuePolicy};
 use postgres::{VERSIONS, server};
@@ -24,7 +24,7 @@ const SCHEMA: &str = "CREATE TABLE tasks (id uuid PRIMARY KEY DEFAULT gen_random
     assigned_to text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), started_at timestamptz, \
     completed_at timestamptz, failed_at timestamptz, error_message text, retry_count int DEFAULT 0, max_retries int DEFAULT 3, \
     timeout_seconds int DEFAULT 300); \
-    CREATE TABLE agent_registry (id serial PRIMARY KEY, name text UNIQUE, last_heartbeat timestamptz)";
+    CREATE TABLE agent_registry (id serial PRIMARY KEY, name text UNIQUE, last_heartbeat timestamptz, began timestamptz)";
 
 fn caretaker(server: PostgresOptions, policy: RequeuePolicy) -> Caretaker<Requeue> {
     Requeue::new(server, policy).unwrap().caretaker(Arc::new(MemoryStateStore::default())).build().unwrap()
@@ -44,13 +44,14 @@ async fn tasks_of_the_dead_are_tried_again_or_fail_and_the_living_keep_theirs() 
         server
             .psql(
                 "INSERT INTO agent_registry (name, last_heartbeat) VALUES ('alive', now()), ('dead', now() - interval '1 hour'); \
+                 INSERT INTO tasks (error_message, status, updated_at) VALUES ('never begun', 'processing', now() - interval '1 day'); \
                  INSERT INTO tasks (error_message, status, assigned_to, started_at, retry_count) VALUES \
                  ('again', 'processing', 'dead', now() - interval '10 min', 2), \
                  ('fails', 'processing', 'dead', now() - interval '10 min', 3), \
                  ('unknown', 'processing', 'nobody knows', now() - interval '10 min', 0), \
-                 ('never begun', 'processing', NULL, NULL, 0), \
+                 ('who knows', 'processing', NULL, NULL, 0), \
                  ('within its time', 'processing', 'dead', now() - interval '1 min', 0), \
-                 ('alive', 'processing', 'alive', now() - interval '10 hours', 0), \
+                 ('alive', 'processing', 'alive', now() - interval '14 min', 0), \
                  ('done', 'completed', 'dead', now() - interval '10 hours', 0)",
             )
             .unwrap();
@@ -66,10 +67,157 @@ async fn tasks_of_the_dead_are_tried_again_or_fail_and_the_living_keep_theirs() 
                 )
                 .unwrap(),
             "again pending 3, alive processing alive 0, done completed dead 0, never begun pending 1, \
-             the worker gave failed dead 3, unknown pending 1, within its time processing dead 0",
+             the worker gave failed dead 3, unknown pending 1, who knows processing 0, within its time processing dead 0",
             "{version}"
         );
         assert_eq!(outcome(&caretaker).await.1, 0, "once is enough");
+    }
+}
+
+#[tokio::test]
+async fn a_successor_of_the_same_name_does_not_keep_tasks_of_the_dead() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server.psql(SCHEMA).unwrap();
+        server
+            .psql(
+                "INSERT INTO agent_registry (name, last_heartbeat, began) VALUES ('social', now(), now() - interval '3 min'), \
+                 ('legal', now(), now() - interval '1 min'), ('tax', now(), NULL); \
+                 INSERT INTO tasks (error_message, status, assigned_to, timeout_seconds, started_at, updated_at) VALUES \
+                 ('of the dead', 'processing', 'social', 300, now() - interval '20 min', now()), \
+                 ('of the living', 'processing', 'social', 60, now() - interval '2 min', now()), \
+                 ('of who may live', 'processing', 'legal', 60, now() - interval '20 min', now()), \
+                 ('of whom nobody knows', 'processing', 'tax', 600, now() - interval '20 min', now()), \
+                 ('without a beginning', 'processing', 'social', 60, NULL, now() - interval '150 s')",
+            )
+            .unwrap();
+        let states = || {
+            let states = "SELECT string_agg(error_message || ' ' || status || retry_count, ', ' ORDER BY error_message) FROM tasks";
+            server.psql(states).unwrap()
+        };
+        let before = states();
+        let by_name = caretaker(server.options(), RequeuePolicy::platform());
+        let (told, work) = outcome(&by_name).await;
+        assert_eq!((work, states()), (0, before), "{version}: a name tells nothing: {told}");
+        assert!(
+            told.contains("2 tasks of legal, social run for more than 3 times their timeout")
+                && told.contains("with_process_start"),
+            "{version}: {told}"
+        );
+        let policy = RequeuePolicy::platform().with_process_start("began");
+        let (told, work) = outcome(&caretaker(server.options(), policy)).await;
+        assert_eq!(work, 1, "{version}: {told}");
+        assert_eq!(
+            states(),
+            "of the dead pending1, of the living processing0, of who may live processing0, \
+             of whom nobody knows processing0, without a beginning processing0",
+            "{version}"
+        );
+        // What the obstacle says to do does it.
+        let statement = told.split_once("run UPDATE").unwrap().1;
+        server.psql(&format!("UPDATE{statement}")).unwrap();
+        assert!(states().contains("of who may live pending1"), "{version}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn processes_that_share_a_name_are_told_apart_by_who_claimed() {
+    let server = server(17).await;
+    server.psql(SCHEMA).unwrap();
+    server
+        .psql(
+            "ALTER TABLE tasks ADD instance text; \
+             INSERT INTO agent_registry (name, last_heartbeat) VALUES ('social-1', now()), ('social-2', now() - interval '1 hour'); \
+             INSERT INTO tasks (status, assigned_to, instance, started_at) \
+             SELECT 'processing', 'social', 'social-' || g, now() - interval '10 min' FROM generate_series(1, 3) g",
+        )
+        .unwrap();
+    let mut policy = RequeuePolicy::platform();
+    let Heartbeat::Worker { claimed_by, .. } = &mut policy.heartbeat else {
+        panic!("the platform's are in a table")
+    };
+    *claimed_by = Some("instance".to_owned());
+    assert_eq!(outcome(&caretaker(server.options(), policy)).await.1, 2);
+    assert_eq!(
+        server
+            .psql("SELECT string_agg(status || coalesce(instance, '-'), ' ' ORDER BY status) FROM tasks")
+            .unwrap(),
+        "pending- pending- processingsocial-1"
+    );
+}
+
+#[tokio::test]
+async fn what_is_null_counts_as_the_policy_says_and_what_is_odd_is_no_outage() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server.psql(SCHEMA).unwrap();
+        server
+            .psql(
+                "ALTER TABLE tasks ALTER timeout_seconds TYPE float8; \
+                 INSERT INTO tasks (status, started_at, timeout_seconds, retry_count, max_retries) VALUES \
+                 ('processing', now() - interval '6 min', NULL, NULL, NULL), \
+                 ('processing', now() - interval '4 min', NULL, NULL, NULL), \
+                 ('processing', now() - interval '6 min', 300, 3, NULL), \
+                 ('processing', '-infinity', 1e300, 0, 3), ('processing', NULL, 300, NULL, 3); \
+                 UPDATE tasks SET updated_at = NULL WHERE started_at IS NULL",
+            )
+            .unwrap();
+        let requeue = caretaker(server.options(), RequeuePolicy::platform());
+        assert_eq!(outcome(&requeue).await, (ChoreOutcome::Finished.to_string(), 4), "{version}");
+        assert_eq!(
+            server.psql("SELECT string_agg(n, ', ' ORDER BY n) FROM (SELECT concat_ws(' ', status, retry_count) AS n FROM tasks) s").unwrap(),
+            "failed 3, pending 1, pending 1, pending 1, processing",
+            "{version}"
+        );
+    }
+    let server = server(17).await;
+    server.psql(SCHEMA).unwrap();
+    server
+        .psql("ALTER TABLE tasks ADD claim numeric DEFAULT 1e30; INSERT INTO tasks (status, started_at) VALUES ('processing', '-infinity')")
+        .unwrap();
+    let mut policy = RequeuePolicy::platform();
+    policy.epoch = "claim".to_owned();
+    let error = caretaker(server.options(), policy).run(&JobContext::system()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+}
+
+#[tokio::test]
+async fn rows_that_row_security_hides_are_an_obstacle_and_no_silence() {
+    for version in VERSIONS {
+        let server = server(version).await;
+        server.psql(SCHEMA).unwrap();
+        server
+            .psql(
+                "CREATE ROLE ops LOGIN; GRANT SELECT, UPDATE ON tasks TO ops; GRANT SELECT ON agent_registry TO ops; \
+                 INSERT INTO agent_registry (name, last_heartbeat) VALUES ('alive', now()); \
+                 INSERT INTO tasks (status, assigned_to, started_at) VALUES ('processing', 'alive', now() - interval '10 min')",
+            )
+            .unwrap();
+        let requeue = caretaker(server.options().with_user("ops", None), RequeuePolicy::platform());
+        for table in ["tasks", "agent_registry"] {
+            server.psql(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")).unwrap();
+            let (told, work) = outcome(&requeue).await;
+            assert_eq!(work, 0, "{version}: {told}");
+            let wanted = format!("row security hides rows of \"public\".\"{table}\" from the role");
+            assert!(
+                told.contains(&wanted) && told.contains("ALTER ROLE \"ops\" BYPASSRLS"),
+                "{version}: {told}"
+            );
+            server.psql(&format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")).unwrap();
+        }
+        // Behind a view nobody sees it beforehand.
+        server
+            .psql(
+                "ALTER TABLE agent_registry RENAME TO agents; ALTER TABLE agents ENABLE ROW LEVEL SECURITY; \
+                 GRANT SELECT ON agents TO ops; \
+                 CREATE VIEW agent_registry WITH (security_invoker) AS SELECT * FROM agents; GRANT SELECT ON agent_registry TO ops",
+            )
+            .unwrap();
+        let error = requeue.run(&JobContext::system()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{version}: {error}");
+        server.psql("ALTER ROLE ops BYPASSRLS").unwrap();
+        let plan = requeue.plan(&JobContext::system()).await.unwrap();
+        assert_eq!((plan.leave.len(), plan.obstacles.len()), (1, 0), "{version}: {plan}");
     }
 }
 
@@ -130,6 +278,8 @@ struct Worker {
     entropy: SeededEntropy,
     number: u64,
     lives: u64,
+    /// Whether it comes back under its old name, as after a redeployment.
+    keeps_name: bool,
     counts: Arc<Counts>,
     context: JobContext,
 }
@@ -138,6 +288,7 @@ impl Worker {
     /// Works until nothing is left to do.
     async fn work(mut self) {
         let mut name = self.name();
+        self.begin(&name).await;
         loop {
             self.beat(&name).await;
             let claimed = "UPDATE tasks SET status = 'processing', assigned_to = $1, started_at = now() WHERE id IN \
@@ -164,6 +315,7 @@ impl Worker {
                     self.counts.deaths.fetch_add(1, Ordering::Relaxed);
                     self.lives += 1;
                     name = self.name();
+                    self.begin(&name).await;
                     continue;
                 }
             }
@@ -174,12 +326,18 @@ impl Worker {
     }
 
     fn name(&self) -> String {
-        format!("worker-{}-{}", self.number, self.lives)
+        let lives = if self.keeps_name { 0 } else { self.lives };
+        format!("worker-{}-{lives}", self.number)
+    }
+
+    async fn begin(&mut self, name: &str) {
+        let begin = "INSERT INTO agent_registry (name, last_heartbeat, began) VALUES ($1, now(), now()) \
+            ON CONFLICT (name) DO UPDATE SET last_heartbeat = now(), began = now()";
+        sqlx::query(begin).bind(name).execute(&mut self.connection).await.unwrap();
     }
 
     async fn beat(&mut self, name: &str) {
-        let beat = "INSERT INTO agent_registry (name, last_heartbeat) VALUES ($1, now()) \
-            ON CONFLICT (name) DO UPDATE SET last_heartbeat = now()";
+        let beat = "UPDATE agent_registry SET last_heartbeat = now() WHERE name = $1";
         sqlx::query(beat).bind(name).execute(&mut self.connection).await.unwrap();
     }
 
@@ -214,6 +372,15 @@ async fn prepared(tasks: u64) -> PostgresServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_task_is_lost_and_none_has_two_owners_while_workers_die_and_stall() {
+    work_through(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_task_is_lost_and_none_has_two_owners_while_workers_die_and_come_back_under_their_names() {
+    work_through(true).await;
+}
+
+async fn work_through(keeps_name: bool) {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let tasks = number("ALFRED_OPS_REQUEUE_TASKS", 2_000);
     let seed = number("ALFRED_OPS_REQUEUE_SEED", 1);
@@ -229,6 +396,7 @@ async fn no_task_is_lost_and_none_has_two_owners_while_workers_die_and_stall() {
             entropy: SeededEntropy::new(seed + number),
             number,
             lives: 0,
+            keeps_name,
             counts: Arc::clone(&counts),
             context: context.clone(),
         };
@@ -238,6 +406,9 @@ async fn no_task_is_lost_and_none_has_two_owners_while_workers_die_and_stall() {
     for _ in 0..2 {
         let mut policy = RequeuePolicy::platform();
         policy.silence = Duration::from_millis(1_000);
+        if keeps_name {
+            policy = policy.with_process_start("began");
+        }
         let caretaker = caretaker(server.options(), policy);
         let (context, counts, stop) = (context.clone(), Arc::clone(&counts), stop.clone());
         set.spawn(async move {

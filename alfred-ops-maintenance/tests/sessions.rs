@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+mod hooked;
 mod postgres;
 
 use std::sync::Arc;
@@ -9,9 +10,11 @@ use std::time::Duration;
 
 use alfred_ops_core::testing::servers::PostgresServer;
 use alfred_ops_core::{JobContext, MemoryStateStore, TaskSet};
-use alfred_ops_maintenance::{Caretaker, ChoreRecord, SessionCare, SessionPolicy};
+use alfred_ops_maintenance::{Caretaker, ChoreOutcome, ChoreRecord, SessionCare, SessionPolicy};
+use hooked::Hooked;
 use postgres::{VERSIONS, server};
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 const NOW: Duration = Duration::from_millis(1);
@@ -42,6 +45,28 @@ async fn prepared(version: u32) -> PostgresServer {
         .unwrap();
     server
 }
+
+/// A run in which something happens between the plan and the work.
+async fn run_while(
+    server: &PostgresServer,
+    policy: SessionPolicy,
+    happens: impl Future<Output = ()> + Send + 'static,
+) -> ChoreRecord {
+    let care = Hooked::new(SessionCare::new(server.options().with_user("ops", None), policy), happens);
+    let caretaker = Caretaker::builder(care, Arc::new(MemoryStateStore::default())).build().unwrap();
+    caretaker.run(&JobContext::system()).await.unwrap().record().unwrap().clone()
+}
+
+/// Idle sessions are too many from the first on, as soon as they are idle for 50 ms.
+fn no_room() -> SessionPolicy {
+    let mut policy = SessionPolicy::default().with_patience(LATER, LATER);
+    (policy.connections_share, policy.idle_min) = (0.0, Duration::from_millis(50));
+    policy
+}
+
+const IDLE: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle' \
+    AND state_change < clock_timestamp() - interval '100 ms'";
+const WAIT: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
 
 fn until(server: &PostgresServer, sql: &str, answer: &str) {
     while server.psql(sql).unwrap() != answer {}
@@ -96,6 +121,7 @@ async fn idle_transactions_end_protected_ones_stay_and_missing_rights_are_told()
     for session in [&mut app, &mut billing] {
         session.execute("BEGIN; SELECT count(*) FROM t").await.unwrap();
     }
+    until(&server, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'", "2");
     let policy = SessionPolicy::default().with_patience(LATER, NOW).with_protected_role("billing");
     let care = caretaker(&server, policy.clone());
     let record = run(&care).await;
@@ -110,4 +136,101 @@ async fn idle_transactions_end_protected_ones_stay_and_missing_rights_are_told()
     server.psql("REVOKE pg_signal_backend FROM ops").unwrap();
     let record = run(&care).await;
     assert!(record.outcome.to_string().contains("run GRANT pg_signal_backend TO \"ops\""), "{record}");
+}
+
+#[tokio::test]
+async fn who_has_gone_on_since_is_not_ended() {
+    for version in VERSIONS {
+        let server = prepared(version).await;
+        let app = Arc::new(Mutex::new(connect(&server, "app").await));
+        let goes_on = || {
+            let app = Arc::clone(&app);
+            async move { drop(app.lock().await.execute("SELECT 1").await.unwrap()) }
+        };
+        app.lock().await.execute("BEGIN; SELECT count(*) FROM t").await.unwrap();
+        until(&server, &IDLE.replace("'idle'", "'idle in transaction'"), "1");
+        let patience = SessionPolicy::default().with_patience(LATER, Duration::from_millis(50));
+        let record = run_while(&server, patience, goes_on()).await;
+        assert!(record.plan.contains("it has done nothing within a transaction"), "{version}: {record:?}");
+        assert_eq!(record.figures.work, 0, "{version}: {record:?}");
+        goes_on().await;
+
+        app.lock().await.execute("ROLLBACK").await.unwrap();
+        until(&server, IDLE, "1");
+        let record = run_while(&server, no_room(), goes_on()).await;
+        assert!(record.plan.contains("connections are in use, and it is idle"), "{version}: {record:?}");
+        assert_eq!(record.figures.work, 0, "{version}: {record:?}");
+        goes_on().await;
+        until(&server, IDLE, "1");
+        let record = run(&caretaker(&server, no_room())).await;
+        assert_eq!(record.figures.work, 1, "{version}: it stayed idle: {record:?}");
+        assert!(record.plan.contains("terminate session"), "{version}: {record:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_whose_waiters_have_gone_is_not_ended() {
+    for version in VERSIONS {
+        let server = Arc::new(prepared(version).await);
+        let mut head = connect(&server, "app").await;
+        head.execute("BEGIN; UPDATE t SET x = 2").await.unwrap();
+        let set = TaskSet::new(&CancellationToken::new());
+        let mut victim = connect(&server, "app").await;
+        let waits = set.spawn(async move { victim.execute("UPDATE t SET x = 3").await.is_err() });
+        until(&server, WAIT, "1");
+        let also = Arc::clone(&server);
+        let policy = SessionPolicy::default().with_patience(NOW, LATER);
+        let record = run_while(&server, policy, async move {
+            also.psql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                .unwrap();
+            until(&also, WAIT, "0");
+        })
+        .await;
+        assert!(record.plan.contains("1 wait for it"), "{version}: {record:?}");
+        assert_eq!((record.figures.work, record.outcome), (0, ChoreOutcome::Finished), "{version}");
+        assert!(waits.await.unwrap());
+        head.execute("COMMIT").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_listens_or_holds_an_advisory_lock_makes_no_room() {
+    let server = prepared(17).await;
+    let mut apps = Vec::new();
+    for statement in ["LISTEN news", "SELECT pg_advisory_lock(7)", "SELECT 'listener'"] {
+        let mut app = connect(&server, "app").await;
+        app.execute(statement).await.unwrap();
+        apps.push(app);
+    }
+    until(&server, IDLE, "3");
+    let record = run(&caretaker(&server, no_room())).await;
+    assert_eq!(record.figures.work, 1, "{record:?}");
+    let told = record.outcome.to_string();
+    assert!(told.contains("but 2 that listen or hold advisory locks"), "{told}");
+    for (number, app) in apps.iter_mut().enumerate() {
+        assert_eq!(app.execute("SELECT 1").await.is_ok(), number < 2, "{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dumps_and_copies_are_maintenance() {
+    for version in VERSIONS {
+        let server = prepared(version).await;
+        let mut dump = connect(&server, "app").await;
+        dump.execute("SET application_name = 'pg_dump'; BEGIN; LOCK TABLE t IN ACCESS SHARE MODE")
+            .await
+            .unwrap();
+        let mut loader = connect(&server, "app").await;
+        let copy = loader.copy_in_raw("COPY t FROM STDIN").await.unwrap();
+        let set = TaskSet::new(&CancellationToken::new());
+        let mut victim = connect(&server, "app").await;
+        let waits = set.spawn(async move { victim.execute("BEGIN; LOCK TABLE t; COMMIT").await.unwrap() });
+        until(&server, WAIT, "1");
+        let record = run(&caretaker(&server, SessionPolicy::default().with_patience(NOW, NOW))).await;
+        assert!(record.plan.starts_with("no session to end"), "{version}: {record:?}");
+        assert_eq!(record.plan.matches("it does maintenance").count(), 2, "{version}: {record:?}");
+        copy.finish().await.unwrap();
+        dump.execute("COMMIT").await.unwrap();
+        waits.await.unwrap();
+    }
 }

@@ -41,6 +41,10 @@ pub struct IndexView {
     pub is_btree: bool,
     /// Whether it allows each key once.
     pub is_unique: bool,
+    /// Whether that holds for NULL as well.
+    pub is_nulls_not_distinct: bool,
+    /// Whether that holds at each row, or only at the end of a statement or transaction: then `ON CONFLICT` has no use for it.
+    pub is_immediate: bool,
     /// Whether a constraint, the replica's identity or the table's order stands on it.
     pub is_needed: bool,
     /// Whether it may be used.
@@ -55,7 +59,7 @@ pub struct IndexView {
     pub bytes: u64,
     /// Its number in the catalog.
     pub oid: u32,
-    /// What it would take if it was built anew: of larger B-trees, where somebody looked.
+    /// What it would take if it was built anew: of larger B-trees, where somebody looked, and of those that are not valid.
     pub rebuilt: Option<RebuiltSize>,
 }
 
@@ -88,6 +92,8 @@ impl IndexView {
             included: Vec::new(),
             is_btree: true,
             is_unique: false,
+            is_nulls_not_distinct: false,
+            is_immediate: true,
             is_needed: false,
             is_valid: true,
             is_being_built: false,

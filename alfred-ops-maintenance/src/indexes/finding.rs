@@ -13,7 +13,8 @@ pub struct IndexFinding {
     pub index: TableName,
     /// What is wrong with it.
     pub fault: IndexFault,
-    /// Its size; of a missing one what it would take, zero where nobody can tell.
+    /// Its size; of a missing one, and of one whose build failed where that is more, what it would take, zero where nobody can
+    /// tell.
     pub bytes: u64,
     /// Why nothing is done about it; none for a step.
     pub hold: Option<IndexHold>,

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alfred_ops_core::{JobContext, PostgresOptions, Result, StateStore};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::build::Build;
-use super::{IndexFacts, IndexFinding, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
+use super::look::look;
+use super::{IndexFacts, IndexFault, IndexFinding, IndexPlan, IndexPolicy, RebuiltSize, plan_indexes};
 use crate::doctor::{index_waste, look_at_indexes, part, wanted_indexes};
-use crate::postgres::{StepFailures, chore_name, label};
+use crate::postgres::{Session, StepFailures, chore_name, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, DoctorPolicy, IndexSize, Turn};
+
+const RECHECK_TIMEOUT: Duration = Duration::from_secs(30);
+/// So that the server qualifies names as it did for the first look.
+const PATH: (&str, &str) = ("search_path", "pg_catalog");
 
 /// Finds indexes that cost and do not serve; removes what failed builds left, rebuilds bloated B-trees one at a time, and
 /// on demand drops what others do as well and builds what foreign keys and scans of whole tables lack.
@@ -48,6 +54,15 @@ impl IndexCare {
         Caretaker::builder(self, store).cadence(Cadence::weekly())
     }
 
+    /// Whether an index that others do as well would be dropped now: hours may have gone by since the look.
+    async fn still_holds(&self, step: &IndexFinding) -> Result<bool> {
+        let mut session =
+            Session::open(&self.server, "indexes", RECHECK_TIMEOUT, RECHECK_TIMEOUT, &[PATH]).await?;
+        let facts = look(&mut session).await.map_err(|source| session.failed("look at indexes", source))?;
+        let plan = plan_indexes(&facts, &self.policy);
+        Ok(plan.steps.iter().any(|now| now.index == step.index && now.fault == step.fault))
+    }
+
     /// The doctor's eyes, with our figures.
     fn looks(&self) -> DoctorPolicy {
         DoctorPolicy {
@@ -82,7 +97,9 @@ impl Chore for IndexCare {
         let sizes: BTreeMap<u32, &IndexSize> =
             seen.index_sizes.iter().filter(|size| size.oid != 0).map(|size| (size.oid, size)).collect();
         for index in &mut facts.indexes {
-            index.rebuilt = sizes.get(&index.oid).and_then(|size| rebuilt(size));
+            if index.is_valid {
+                index.rebuilt = sizes.get(&index.oid).and_then(|size| rebuilt(size));
+            }
         }
         (facts.foreign_keys, facts.wanted, facts.gaps) = (seen.foreign_keys, wanted, seen.gaps);
         Ok(facts)
@@ -103,6 +120,11 @@ impl Chore for IndexCare {
         for step in steps {
             if !turn.may_go_on().await {
                 break;
+            }
+            let is_drop = matches!(step.fault, IndexFault::Duplicate { .. } | IndexFault::Redundant { .. });
+            if is_drop && !self.still_holds(step).await? {
+                turn.note(format!("{} stays: what does its work as well is not what it was", step.index));
+                continue;
             }
             build.mend(step, &mut failures, turn).await?;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::{IndexFacts, IndexView};
+use super::{IndexFacts, IndexView, RebuiltSize};
 use crate::TableName;
 use crate::postgres::Session;
 
@@ -15,12 +15,15 @@ const SERVER: &str = "SELECT current_user::text AS role, \
     FROM pg_stat_database WHERE datname = current_database()";
 
 /// Of a build by a role that this one may not see nothing is known but that it is there.
+/// Before Postgres 15 NULLs were always distinct.
 /// A key is described by all that makes it another: definition, operator class, collation, order, method, predicate.
 const INDEXES: &str = "SELECT c.oid::int8 AS id, n.nspname::text AS schema, c.relname::text AS name, i.indrelid::regclass::text AS table, \
     ARRAY(SELECT concat_ws(' ', m.amname, pg_get_indexdef(c.oid, k, false), i.indclass[k - 1], i.indcollation[k - 1], \
     i.indoption[k - 1], pg_get_expr(i.indpred, i.indrelid)) FROM generate_series(1, i.indnkeyatts) AS k ORDER BY k) AS keys, \
     ARRAY(SELECT pg_get_indexdef(c.oid, k, false) FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS k ORDER BY 1) AS included, \
-    m.amname = 'btree' AS btree, i.indisunique AS is_unique, i.indisvalid AS valid, \
+    m.amname = 'btree' AS btree, i.indisunique AS is_unique, i.indisvalid AS valid, i.indimmediate AS immediate, \
+    coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct, \
+    CASE WHEN NOT i.indisvalid THEN pg_table_size(i.indrelid) END AS table_bytes, \
     i.indisprimary OR i.indisexclusion OR i.indisreplident OR i.indisclustered \
     OR EXISTS (SELECT FROM pg_constraint x WHERE x.conindid = c.oid) \
     OR EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid OR h.inhparent = c.oid) AS needed, \
@@ -51,10 +54,15 @@ fn view(row: &PgRow) -> Result<IndexView, sqlx::Error> {
     let mut view = IndexView::new(name, table, row.try_get("keys")?);
     view.included = row.try_get("included")?;
     (view.is_btree, view.is_unique) = (row.try_get("btree")?, row.try_get("is_unique")?);
+    (view.is_immediate, view.is_nulls_not_distinct) =
+        (row.try_get("immediate")?, row.try_get("nulls_not_distinct")?);
     (view.is_needed, view.is_valid) = (row.try_get("needed")?, row.try_get("valid")?);
     (view.is_being_built, view.is_owner) = (row.try_get("building")?, row.try_get("owner")?);
     view.scans = row.try_get::<i64, _>("scans")?.unsigned_abs();
     view.bytes = row.try_get::<i64, _>("bytes")?.unsigned_abs();
+    // Without statistics the table's size stands in: hardly an index is larger.
+    let table_bytes: Option<i64> = row.try_get("table_bytes")?;
+    view.rebuilt = table_bytes.map(|bytes| RebuiltSize::new(bytes.unsigned_abs(), false));
     view.oid = u32::try_from(row.try_get::<i64, _>("id")?).unwrap_or(0);
     Ok(view)
 }

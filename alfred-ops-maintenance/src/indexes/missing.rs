@@ -89,7 +89,7 @@ fn scan_hold(wanted: &WantedIndex, policy: &IndexPolicy) -> Option<IndexHold> {
     if trial.gain() >= gain_min { size_hold(wanted.bytes, policy) } else { Some(IndexHold::GainsLittle) }
 }
 
-fn size_hold(bytes: Option<u64>, policy: &IndexPolicy) -> Option<IndexHold> {
+pub(super) fn size_hold(bytes: Option<u64>, policy: &IndexPolicy) -> Option<IndexHold> {
     let Some(bytes) = bytes else { return Some(IndexHold::UnknownSize) };
     let bytes_max = policy.build_bytes_max;
     (bytes > bytes_max).then_some(IndexHold::TooLarge { bytes_max })

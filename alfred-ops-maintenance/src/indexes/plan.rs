@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::missing::{self, missing};
+use super::missing::{self, missing, size_hold};
 use super::{IndexFacts, IndexFault, IndexFinding, IndexHold, IndexPolicy, IndexView, Rebuilds};
 use crate::doctor::share;
 use crate::postgres::quoted;
@@ -39,13 +39,17 @@ pub fn plan_indexes(facts: &IndexFacts, policy: &IndexPolicy) -> IndexPlan {
                 (true, (!policy.drops).then_some(IndexHold::NotAskedFor))
             }
             IndexFault::Unused => (false, Some(IndexHold::Undecided)),
+            IndexFault::Invalid => (false, size_hold(index.rebuilt.map(|rebuilt| rebuilt.bytes), policy)),
             _ => (false, None),
         };
         if drops {
             // What goes is no reason for another to go.
             gone.push(&index.name);
         }
-        let finding = IndexFinding { index: index.name.clone(), fault, bytes: index.bytes, hold };
+        // A build that failed may have left a part of what the next one takes.
+        let built = index.rebuilt.filter(|_| fault == IndexFault::Invalid).map_or(0, |rebuilt| rebuilt.bytes);
+        let bytes = index.bytes.max(built);
+        let finding = IndexFinding { index: index.name.clone(), fault, bytes, hold };
         found.push((finding, index.is_owner));
     }
     // What wastes most first; what is new at last, when the disk has got something back.
@@ -127,7 +131,7 @@ fn fault(
     for other in others {
         let same = other.keys == index.keys && other.included == index.included;
         // Of two that are the same the one stays that does more, else the younger goes.
-        let covers = !index.is_unique || other.is_unique;
+        let covers = !index.is_unique || keeps_rule(other, index);
         if same
             && covers
             && (stays_first(other) > stays_first(index) || position(facts, other) < position(facts, index))
@@ -142,6 +146,13 @@ fn fault(
     }
     let unused = index.scans == 0 && !index.is_unique && facts.counted_for >= policy.unused_after;
     unused.then_some(IndexFault::Unused)
+}
+
+/// Whether whatever one unique index refuses the other refuses as well, and as early.
+fn keeps_rule(other: &IndexView, index: &IndexView) -> bool {
+    other.is_unique
+        && (other.is_nulls_not_distinct || !index.is_nulls_not_distinct)
+        && (other.is_immediate || !index.is_immediate)
 }
 
 fn stays_first(index: &IndexView) -> (bool, bool) {
@@ -224,7 +235,7 @@ mod tests {
                 index("b_c", &["b", "c"]),
                 index("c_ccnew1", &["c"]),
                 with(index("half_ccnew", &["c"]), |index| index.is_valid = false),
-                with(index("half", &["d"]), |index| index.is_valid = false),
+                half(1 << 20),
                 with(index("building", &["d"]), |index| {
                     (index.is_valid, index.is_being_built) = (false, true);
                 }),
@@ -258,11 +269,55 @@ mod tests {
              ask for it",
         );
         check(
-            vec![with(index("half", &["d"]), |index| (index.is_valid, index.is_owner) = (false, false))],
+            vec![with(half(1 << 20), |index| index.is_owner = false)],
             drops,
             "nothing to do to indexes\nobstacle: \"public\".\"half\" may be changed by its owner only; GRANT the owner's \
              role TO \"ops\"",
         );
+    }
+
+    /// What a failed build left.
+    fn half(bytes: u64) -> IndexView {
+        let mut index = index("half", &["d"]);
+        (index.is_valid, index.rebuilt) = (false, Some(RebuiltSize::new(bytes, false)));
+        index
+    }
+
+    #[test]
+    fn failed_builds_are_bounded_as_others_are() {
+        let fault = "its build failed; it is written and never read";
+        let held = |bytes: u64, why: &str| {
+            format!("nothing to do to indexes\nsee \"public\".\"half\" ({bytes} bytes): {fault}; {why}")
+        };
+        let rebuilt = format!("REINDEX INDEX CONCURRENTLY \"public\".\"half\": {fault}");
+        check(vec![half(8 << 30)], IndexPolicy::default(), &rebuilt);
+        let large = (8 << 30) + 1;
+        let too_large = held(large, "at most 8589934592 bytes may be built");
+        check(vec![half(large)], IndexPolicy::default(), &too_large);
+        let mut unknown = half(0);
+        unknown.rebuilt = None;
+        let why = "nobody can tell how large it would be; ANALYZE the table";
+        check(vec![unknown], IndexPolicy::default(), &held(0, why));
+    }
+
+    #[test]
+    fn of_unique_indexes_the_one_goes_whose_rule_the_other_keeps() {
+        let dropped = |edit: [fn(&mut IndexView); 2]| {
+            let mut indexes = ["one", "two"].map(|name| index(name, &["a"]));
+            for (index, edit) in indexes.iter_mut().zip(edit) {
+                index.is_unique = true;
+                edit(index);
+            }
+            let facts = IndexFacts { indexes: indexes.to_vec(), ..IndexFacts::default() };
+            let plan = plan_indexes(&facts, &IndexPolicy::default().with_drops());
+            plan.steps.iter().map(|step| step.index.table().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(dropped([|_| {}, |_| {}]), "two");
+        assert_eq!(dropped([|_| {}, |index| index.is_nulls_not_distinct = true]), "");
+        assert_eq!(dropped([|index| index.is_nulls_not_distinct = true, |_| {}]), "two");
+        let deferred: fn(&mut IndexView) = |index| (index.is_needed, index.is_immediate) = (true, false);
+        assert_eq!(dropped([deferred, |_| {}]), "", "ON CONFLICT needs the plain one");
+        assert_eq!(dropped([|index| index.is_needed = true, |_| {}]), "two");
     }
 
     fn bloated(name: &str, mib: u64, needed: u64, is_measured: bool) -> IndexView {
@@ -363,12 +418,15 @@ mod tests {
         /// Whatever is dropped: every query that an index served is served by one that stays, and no rule is lost.
         #[test]
         fn what_stays_serves_all_that_was_served(
-            seen in prop::collection::vec((prop::collection::vec(0u8..3, 1..4), any::<bool>(), prop::bool::weighted(0.2)), 1..9),
+            seen in prop::collection::vec(
+                (prop::collection::vec(0u8..3, 1..4), any::<[bool; 3]>(), prop::bool::weighted(0.2)), 1..9,
+            ),
         ) {
-            let indexes: Vec<IndexView> = seen.iter().enumerate().map(|(number, (keys, unique, needed))| {
+            let indexes: Vec<IndexView> = seen.iter().enumerate().map(|(number, (keys, [unique, nulls, immediate], needed))| {
                 let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
                 let mut index = IndexView::new(format!("i{number}").parse().unwrap(), "t", keys);
                 (index.is_unique, index.is_needed) = (*unique, *needed);
+                (index.is_nulls_not_distinct, index.is_immediate) = (*nulls, *immediate);
                 index
             }).collect();
             let facts = IndexFacts { indexes: indexes.clone(), ..IndexFacts::default() };
@@ -378,7 +436,10 @@ mod tests {
             for index in lost {
                 prop_assert!(!index.is_needed);
                 prop_assert!(stays.iter().any(|other| other.keys.starts_with(&index.keys)), "{plan}");
-                prop_assert!(!index.is_unique || stays.iter().any(|other| other.is_unique && other.keys == index.keys));
+                prop_assert!(!index.is_unique || stays.iter().any(|other| {
+                    other.is_unique && other.keys == index.keys && other.is_nulls_not_distinct >= index.is_nulls_not_distinct
+                        && other.is_immediate >= index.is_immediate
+                }));
             }
         }
     }

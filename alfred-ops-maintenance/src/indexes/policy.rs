@@ -30,7 +30,7 @@ pub struct IndexPolicy {
     pub scan_calls_min: u64,
     /// A table below this size needs no index for its foreign keys or for scans of it.
     pub table_bytes_min: u64,
-    /// No index is built that would take more. Old and new lie beside one another until the build is done, and how much
+    /// No index is built that would take more, nor what a failed build left. Old and new lie beside one another until the build is done, and how much
     /// room the server's disk has no query tells: set this to what is surely free.
     pub build_bytes_max: u64,
     /// A build or a drop waits so long for transactions that may still use the index, and is begun anew two times. It keeps

@@ -73,6 +73,19 @@ pub(crate) fn label(text: &str) -> String {
         .collect()
 }
 
+/// Whether the server answered, and with what nobody here understands: repeating does not help.
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
+            | sqlx::Error::TypeNotFound { .. }
+    )
+}
+
 fn failed(operation: &'static str, about: &str, source: sqlx::Error) -> Error {
     let code = code_of(&source);
     let (kind, what) = match code.as_deref() {
@@ -88,6 +101,9 @@ fn failed(operation: &'static str, about: &str, source: sqlx::Error) -> Error {
             (ErrorKind::Unavailable, format!("SQLSTATE {code}"))
         }
         Some(code) => (ErrorKind::Internal, format!("SQLSTATE {code}")),
+        None if is_unreadable(&source) => {
+            (ErrorKind::Internal, "the server's answer is not what was expected".to_owned())
+        }
         None => (ErrorKind::Unavailable, "the server cannot be reached".to_owned()),
     };
     Error::new(kind, operation, what).with_target(about).with_source(source)

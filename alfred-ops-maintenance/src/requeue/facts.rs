@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 /// What a look finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequeueFacts {
+    /// When it was looked, by the host's clock. Ages are as of then.
+    pub looked_at: DateTime<Utc>,
     /// What keeps it from looking or working, each with its remedy.
     pub obstacles: Vec<String>,
     /// The type of the tasks' id, as SQL has it.
@@ -32,6 +36,9 @@ pub struct StuckTask {
     pub retries_max: i64,
     /// For how long it runs.
     pub runs_for: Duration,
-    /// Since when its worker is silent; a worker that never gave a sign of life is so since the task began.
+    /// For how long it may.
+    pub timeout: Duration,
+    /// Since when its worker is silent; a worker that never gave a sign of life is so since the task began, and one whose
+    /// successor beats under its name since that one began.
     pub silent_for: Duration,
 }

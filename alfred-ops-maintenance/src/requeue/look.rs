@@ -14,7 +14,7 @@ use crate::postgres::{Session, code_of, quoted};
 const TASKS_MAX: usize = 10_000;
 
 const COLUMNS: &str = "SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, \
-    current_user::text AS role, \
+    current_user::text AS role, row_security_active(c.oid) AS guarded, \
     has_table_privilege(c.oid, 'SELECT') AS sel, has_table_privilege(c.oid, 'UPDATE') AS upd \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v') AND a.attnum > 0 AND NOT a.attisdropped";
@@ -24,6 +24,13 @@ const COLUMNS: &str = "SELECT a.attname::text AS name, format_type(a.atttypid, a
 pub(super) struct Sources {
     /// `FROM` with the tasks as `t`.
     pub(super) from: String,
+    /// When it was claimed.
+    pub(super) claimed: String,
+    /// For how many seconds it may run.
+    pub(super) timeout: String,
+    /// Its epoch, and how often it was tried again.
+    pub(super) epoch: String,
+    pub(super) retries: String,
     /// Since when its worker gave no sign of life.
     pub(super) alive_at: String,
     /// Which rows run for longer than they may.
@@ -33,27 +40,53 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) fn of(policy: &RequeuePolicy) -> Self {
         let columns = &policy.columns;
-        let [started, assigned, status] =
-            [&columns.started_at, &columns.assigned_to, &columns.status].map(|name| quoted(name));
-        // A task without a beginning was never begun by anybody who lives.
-        let started = format!("coalesce(t.{started}, '-infinity')");
-        let heartbeat = match &policy.heartbeat {
-            Heartbeat::Task { column } => format!("t.{}", quoted(column)),
-            Heartbeat::Worker { table, name, column } => format!(
-                "(SELECT max(w.{}) FROM {table} w WHERE w.{}::text = t.{assigned}::text)",
-                quoted(column),
-                quoted(name)
-            ),
-        };
+        let [started, updated, status, epoch, retries, timeout] = [
+            &columns.started_at,
+            &columns.updated_at,
+            &columns.status,
+            &policy.epoch,
+            &columns.retry_count,
+            &columns.timeout_seconds,
+        ]
+        .map(|name| quoted(name));
+        // Without a time of the claim: it was not claimed after the row was last written. Without that either: long ago.
+        let claimed = format!("coalesce(t.{started}, t.{updated}, '-infinity')");
+        // Nothing that stands in a row makes an interval too long to be one.
+        let timeout = format!(
+            "least(greatest(coalesce(t.{timeout}::float8, {}), 0), 1e9)",
+            policy.timeout_default.as_secs_f64()
+        );
         Self {
             from: format!("{} AS t", policy.tasks),
-            alive_at: format!("greatest({started}, coalesce({heartbeat}, '-infinity'))"),
-            overrun: format!(
-                "t.{status}::text = $1 AND {started} < now() - t.{}::float8 * interval '1 second'",
-                quoted(&columns.timeout_seconds)
-            ),
+            alive_at: format!("greatest({claimed}, coalesce({}, '-infinity'))", sign_of_life(policy)),
+            overrun: format!("t.{status}::text = $1 AND {claimed} < now() - {timeout} * interval '1 second'"),
+            claimed,
+            timeout,
+            epoch: format!("coalesce(t.{epoch}::int8, 0)"),
+            retries: format!("coalesce(t.{retries}::int8, 0)"),
         }
     }
+}
+
+/// The last sign of life of whoever claimed a task `t`, in SQL.
+fn sign_of_life(policy: &RequeuePolicy) -> String {
+    let (table, name, column, process_started_at, claimed_by) = match &policy.heartbeat {
+        Heartbeat::Task { column } => return format!("t.{}", quoted(column)),
+        Heartbeat::Worker { table, name, column, process_started_at, claimed_by } => {
+            (table, quoted(name), quoted(column), process_started_at, claimed_by)
+        }
+    };
+    let claimed_by = quoted(claimed_by.as_ref().unwrap_or(&policy.columns.assigned_to));
+    // Who began after the claim is another, and the one who claimed gave its last sign before that. Of a claim without a
+    // time nobody can tell.
+    let sign = process_started_at.as_ref().map_or_else(
+        || format!("w.{column}"),
+        |began| {
+            let (began, claim) = (quoted(began), quoted(&policy.columns.started_at));
+            format!("CASE WHEN w.{began} > t.{claim} THEN least(w.{began}, w.{column}) ELSE w.{column} END")
+        },
+    );
+    format!("(SELECT max({sign}) FROM {table} w WHERE w.{name}::text = t.{claimed_by}::text)")
 }
 
 pub(super) async fn look(session: &mut Session, policy: &RequeuePolicy) -> Result<RequeueFacts> {
@@ -72,35 +105,33 @@ async fn facts(session: &mut Session, policy: &RequeuePolicy) -> Result<RequeueF
     let mut facts = RequeueFacts::default();
     let mut needed: Vec<&str> = policy.columns.all().to_vec();
     needed.push(&policy.epoch);
-    if let Heartbeat::Task { column } = &policy.heartbeat {
-        needed.push(column);
-    }
+    needed.extend(policy.heartbeat.task_column());
     let types = check(session, &policy.tasks, &needed, true, &mut facts.obstacles).await?;
     facts.id_type =
         types.into_iter().find(|(name, _)| *name == policy.columns.id).map_or_else(String::new, |(_, is)| is);
-    if let Heartbeat::Worker { table, name, column } = &policy.heartbeat {
-        check(session, table, &[name, column], false, &mut facts.obstacles).await?;
+    if let Heartbeat::Worker { table, name, column, process_started_at, .. } = &policy.heartbeat {
+        let mut needed = vec![name.as_str(), column.as_str()];
+        needed.extend(process_started_at.as_deref());
+        check(session, table, &needed, false, &mut facts.obstacles).await?;
     }
     if !facts.obstacles.is_empty() {
         return Ok(facts);
     }
-    let Sources { from, alive_at, overrun } = Sources::of(policy);
+    let Sources { from, claimed, timeout, epoch, retries, alive_at, overrun } = Sources::of(policy);
     let columns = &policy.columns;
-    // Infinite times can be told apart as numbers, but not subtracted.
+    // Infinite times can be told apart as numbers, but not subtracted. All is longer ago than any timeout lasts.
     let seconds =
-        |since: &str| format!("least(extract(epoch FROM now()) - extract(epoch FROM {since}), 1e9)::float8");
+        |since: &str| format!("least(extract(epoch FROM now()) - extract(epoch FROM {since}), 1e10)::float8");
     let sql = format!(
-        "SELECT t.{id}::text AS id, t.{worker}::text AS worker, t.{epoch}::int8 AS epoch, t.{retries}::int8 AS retries, \
-         t.{max}::int8 AS max, {runs} AS runs, {silent} AS silent FROM {from} WHERE {overrun} \
-         ORDER BY t.{started}, t.{id} LIMIT {limit}",
+        "SELECT t.{id}::text AS id, t.{worker}::text AS worker, {epoch} AS epoch, {retries} AS retries, \
+         coalesce(t.{max}::int8, {max_default}) AS max, {runs} AS runs, {timeout}::float8 AS timeout, {silent} AS silent \
+         FROM {from} WHERE {overrun} ORDER BY {claimed}, t.{id} LIMIT {limit}",
         id = quoted(&columns.id),
         worker = quoted(&columns.assigned_to),
-        epoch = quoted(&policy.epoch),
-        retries = quoted(&columns.retry_count),
         max = quoted(&columns.max_retries),
-        runs = seconds(&format!("coalesce(t.{}, '-infinity')", quoted(&columns.started_at))),
+        max_default = policy.retries_max_default,
+        runs = seconds(&claimed),
         silent = seconds(&alive_at),
-        started = quoted(&columns.started_at),
         limit = TASKS_MAX,
     );
     let rows = sqlx::query(AssertSqlSafe(sql.as_str()))
@@ -140,6 +171,12 @@ async fn check(
         let rights = lacks.join(", ");
         obstacles.push(format!("the role lacks rights; run GRANT {rights} ON {table} TO {}", quoted(&role)));
     }
+    if first.try_get("guarded")? {
+        obstacles.push(format!(
+            "row security hides rows of {table} from the role; let the table's owner look, or run ALTER ROLE {} BYPASSRLS",
+            quoted(&role)
+        ));
+    }
     let mut types = Vec::new();
     for row in &rows {
         types.push((row.try_get("name")?, row.try_get("type")?));
@@ -164,6 +201,7 @@ fn task(row: &PgRow) -> Result<StuckTask, sqlx::Error> {
         retries: row.try_get("retries")?,
         retries_max: row.try_get("max")?,
         runs_for: span("runs")?,
+        timeout: span("timeout")?,
         silent_for: span("silent")?,
     })
 }

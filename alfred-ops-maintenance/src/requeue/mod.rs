@@ -3,6 +3,7 @@
 mod facts;
 #[cfg(feature = "postgres")]
 mod look;
+mod obstacle;
 mod plan;
 mod policy;
 #[cfg(feature = "postgres")]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{RequeueFacts, RequeuePolicy, StuckTask};
+use chrono::{DateTime, Utc};
+
+use super::obstacle::overstayed;
+use super::{Heartbeat, RequeueFacts, RequeuePolicy, StuckTask};
 use crate::ChorePlan;
 
 /// What becomes of tasks that run for longer than their timeout.
@@ -24,16 +27,23 @@ pub struct RequeuePlan {
     pub obstacles: Vec<String>,
 }
 
-/// Decides what becomes of each. Pure.
+/// Decides what becomes of each, as it was at `now`: what was not due then is another run's, though it was seen later.
+/// Pure.
 #[must_use]
-pub fn plan_requeue(facts: &RequeueFacts, policy: &RequeuePolicy) -> RequeuePlan {
+pub fn plan_requeue(facts: &RequeueFacts, policy: &RequeuePolicy, now: DateTime<Utc>) -> RequeuePlan {
+    let since = (facts.looked_at - now).to_std().unwrap_or_default();
     let mut plan = RequeuePlan {
         id_type: facts.id_type.clone(),
         is_full: facts.is_full,
         obstacles: facts.obstacles.clone(),
         ..RequeuePlan::default()
     };
-    for task in facts.tasks.iter().cloned() {
+    for mut task in facts.tasks.iter().cloned() {
+        task.runs_for = task.runs_for.saturating_sub(since);
+        task.silent_for = task.silent_for.saturating_sub(since);
+        if task.runs_for < task.timeout {
+            continue;
+        }
         if task.silent_for < policy.silence {
             plan.leave.push(task);
         } else if task.retries < task.retries_max {
@@ -41,6 +51,9 @@ pub fn plan_requeue(facts: &RequeueFacts, policy: &RequeuePolicy) -> RequeuePlan
         } else {
             plan.fail.push(task);
         }
+    }
+    if matches!(policy.heartbeat, Heartbeat::Worker { .. }) {
+        plan.obstacles.extend(overstayed(&plan.leave, policy));
     }
     plan
 }
@@ -111,7 +124,7 @@ mod tests {
             task("e", "social", 1, 200),
         ];
         let mut facts = RequeueFacts { tasks, ..RequeueFacts::default() };
-        let plan = plan_requeue(&facts, &RequeuePolicy::platform());
+        let plan = plan_requeue(&facts, &RequeuePolicy::platform(), DateTime::UNIX_EPOCH);
         assert_eq!(
             plan.to_string(),
             "requeue 1 of nobody, silent for 120 s: d\nrequeue 2 of social, silent for 200 s: a e\n\
@@ -119,7 +132,7 @@ mod tests {
              leave 1 of legal, silent for 119 s, which lives, though they run for longer than they may: c"
         );
         facts.tasks.retain(|task| task.id == "c");
-        let plan = plan_requeue(&facts, &RequeuePolicy::platform());
+        let plan = plan_requeue(&facts, &RequeuePolicy::platform(), DateTime::UNIX_EPOCH);
         assert!(
             plan.is_empty() && plan.to_string().starts_with("no task to requeue\nleave 1 of legal"),
             "{plan}"
@@ -127,6 +140,57 @@ mod tests {
         let mut wrong = RequeuePolicy::platform();
         wrong.silence = Duration::ZERO;
         assert!(wrong.check().unwrap_err().to_string().contains("silence: 0 s"));
+    }
+
+    #[test]
+    fn what_was_not_due_when_the_run_began_is_another_run_s() {
+        let due = |runs: u64, silent: u64| StuckTask {
+            runs_for: Duration::from_secs(runs),
+            timeout: Duration::from_secs(300),
+            ..task("a", "w", 0, silent)
+        };
+        let facts = RequeueFacts {
+            looked_at: DateTime::UNIX_EPOCH + Duration::from_secs(30),
+            tasks: vec![due(331, 151), due(329, 151), due(331, 149)],
+            ..RequeueFacts::default()
+        };
+        let fates = |now| {
+            let plan = plan_requeue(&facts, &RequeuePolicy::platform(), now);
+            (plan.again.len(), plan.leave.len())
+        };
+        assert_eq!(fates(DateTime::UNIX_EPOCH), (1, 1));
+        assert_eq!(fates(facts.looked_at), (3, 0));
+        assert_eq!(
+            fates(facts.looked_at + Duration::from_secs(9)),
+            (3, 0),
+            "who plans later sees no further"
+        );
+    }
+
+    #[test]
+    fn a_task_that_a_name_keeps_alive_is_told() {
+        let left = |id: &str, runs: u64| StuckTask {
+            runs_for: Duration::from_secs(runs),
+            timeout: Duration::from_secs(100),
+            ..task(id, "social", 0, 5)
+        };
+        let tasks = vec![left("a", 301), left("b", 300), left("c'", 900)];
+        let facts = RequeueFacts { tasks, ..RequeueFacts::default() };
+        let told = |policy: &RequeuePolicy| {
+            plan_requeue(&facts, policy, DateTime::UNIX_EPOCH).obstacles().join("\n")
+        };
+        let text = told(&RequeuePolicy::platform());
+        for part in [
+            "2 tasks of social run for more than 3 times their timeout",
+            "with_process_start",
+            "('a', 'c''')",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let text = told(&RequeuePolicy::platform().with_process_start("began"));
+        assert!(text.contains("look at these workers") && !text.contains("with_process_start"), "{text}");
+        let own = Heartbeat::Task { column: "alive_at".to_owned() };
+        assert_eq!(told(&RequeuePolicy::platform().with_heartbeat(own, Duration::from_secs(90))), "");
     }
 
     proptest! {
@@ -137,7 +201,7 @@ mod tests {
             let tasks: Vec<StuckTask> =
                 seen.iter().enumerate().map(|(n, (retries, silent))| task(&n.to_string(), "w", *retries, *silent)).collect();
             let facts = RequeueFacts { tasks: tasks.clone(), ..RequeueFacts::default() };
-            let plan = plan_requeue(&facts, &RequeuePolicy::platform());
+            let plan = plan_requeue(&facts, &RequeuePolicy::platform(), DateTime::UNIX_EPOCH);
             prop_assert_eq!(plan.again.len() + plan.fail.len() + plan.leave.len(), tasks.len());
             prop_assert!(plan.leave.iter().all(|task| task.silent_for.as_secs() < 120));
             prop_assert!(plan.again.iter().chain(&plan.fail).all(|task| task.silent_for.as_secs() >= 120));

@@ -17,6 +17,9 @@ pub enum Heartbeat {
         column: String,
     },
     /// In a row of their own.
+    ///
+    /// Where only a name ties a task to its worker, whoever beats under that name keeps it alive: the successor of a worker
+    /// that died too. Its tasks are then told, never taken. `process_started_at` or `claimed_by` tells the two apart.
     Worker {
         /// The table.
         table: TableName,
@@ -24,7 +27,24 @@ pub enum Heartbeat {
         name: String,
         /// Its column with the last sign of life, a `timestamptz`.
         column: String,
+        /// Its column with when the process began that beats now, a `timestamptz` by the database's clock. A claim that is
+        /// older was a predecessor's, whose silence began then at the latest. Only where one process at a time beats under
+        /// a name, but for less than the policy's silence while one follows another.
+        process_started_at: Option<String>,
+        /// The task's column with the process that claimed it, which `name` is compared to in place of the task's worker:
+        /// for processes that share a name and beat each in a row of its own. A task that waits again has NULL there.
+        claimed_by: Option<String>,
     },
+}
+
+impl Heartbeat {
+    /// The columns of the table of tasks that it reads.
+    pub(super) fn task_column(&self) -> Option<&str> {
+        match self {
+            Self::Task { column } => Some(column),
+            Self::Worker { claimed_by, .. } => claimed_by.as_deref(),
+        }
+    }
 }
 
 /// What the columns of the table of tasks are called.
@@ -82,7 +102,8 @@ impl TaskColumns {
 /// Which tasks are stuck, and what becomes of them.
 ///
 /// A task is stuck when it runs for longer than its own timeout *and* its worker has given no sign of life for `silence`.
-/// Age alone says nothing: whoever works long lives.
+/// Age alone says nothing: whoever works long lives. But a task that its worker's name alone keeps alive for several timeouts
+/// is told as an obstacle, for a successor may beat under the name of the dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequeuePolicy {
@@ -101,8 +122,14 @@ pub struct RequeuePolicy {
     /// A worker that was silent for so long is dead: several heartbeats.
     pub silence: Duration,
     /// The column, a whole number, that grows with each requeueing and tells an old claim from a new one. It may be the
-    /// number of retries.
+    /// number of retries. NULL counts as zero.
     pub epoch: String,
+    /// A task whose timeout is NULL may run for so long.
+    pub timeout_default: Duration,
+    /// A task whose greatest number of retries is NULL is tried again so often. NULL retries are none.
+    pub retries_max_default: u32,
+    /// A task that runs for more than so many of its timeouts although its worker beats in a table of its own is told.
+    pub timeouts_max: u32,
 }
 
 impl RequeuePolicy {
@@ -110,6 +137,10 @@ impl RequeuePolicy {
     ///
     /// A worker remembers the `retry_count` that it found when it claimed a task, and writes its result only where the
     /// task is still `processing`, its own and at that count. A worker that was taken for dead then writes nothing.
+    ///
+    /// An agent's name outlives its processes: what one that died held is told, not taken, once a successor beats. A platform
+    /// whose agents write when they began says so by [`with_process_start`](Self::with_process_start), and it is taken.
+    /// A NULL timeout is five minutes, a NULL number of retries that are allowed three, the columns' defaults.
     #[must_use]
     #[expect(clippy::expect_used, reason = "two constant names, which a test checks")]
     pub fn platform() -> Self {
@@ -123,9 +154,14 @@ impl RequeuePolicy {
                 table: "public.agent_registry".parse().expect("a constant name"),
                 name: "name".to_owned(),
                 column: "last_heartbeat".to_owned(),
+                process_started_at: None,
+                claimed_by: None,
             },
             silence: Duration::from_secs(120),
             epoch: "retry_count".to_owned(),
+            timeout_default: Duration::from_secs(300),
+            retries_max_default: 3,
+            timeouts_max: 3,
         }
     }
 
@@ -133,6 +169,16 @@ impl RequeuePolicy {
     #[must_use]
     pub fn with_heartbeat(mut self, heartbeat: Heartbeat, silence: Duration) -> Self {
         (self.heartbeat, self.silence) = (heartbeat, silence);
+        self
+    }
+
+    /// Names the column in which a worker's row says when the process began that beats now; see
+    /// [`Heartbeat::Worker::process_started_at`]. Without effect on heartbeats within tasks, which belong to a claim anyway.
+    #[must_use]
+    pub fn with_process_start(mut self, column: impl Into<String>) -> Self {
+        if let Heartbeat::Worker { process_started_at, .. } = &mut self.heartbeat {
+            *process_started_at = Some(column.into());
+        }
         self
     }
 
@@ -146,8 +192,11 @@ impl RequeuePolicy {
         }
         let (Heartbeat::Task { column } | Heartbeat::Worker { column, .. }) = &self.heartbeat;
         check_identifier("heartbeat", column)?;
-        if let Heartbeat::Worker { name, .. } = &self.heartbeat {
-            check_identifier("heartbeat", name)?;
+        if let Heartbeat::Worker { name, process_started_at, claimed_by, .. } = &self.heartbeat {
+            for column in [Some(name), process_started_at.as_ref(), claimed_by.as_ref()].into_iter().flatten()
+            {
+                check_identifier("heartbeat", column)?;
+            }
         }
         if self.silence.is_zero() {
             let fault = "silence: 0 s takes every worker for dead";

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use super::look::{Sources, look};
-use super::{RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, plan_requeue};
+use super::{Heartbeat, RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, plan_requeue};
 use crate::postgres::{Session, chore_name, code_of, label, quoted};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Stop, Turn};
 
@@ -23,7 +23,7 @@ const BATCH: usize = 200;
 ///
 /// Each change is a compare-and-set on the task's status and epoch, and its worker's silence is looked at again in the same
 /// statement: of any number of hosts, and of a worker that was only slow, one wins. The role needs SELECT and UPDATE on the
-/// tasks, and SELECT where the heartbeats are. A partial index of the tasks that are processed keeps the look cheap.
+/// tasks, and SELECT where the heartbeats are, and no row security may hide rows of either from it. A partial index of the tasks that are processed keeps the look cheap.
 #[derive(Debug, Clone)]
 pub struct Requeue {
     server: PostgresOptions,
@@ -57,14 +57,17 @@ impl Requeue {
     }
 
     async fn open(&self, statement: Duration, lock: Duration) -> Result<Session> {
-        Session::open(&self.server, &self.policy.tasks.to_string(), statement, lock, &[]).await
+        // Rows that are hidden are an error: a worker without a heartbeat would look dead.
+        let settings = [("row_security", "off")];
+        Session::open(&self.server, &self.policy.tasks.to_string(), statement, lock, &settings).await
     }
 
     /// One transaction.
     fn statement(&self, id_type: &str, again: bool) -> String {
         let policy = &self.policy;
         let columns = &policy.columns;
-        let Sources { from, alive_at, overrun } = Sources::of(policy);
+        let Sources { from, alive_at, overrun, epoch: epoch_now, retries: retries_now, .. } =
+            Sources::of(policy);
         let [id, status, epoch, retries] =
             [&columns.id, &columns.status, &policy.epoch, &columns.retry_count].map(|name| quoted(name));
         let [started, assigned, failed, updated, message] = [
@@ -75,14 +78,19 @@ impl Requeue {
             &columns.error_message,
         ]
         .map(|name| quoted(name));
+        let epoch_grows =
+            if epoch == retries { String::new() } else { format!("{epoch} = {epoch_now} + 1, ") };
         let set = if again {
-            let grows = format!("{retries} = t.{retries} + 1");
-            let epoch_grows =
-                if epoch == retries { String::new() } else { format!(", {epoch} = t.{epoch} + 1") };
-            format!("{grows}{epoch_grows}, {assigned} = NULL, {started} = NULL")
+            let claimed_by = match &policy.heartbeat {
+                Heartbeat::Worker { claimed_by: Some(column), .. } if quoted(column) != assigned => {
+                    format!(", {} = NULL", quoted(column))
+                }
+                _ => String::new(),
+            };
+            format!(
+                "{epoch_grows}{retries} = {retries_now} + 1, {assigned} = NULL, {started} = NULL{claimed_by}"
+            )
         } else {
-            let epoch_grows =
-                if epoch == retries { String::new() } else { format!("{epoch} = t.{epoch} + 1, ") };
             format!(
                 "{epoch_grows}{failed} = now(), {message} = 'the worker gave no sign of life, and the task was tried as \
                  often as it may be'"
@@ -91,7 +99,7 @@ impl Requeue {
         format!(
             "WITH wanted AS (SELECT * FROM unnest($2::text[], $3::int8[]) AS w(id, epoch)), \
              held AS (SELECT t.{id} AS id FROM {from} JOIN wanted ON t.{id} = wanted.id::{id_type} \
-             AND t.{epoch}::int8 = wanted.epoch WHERE {overrun} \
+             AND {epoch_now} = wanted.epoch WHERE {overrun} \
              AND {alive_at} <= now() - $4::float8 * interval '1 second' FOR UPDATE OF t SKIP LOCKED) \
              UPDATE {table} AS t SET {status} = $5, {updated} = now(), {set} FROM held WHERE t.{id} = held.id",
             table = policy.tasks,
@@ -150,14 +158,15 @@ impl Chore for Requeue {
         &self.target
     }
 
-    async fn inspect(&self, _: &JobContext) -> Result<RequeueFacts> {
+    async fn inspect(&self, context: &JobContext) -> Result<RequeueFacts> {
         let mut session = self.open(LOOK_TIMEOUT, LOCK_TIMEOUT).await?;
-        look(&mut session, &self.policy).await
+        let mut facts = look(&mut session, &self.policy).await?;
+        facts.looked_at = context.now();
+        Ok(facts)
     }
 
-    /// Times are the database's own: `now` does not matter.
-    fn plan(&self, facts: &RequeueFacts, _: DateTime<Utc>) -> RequeuePlan {
-        plan_requeue(facts, &self.policy)
+    fn plan(&self, facts: &RequeueFacts, now: DateTime<Utc>) -> RequeuePlan {
+        plan_requeue(facts, &self.policy, now)
     }
 
     async fn apply(&self, plan: &RequeuePlan, turn: &mut Turn<'_>) -> Result<()> {

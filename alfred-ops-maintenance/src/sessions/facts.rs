@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SessionFacts {
+    /// When it was looked, by the host's clock. Ages are as of then.
+    pub looked_at: DateTime<Utc>,
     /// What the role lacks, with its remedy.
     pub missing: Option<String>,
     /// Connections that the server allows to all but superusers.
@@ -46,12 +48,17 @@ pub struct SessionView {
     pub is_client: bool,
     /// Whether a superuser's: others may not end it.
     pub is_superuser: bool,
-    /// Whether it vacuums, builds an index, clusters or takes a backup.
+    /// Whether it vacuums, analyzes, copies, builds an index, clusters or takes a backup.
     pub is_maintenance: bool,
+    /// Whether its last statement was a LISTEN, or it holds an advisory lock: idle as it is, it waits for something, or others
+    /// rely on it.
+    pub is_relied_on: bool,
     /// What it does,
     pub state: SessionState,
-    /// for so long.
+    /// for so long,
     pub state_for: Duration,
+    /// and since when, by the database's clock: a session that has done something since has another.
+    pub state_at: Option<DateTime<Utc>>,
     /// For how long it has waited for a lock, if it does.
     pub waits_for: Option<Duration>,
     /// Whom it waits for; 0 stands for a prepared transaction.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{SessionFacts, SessionPolicy, SessionState, SessionView};
 use crate::ChorePlan;
 
@@ -23,7 +25,8 @@ pub struct SessionPlan {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SessionStep {
-    /// The session as it was seen: another of the same process is left alone.
+    /// The session as it was seen. Another of the same process is left alone, and so is this one in another transaction, when
+    /// it blocks nobody any longer, or when it was ended for doing nothing and has done something since.
     pub session: SessionView,
     /// Why.
     pub reason: SessionReason,
@@ -65,7 +68,7 @@ pub enum SessionReason {
 pub enum SessionSkip {
     /// It is the server's own, or replication's.
     NotAClient,
-    /// It vacuums, builds an index or takes a backup.
+    /// It vacuums, analyzes, copies, builds an index or takes a backup.
     Maintenance,
     /// The policy protects it.
     Protected,
@@ -73,12 +76,14 @@ pub enum SessionSkip {
     Superuser,
 }
 
-/// Decides which sessions are ended. Pure.
+/// Decides which sessions are ended, as it was at `now`: what was not long enough then is another run's, though it was seen
+/// later. Pure.
 ///
 /// Of those that block, only heads of queues are: who waits himself is a victim, whoever waits behind him. Who waits in a
-/// circle is the deadlock detector's.
+/// circle is the deadlock detector's. When connections run out, no session goes that listens or holds an advisory lock.
 #[must_use]
-pub fn plan_sessions(facts: &SessionFacts, policy: &SessionPolicy) -> SessionPlan {
+pub fn plan_sessions(facts: &SessionFacts, policy: &SessionPolicy, now: DateTime<Utc>) -> SessionPlan {
+    let facts = &as_of(facts, now);
     let mut plan =
         SessionPlan { obstacles: facts.missing.iter().cloned().collect(), ..SessionPlan::default() };
     let mut waiters = heads(facts);
@@ -106,6 +111,17 @@ pub fn plan_sessions(facts: &SessionFacts, policy: &SessionPolicy) -> SessionPla
     }
     plan.make_room(facts, policy);
     plan
+}
+
+/// The facts with the ages that they had at `now`.
+fn as_of(facts: &SessionFacts, now: DateTime<Utc>) -> SessionFacts {
+    let since = (facts.looked_at - now).to_std().unwrap_or_default();
+    let mut facts = facts.clone();
+    for session in &mut facts.sessions {
+        session.state_for = session.state_for.saturating_sub(since);
+        session.waits_for = session.waits_for.map(|waited| waited.saturating_sub(since));
+    }
+    facts
 }
 
 /// Who stands at the head of a queue: how many wait for it, and the longest of them.
@@ -161,14 +177,17 @@ impl SessionPlan {
         let clients = facts.sessions.iter().filter(|session| session.is_client).count();
         let sessions = u64::try_from(clients).unwrap_or(u64::MAX);
         let allowed = facts.connections_max;
-        let mut idle: Vec<&SessionView> = facts
+        let ended: BTreeSet<i32> = self.steps.iter().map(|step| step.session.pid).collect();
+        let (relied_on, mut idle): (Vec<&SessionView>, Vec<&SessionView>) = facts
             .sessions
             .iter()
             .filter(|session| session.state == SessionState::Idle && session.state_for >= policy.idle_min)
-            .filter(|session| protection(session, policy).is_none())
-            .collect();
+            .filter(|session| protection(session, policy).is_none() && !ended.contains(&session.pid))
+            .partition(|session| session.is_relied_on);
         idle.sort_by_key(|session| (session.state_for, session.pid));
-        let mut left = sessions;
+        // A session whose statement is cancelled may well stay.
+        let terminated = self.steps.iter().filter(|step| !step.cancel_first).count();
+        let mut left = sessions.saturating_sub(u64::try_from(terminated).unwrap_or(u64::MAX));
         #[expect(clippy::cast_precision_loss, reason = "a number of connections")]
         let too_many = |left: u64| allowed > 0 && left as f64 > allowed as f64 * policy.connections_share;
         while too_many(left) {
@@ -178,8 +197,12 @@ impl SessionPlan {
         }
         if too_many(left) {
             self.obstacles.push(format!(
-                "{sessions} of {allowed} connections are in use, and none more is idle for long enough to be ended; \
-                 lower the pools' sizes, or allow more"
+                "{sessions} of {allowed} connections are in use, and none more is idle for long enough to be ended{}; \
+                 lower the pools' sizes, or allow more",
+                match relied_on.len() {
+                    0 => String::new(),
+                    idle => format!(" but {idle} that listen or hold advisory locks"),
+                }
             ));
         }
     }

@@ -13,7 +13,7 @@ pub struct SessionPolicy {
     /// Above this share of the connections that the server allows, idle sessions are ended, those that were idle for
     /// longest first, until the share is reached.
     pub connections_share: f64,
-    /// But none that has been idle for less.
+    /// But none that has been idle for less, nor one that listens for notifications or holds an advisory lock.
     pub idle_min: Duration,
     /// Sessions of these roles are never ended.
     pub protected_roles: Vec<String>,

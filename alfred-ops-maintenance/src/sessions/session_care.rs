@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
-use super::{SessionFacts, SessionPlan, SessionPolicy, SessionStep, look, plan_sessions};
+use super::look::{self, MAINTENANCE};
+use super::{SessionFacts, SessionPlan, SessionPolicy, SessionReason, SessionStep, plan_sessions};
 use crate::postgres::{Session, label};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Turn};
 
@@ -18,8 +19,17 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const OBEYED_EVERY: Duration = Duration::from_millis(100);
 
 /// The session as it was planned for, in the transaction that it was in: what it has begun since is not its fault.
-const SAME: &str = "FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2 AND xact_start IS NOT DISTINCT FROM $3 \
-    AND backend_type = 'client backend'";
+const SAME: &str = "FROM pg_stat_activity a WHERE a.pid = $1 AND a.backend_start = $2 \
+    AND a.xact_start IS NOT DISTINCT FROM $3 AND a.backend_type = 'client backend'";
+
+/// It has done nothing since.
+const STILL_IDLE: &str = "a.state LIKE 'idle%' AND a.state_change = $4";
+
+/// It waits for nobody, somebody for it, and it has not begun what must not be ended.
+const STILL_BLOCKS: &str = "pg_blocking_pids(a.pid) = '{}' AND EXISTS (SELECT FROM pg_stat_activity w \
+    WHERE w.wait_event_type = 'Lock' AND a.pid = ANY (pg_blocking_pids(w.pid)))";
+
+const THERE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2)";
 
 /// Ends sessions that keep others from working: heads of queues for locks, transactions that do nothing, and idle sessions
 /// when connections run out.
@@ -60,7 +70,7 @@ impl SessionCare {
     async fn end(&self, session: &mut Session, step: &SessionStep, turn: &mut Turn<'_>) -> Result<()> {
         let pid = step.session.pid;
         if step.cancel_first {
-            if !ask(session, step, "pg_cancel_backend(pid)").await? {
+            if !ask(session, step, "pg_cancel_backend(a.pid)").await? {
                 return Ok(());
             }
             let mut waited = Duration::ZERO;
@@ -77,23 +87,46 @@ impl SessionCare {
                 return Ok(());
             }
         }
-        if ask(session, step, "pg_terminate_backend(pid)").await? {
-            turn.note(format!("session {pid} was terminated"));
-            turn.did(1, Duration::ZERO);
+        if !ask(session, step, "pg_terminate_backend(a.pid)").await? {
+            return Ok(());
+        }
+        turn.note(format!("session {pid} was terminated"));
+        turn.did(1, Duration::ZERO);
+        // It goes when it sees the signal; a second look that found it still there would say that it did not help.
+        let mut waited = Duration::ZERO;
+        while waited < self.policy.grace && is_there(session, step).await? {
+            turn.rest(OBEYED_EVERY).await;
+            waited += OBEYED_EVERY;
         }
         Ok(())
     }
 }
 
-/// Something of the session, if it is still the one that was planned for.
-async fn ask(session: &mut Session, step: &SessionStep, what: &str) -> Result<bool> {
-    let sql = format!("SELECT {what} {SAME}");
-    let answer = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+async fn is_there(session: &mut Session, step: &SessionStep) -> Result<bool> {
+    let answer = sqlx::query_scalar(THERE)
         .bind(step.session.pid)
         .bind(step.session.began_at)
-        .bind(step.session.transaction_at)
-        .fetch_optional(&mut session.connection)
+        .fetch_one(&mut session.connection)
         .await;
+    answer.map_err(|source| session.failed("look at session", source))
+}
+
+/// Something of the session, if it is still the one that was planned for and the reason holds. Asked in one statement, so that
+/// nothing happens between the look and the deed but what the server itself cannot keep apart.
+async fn ask(session: &mut Session, step: &SessionStep, what: &str) -> Result<bool> {
+    let still = match step.reason {
+        SessionReason::Blocks { .. } => format!("{STILL_BLOCKS} AND NOT {MAINTENANCE}"),
+        SessionReason::IdleInTransaction { .. } | SessionReason::TooMany { .. } => STILL_IDLE.to_owned(),
+    };
+    let sql = format!("SELECT {what} {SAME} AND {still}");
+    let mut query = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+        .bind(step.session.pid)
+        .bind(step.session.began_at)
+        .bind(step.session.transaction_at);
+    if !matches!(step.reason, SessionReason::Blocks { .. }) {
+        query = query.bind(step.session.state_at);
+    }
+    let answer = query.fetch_optional(&mut session.connection).await;
     match answer {
         Ok(answer) => Ok(answer.unwrap_or(false)),
         Err(source) => Err(session.failed("end session", source)),
@@ -113,14 +146,16 @@ impl Chore for SessionCare {
         &self.target
     }
 
-    async fn inspect(&self, _: &JobContext) -> Result<SessionFacts> {
+    async fn inspect(&self, context: &JobContext) -> Result<SessionFacts> {
         let mut session = self.open().await?;
-        look::facts(&mut session).await.map_err(|source| session.failed("look at sessions", source))
+        let facts = look::facts(&mut session).await;
+        let mut facts = facts.map_err(|source| session.failed("look at sessions", source))?;
+        facts.looked_at = context.now();
+        Ok(facts)
     }
 
-    /// Ages are by the database's clock: `now` does not matter.
-    fn plan(&self, facts: &SessionFacts, _: DateTime<Utc>) -> SessionPlan {
-        plan_sessions(facts, &self.policy)
+    fn plan(&self, facts: &SessionFacts, now: DateTime<Utc>) -> SessionPlan {
+        plan_sessions(facts, &self.policy, now)
     }
 
     async fn apply(&self, plan: &SessionPlan, turn: &mut Turn<'_>) -> Result<()> {

@@ -24,11 +24,11 @@ impl Terms {
     pub(super) fn lock_timeout_text(self) -> String {
         format!("{}ms", self.lock_timeout.as_millis().max(1))
     }
-}
 
-/// Brings back the limits that the session began with.
-pub(super) async fn end(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let query = "SELECT set_config(name, reset_val, false) FROM pg_settings \
-                 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')";
-    sqlx::query(query).execute(connection).await.map(drop)
+    /// Brings back the limits of statements behind which others wait, which are these, and what else the session began with.
+    pub(super) async fn end(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let query = "SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN $1 ELSE reset_val END, false) \
+                     FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')";
+        sqlx::query(query).bind(self.lock_timeout_text()).execute(connection).await.map(drop)
+    }
 }

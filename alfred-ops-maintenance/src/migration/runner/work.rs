@@ -8,7 +8,7 @@ use super::damage;
 use super::failure::Failures;
 use super::runner::pause;
 use super::statement::Statement;
-use super::terms::{self, Terms};
+use super::terms::Terms;
 use super::{MigrationReport, begun};
 use crate::postgres::gave_way;
 
@@ -152,6 +152,7 @@ impl Work<'_> {
     }
 
     async fn end(&mut self) -> Result<()> {
-        terms::end(self.connection).await.map_err(|source| self.failures.of("set timeouts", source))
+        let ended = self.terms.end(self.connection).await;
+        ended.map_err(|source| self.failures.of("set timeouts", source))
     }
 }

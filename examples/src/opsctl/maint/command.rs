@@ -23,15 +23,16 @@ pub(in crate::opsctl) enum MaintCommand {
         #[command(flatten)]
         indexes: IndexOptions,
     },
-    /// Do a chore now, due or not, unless somebody paused it or works on its target.
+    /// Do a chore now, due or not, unless somebody paused it or works on its target. Asks no gate: gates are the hosts', and who
+    /// calls this has decided. `plan` says beforehand what it would do and why.
     Run {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         indexes: IndexOptions,
     },
-    /// Say when a chore is due, when it was last done, and why it does not help. Anything but good news ends with a status
-    /// of 1.
+    /// Say when a chore is due, when it was last done, and why it does not help, by the chore's default cadence: a host that
+    /// gave it another judges by that one. Anything but good news ends with a status of 1.
     Status {
         #[command(flatten)]
         which: Which,
