@@ -2,8 +2,8 @@
 
 use sqlx::migrate::Migration;
 
-use super::damage::{self, Damage};
 use super::runner::MigrationRunner;
+use super::statement::Statement;
 
 /// Statements that may commit in their midst.
 const COMMITTING: [&str; 2] = ["call", "do"];
@@ -22,9 +22,9 @@ impl MigrationRunner {
 
     /// Whether one of these migrations builds an index of this name concurrently.
     pub(crate) fn builds_index(&self, versions: &[i64], name: &str) -> bool {
-        let half = Damage::Index { name: name.to_owned(), quoted: name.to_owned() };
+        let builds = |statement: &Statement| matches!(statement, Statement::BuildsIndex { index, .. } if index.as_deref() == Some(name));
         let mut ups = versions.iter().filter_map(|version| self.up_of(*version));
-        ups.any(|up| up.no_tx && damage::is_of(&half, up.sql.as_str()))
+        ups.any(|up| up.no_tx && Statement::all_of(up.sql.as_str()).iter().any(builds))
     }
 
     fn up_of(&self, version: i64) -> Option<&Migration> {
