@@ -193,15 +193,25 @@ impl<T: RolloutTarget> Rollout<T> {
     async fn step(&self, mut desk: Desk<'_>, mut state: RolloutState) -> Result<Turn> {
         let view = self.target.observe().await?;
         let now = desk.context.now();
+        if let Some(gauges) = &self.gauges {
+            gauges.waits(&self.name, &state, &view, now);
+        }
+        if state.watch_way_back(&view, now) {
+            desk.record.rollout = Some(state);
+            desk.save().await?;
+            return Ok(Turn::Went);
+        }
         let decision = next_step(&state, &view, &self.policy, now);
         match &decision.step {
             RolloutStep::Wait { .. } | RolloutStep::Nothing => return Ok(Turn::Waits(decision)),
             RolloutStep::CheckStaging => {
-                let fault = first_closed(&self.staging, now).await.map(named);
+                let limit = part(self.policy.gates_within, &self.staging);
+                let fault = first_closed(&self.staging, &desk.context.clock, limit).await.map(named);
                 state.learn_staging(fault, desk.context.now());
             }
             RolloutStep::AskGates => {
-                let fault = first_closed(&self.gates, now).await.map(named);
+                let limit = part(self.policy.interval / 2, &self.gates);
+                let fault = first_closed(&self.gates, &desk.context.clock, limit).await.map(named);
                 state.learn_gates(fault, desk.context.now());
             }
             RolloutStep::Analyse => {
@@ -306,6 +316,11 @@ impl Desk<'_> {
 
 fn named((gate, reason): (String, String)) -> String {
     format!("{gate}: {reason}")
+}
+
+/// Each gate's part of the time, so that one that hangs does not hide what another says.
+fn part(all: Duration, gates: &[Arc<dyn Gate>]) -> Duration {
+    all / u32::try_from(gates.len()).unwrap_or(u32::MAX).max(1)
 }
 
 fn lost() -> Error {
