@@ -111,9 +111,11 @@ impl Look<'_> {
         let splits = self.state.intent.as_ref().is_some_and(|intent| intent.after().is_some());
         // Of a split that was not begun by this rollout nothing is waited for.
         let rests = splits && matches!(self.view.under_way, Some(UnderWay::Ends(_) | UnderWay::Waits(_)));
+        let rested = self.state.intent.as_ref().and_then(|intent| intent.rested_at);
+        let rested = rested.unwrap_or(self.state.since);
         let late = self.state.paused.is_none()
             && !rests
-            && self.now >= later(self.state.since, self.policy.start_within);
+            && self.now >= later(self.state.since.max(rested), self.policy.start_within);
         late.then(|| {
             let why = self.view.unready(&self.state.release.revision);
             let why = why.or_else(|| self.view.unready(&self.state.stable));

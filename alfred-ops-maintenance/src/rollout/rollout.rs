@@ -17,7 +17,7 @@ use super::state::shortened;
 use super::{
     Analysis, CanaryView, PastRollout, Release, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
     RolloutIntent, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget, TargetView,
-    next_step,
+    UnderWay, next_step,
 };
 use crate::Gate;
 use crate::chore::first_closed;
@@ -264,7 +264,10 @@ impl<T: RolloutTarget> Rollout<T> {
             state.intent.as_ref().is_some_and(|intent| intent.action == *action && intent.version == version);
         if !is_known || view.under_way.is_some() {
             let now = desk.context.now();
-            state.intend(RolloutIntent::new(action.clone(), version.clone(), now));
+            let mut intent = RolloutIntent::new(action.clone(), version.clone(), now);
+            let rests = matches!(view.under_way, Some(UnderWay::Ends(_) | UnderWay::Waits(_)));
+            intent.rested_at = rests.then_some(now);
+            state.intend(intent);
             desk.record.rollout = Some(state.clone());
             desk.save().await?;
         }

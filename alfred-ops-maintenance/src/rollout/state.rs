@@ -148,6 +148,7 @@ impl RolloutState {
         if let Some(former) = self.intent.take() {
             if former.action == intent.action {
                 intent.begun_at = former.begun_at;
+                intent.rested_at = intent.rested_at.or(former.rested_at);
             }
             intent.before.extend(former.after().cloned());
             intent.before.extend(former.before);

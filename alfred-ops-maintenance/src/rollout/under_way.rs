@@ -48,7 +48,8 @@ impl Look<'_> {
     /// A change is under way for too long, and not because of work that ends.
     pub(super) fn stuck(&self) -> Option<RolloutDecision> {
         let (intent, rest) = (self.state.intent.as_ref()?, self.view.under_way.as_ref()?);
-        let late = later(intent.begun_at, self.policy.start_within) <= self.now;
+        let since = intent.begun_at.max(intent.rested_at.unwrap_or(intent.begun_at));
+        let late = later(since, self.policy.start_within) <= self.now;
         let stuck = late && matches!(rest, UnderWay::Starts(_)) && self.state.paused.is_none();
         let reason = || format!("not there within {:?}: {rest}", self.policy.start_within);
         stuck.then(|| decide(RolloutStep::RollBack, reason()))

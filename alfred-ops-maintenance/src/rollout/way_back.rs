@@ -21,11 +21,11 @@ pub(super) struct ClosedWay {
 impl RolloutState {
     /// Takes note of whether the way back is closed. Whether that is news.
     pub(super) fn watch_way_back(&mut self, view: &TargetView, now: DateTime<Utc>) -> bool {
-        let closed = self.closes(view).map(|seen| match self.closed.take() {
-            Some(known) if known.seen == seen => known,
+        let before = self.closed.take();
+        self.closed = self.closes(view).map(|seen| match &before {
+            Some(known) if known.seen == seen => known.clone(),
             _ => ClosedWay { since: now, seen },
         });
-        let before = std::mem::replace(&mut self.closed, closed);
         before != self.closed
     }
 

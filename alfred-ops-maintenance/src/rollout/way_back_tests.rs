@@ -49,6 +49,7 @@ fn follow(
         let view = shows(now);
         loop {
             state.watch_way_back(&view, at(now));
+            assert!(!state.watch_way_back(&view, at(now)), "the same is no news");
             match next_step(&state, &view, &policy, at(now)).step {
                 RolloutStep::Change(action @ RolloutAction::Return { .. }) => {
                     state.intend(RolloutIntent::new(action, view.version.clone(), at(now)));
