@@ -72,7 +72,8 @@ pub use database::{
 #[cfg(feature = "kubernetes")]
 pub use drain::PodVictims;
 pub use drain::{
-    DrainLeases, DrainPause, DrainStanding, DrainWorker, DrainingScaler, VictimChoice, Victims, Work,
+    DrainLeases, DrainPause, DrainStanding, DrainWorker, DrainingScaler, RankedInstance, VictimChoice,
+    Victims, Work,
 };
 pub use kernel::{
     Basis, Bound, Ceiling, Decision, DecisionRecord, Fallback, FlapBudget, Guard, HoldReason, HpaBasis,

@@ -10,7 +10,7 @@ use alfred_ops_core::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::gate::first_closed;
+use super::gate::{GATE_LIMIT, first_closed};
 use super::gauges::Gauges;
 use super::state::Attempt;
 use super::turn::Watch;
@@ -81,7 +81,7 @@ impl<C: Chore> Caretaker<C> {
         if let Some(pause) = book.state().await?.paused {
             return Ok(ChoreRun::NotNow(Refusal::Paused { since: pause.since, reason: pause.reason }));
         }
-        if let Some((gate, reason)) = first_closed(&self.gates, context.now()).await {
+        if let Some((gate, reason)) = first_closed(&self.gates, &context.clock, GATE_LIMIT).await {
             return Ok(ChoreRun::NotNow(Refusal::Gate { gate, reason }));
         }
         let id = Id::new(context.now(), &*context.entropy).to_string();

@@ -1,10 +1,12 @@
 //! What must be true for a chore to run.
 
+use std::convert::identity;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use alfred_ops_core::{Result, Window};
+use alfred_ops_core::{ClockExt as _, Result, SharedClock, Window};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -16,7 +18,8 @@ pub trait Gate: fmt::Debug + Send + Sync + 'static {
     /// A short name for people.
     fn name(&self) -> &str;
 
-    /// None if it is open, else why not. Dropping the future has no effect.
+    /// None if it is open, else why not. Dropping the future has no effect, and one that takes too long is dropped: a chore's
+    /// gate has 30 seconds, and counts as closed then.
     ///
     /// # Errors
     /// Nobody can tell: the gate counts as closed.
@@ -107,10 +110,18 @@ where
     }
 }
 
-/// The first gate that is closed, and why.
-pub(crate) async fn first_closed(gates: &[Arc<dyn Gate>], now: DateTime<Utc>) -> Option<(String, String)> {
+/// A chore's gate answers within this time, or counts as closed: chores ask every few seconds.
+pub(crate) const GATE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The first gate that is closed, and why. Each has so much time: nobody can tell of one that does not answer.
+pub(crate) async fn first_closed(
+    gates: &[Arc<dyn Gate>],
+    clock: &SharedClock,
+    limit: Duration,
+) -> Option<(String, String)> {
     for gate in gates {
-        let reason = match gate.closed(now).await {
+        let answer = clock.timeout(limit, "ask gate", gate.closed(clock.now())).await.and_then(identity);
+        let reason = match answer {
             Ok(None) => continue,
             Ok(Some(reason)) => reason,
             Err(error) => format!("nobody can tell: {}", error.full()),

@@ -7,7 +7,7 @@ use alfred_ops_core::{Error, ErrorKind, JobContext, LeaseKeeper, Result};
 use tracing::warn;
 
 use super::figures::NOTES_MAX;
-use super::gate::first_closed;
+use super::gate::{GATE_LIMIT, first_closed};
 use super::record::shortened;
 use super::{Budget, ChoreBook, Figures, Gate, Stop};
 
@@ -169,7 +169,7 @@ impl<'a> Turn<'a> {
             // The lease lives in the same store and runs out if this lasts.
             Err(error) => warn!(error = %error.full(), "nobody can tell whether the chore was paused"),
         }
-        let closed = first_closed(self.watch.gates, self.context.now()).await;
+        let closed = first_closed(self.watch.gates, &self.context.clock, GATE_LIMIT).await;
         closed.map(|(gate, reason)| Stop::Gate { gate, reason })
     }
 }

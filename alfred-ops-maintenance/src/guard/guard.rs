@@ -217,7 +217,9 @@ impl Guard {
     }
 
     async fn check_gates(&self, context: &JobContext) -> Result<()> {
-        let Some((gate, why)) = crate::chore::first_closed(&self.gates, context.now()).await else {
+        let Some((gate, why)) =
+            crate::chore::first_closed(&self.gates, &context.clock, crate::chore::GATE_LIMIT).await
+        else {
             return Ok(());
         };
         Err(Error::new(ErrorKind::Conflict, "guard", format!("gate {gate:?} is closed: {why}"))

@@ -58,7 +58,7 @@ pub(super) fn decide(step: RolloutStep, reason: impl Into<String>) -> RolloutDec
     RolloutDecision { step, reason: reason.into() }
 }
 
-fn end(end: RolloutEnd, reason: impl Into<String>) -> RolloutDecision {
+pub(super) fn end(end: RolloutEnd, reason: impl Into<String>) -> RolloutDecision {
     decide(RolloutStep::End(end), reason)
 }
 
@@ -111,9 +111,11 @@ impl Look<'_> {
         let splits = self.state.intent.as_ref().is_some_and(|intent| intent.after().is_some());
         // Of a split that was not begun by this rollout nothing is waited for.
         let rests = splits && matches!(self.view.under_way, Some(UnderWay::Ends(_) | UnderWay::Waits(_)));
+        let rested = self.state.intent.as_ref().and_then(|intent| intent.rested_at);
+        let rested = rested.unwrap_or(self.state.since);
         let late = self.state.paused.is_none()
             && !rests
-            && self.now >= later(self.state.since, self.policy.start_within);
+            && self.now >= later(self.state.since.max(rested), self.policy.start_within);
         late.then(|| {
             let why = self.view.unready(&self.state.release.revision);
             let why = why.or_else(|| self.view.unready(&self.state.stable));
@@ -130,7 +132,8 @@ impl Look<'_> {
         if let Some(reason) = self.fault(candidate) {
             return decide(RolloutStep::RollBack, reason);
         }
-        if let Some(decision) = self.failing().or_else(|| self.late()).or_else(|| self.wish(true)) {
+        let overdue = self.failing().or_else(|| self.late()).or_else(|| self.wish(true));
+        if let Some(decision) = overdue.or_else(|| self.held_too_long()) {
             return decision;
         }
         if let Some(decision) = self.first_split() {
@@ -164,7 +167,8 @@ impl Look<'_> {
         if let Some(reason) = self.view.unready(candidate) {
             return decide(RolloutStep::RollBack, reason);
         }
-        if let Some(decision) = self.failing().or_else(|| self.stuck()).or_else(|| self.wish(true)) {
+        let overdue = self.failing().or_else(|| self.stuck()).or_else(|| self.wish(true));
+        if let Some(decision) = overdue.or_else(|| self.held_too_long()) {
             return decision;
         }
         let unfinished = self.unfinished();
@@ -259,7 +263,12 @@ impl Look<'_> {
     }
 
     /// What is left of a phase that tidies up: it is given up after a while.
-    fn tidy(&self, revision: &str, ended: impl FnOnce(String) -> RolloutEnd, why: &str) -> RolloutDecision {
+    pub(super) fn tidy(
+        &self,
+        revision: &str,
+        ended: impl FnOnce(String) -> RolloutEnd,
+        why: &str,
+    ) -> RolloutDecision {
         if !self.view.revisions.contains_key(revision) {
             return end(ended(String::new()), why);
         }
@@ -277,32 +286,5 @@ impl Look<'_> {
             return end(promoted(String::new()), "the old revision stays");
         }
         self.tidy(&self.state.stable, promoted, "the candidate is current")
-    }
-
-    fn rolling_back(&self, reason: &str) -> RolloutDecision {
-        let (state, back) = (self.state, TrafficSplit::all(&self.state.stable));
-        if self.view.split.as_ref() == Some(&back) && self.view.under_way.is_none() {
-            let rolled_back = |left: String| RolloutEnd::RolledBack {
-                reason: if left.is_empty() { reason.to_owned() } else { format!("{reason}; {left}") },
-            };
-            return self.tidy(&state.release.revision, rolled_back, reason);
-        }
-        let returning =
-            state.intent.as_ref().filter(|intent| matches!(intent.action, RolloutAction::Return { .. }));
-        let unfinished = self.unfinished().filter(|_| returning.is_some());
-        if let Some(decision) = unfinished.as_ref().and_then(|(due, _)| self.press(*due)) {
-            return decision;
-        }
-        let Some(unready) = self.view.unready(&state.stable) else {
-            return match unfinished {
-                Some((due, rest)) => self.wait(due.min(self.soon()), format!("{reason}; {rest}")),
-                None => decide(RolloutStep::Change(RolloutAction::Return { split: back }), reason),
-            };
-        };
-        if self.now >= later(state.since, self.policy.start_within) {
-            let reason = format!("{reason}; there is no way back: {unready}");
-            return end(RolloutEnd::HandedBack { reason: reason.clone() }, reason);
-        }
-        self.wait(self.soon(), format!("{reason}; the way back is closed: {unready}"))
     }
 }

@@ -39,6 +39,7 @@ pub fn forecast_rollout(
     let mut forecast = RolloutForecast { ends_at: now, ..RolloutForecast::default() };
     for _ in 0..LOOKS_MAX {
         let now = forecast.ends_at;
+        state.watch_way_back(&view, now);
         let decision = next_step(&state, &view, policy, now);
         let mut is_told = true;
         match &decision.step {

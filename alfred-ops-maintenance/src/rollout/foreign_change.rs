@@ -7,14 +7,6 @@ pub(super) fn foreign_change(state: &RolloutState, view: &TargetView) -> Option<
     let Some(split) = &view.split else {
         return Some("the traffic is no longer split among revisions as configured".to_owned());
     };
-    let known = *split == state.split
-        || state
-            .intent
-            .as_ref()
-            .is_some_and(|intent| intent.after() == Some(split) || intent.before.contains(split));
-    if !known {
-        return Some(format!("the traffic is {split}, and the rollout left {}", state.split));
-    }
     let candidate = &state.release.revision;
     match view.revisions.get(candidate) {
         Some(found) if found.image != state.release.image => {
@@ -34,9 +26,15 @@ pub(super) fn foreign_change(state: &RolloutState, view: &TargetView) -> Option<
     }
     match view.revisions.get(&state.stable) {
         Some(found) if found.image != state.stable_image => {
-            Some(format!("{} runs {}, not {}", state.stable, found.image, state.stable_image))
+            return Some(format!("{} runs {}, not {}", state.stable, found.image, state.stable_image));
         }
-        None if state.phase != RolloutPhase::Promoted => Some(format!("{} is gone", state.stable)),
-        _ => None,
+        None if state.phase != RolloutPhase::Promoted => return Some(format!("{} is gone", state.stable)),
+        _ => {}
     }
+    let known = *split == state.split
+        || state
+            .intent
+            .as_ref()
+            .is_some_and(|intent| intent.after() == Some(split) || intent.before.contains(split));
+    (!known).then(|| format!("the traffic is {split}, and the rollout left {}", state.split))
 }

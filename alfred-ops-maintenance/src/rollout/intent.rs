@@ -57,11 +57,14 @@ pub struct RolloutIntent {
     pub begun_at: DateTime<Utc>,
     /// When it was last made: what takes time is made again and again until it is there.
     pub made_at: DateTime<Utc>,
+    /// When it last waited for work to end: what starts has its time from then on.
+    #[serde(default)]
+    pub(super) rested_at: Option<DateTime<Utc>>,
 }
 
 impl RolloutIntent {
     pub(super) const fn new(action: RolloutAction, version: String, now: DateTime<Utc>) -> Self {
-        Self { action, version, before: Vec::new(), begun_at: now, made_at: now }
+        Self { action, version, before: Vec::new(), begun_at: now, made_at: now, rested_at: None }
     }
 
     /// The split after it, if it changes the split.

@@ -26,6 +26,9 @@ mod target;
 mod traffic_split;
 mod under_way;
 mod verdict;
+mod way_back;
+#[cfg(test)]
+mod way_back_tests;
 
 #[cfg(test)]
 mod crash_tests;

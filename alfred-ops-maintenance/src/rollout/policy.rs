@@ -19,10 +19,15 @@ pub struct RolloutPolicy {
     /// So many failures without a pass between them do; 1 or 2. A failure that no pass has followed for two intervals always
     /// does, so that silence after a bad sample does not prolong a bad release.
     pub failures_in_a_row: u32,
-    /// Gates may be closed for so long; then the release is refused.
+    /// Gates may be closed for so long; then the release is refused. The staging checks together may take as long: what has not
+    /// answered by then counts as closed. Gates answer within half an interval.
     pub gates_within: Duration,
     /// The candidate is ready within this time, or the rollout ends.
     pub start_within: Duration,
+    /// A split may have work rest for so long, waiting for what is under way ([`UnderWay::Waits`](super::UnderWay::Waits)); then the
+    /// rollout pauses and work goes on. The way back does not pause: work goes on for a quarter of the time, two minutes at
+    /// least, and then rests again.
+    pub rests_within: Duration,
     /// Without a pass or a failure for so long, the rollout does as `when_silent` says.
     pub silence: Duration,
     /// What then.
@@ -42,7 +47,7 @@ pub enum WhenSilent {
 
 impl Default for RolloutPolicy {
     /// 5, 25, 50 and 100 %, five passes a minute apart each; back after two failures in a row, three in a step, or ten minutes
-    /// of silence. Gates are waited for for an hour, the candidate's start for ten minutes.
+    /// of silence. Gates are waited for for an hour, the candidate's start for ten minutes, the end of work for an hour.
     fn default() -> Self {
         Self {
             steps: vec![5, 25, 50, 100],
@@ -52,6 +57,7 @@ impl Default for RolloutPolicy {
             failures_in_a_row: 2,
             gates_within: Duration::from_secs(3600),
             start_within: Duration::from_secs(600),
+            rests_within: Duration::from_secs(3600),
             silence: Duration::from_secs(600),
             when_silent: WhenSilent::RollBack,
             keeps_old: false,
@@ -89,6 +95,7 @@ impl RolloutPolicy {
             ("interval", self.interval),
             ("gates_within", self.gates_within),
             ("start_within", self.start_within),
+            ("rests_within", self.rests_within),
             ("silence", self.silence),
         ] {
             if time.is_zero() || time > Duration::from_secs(30 * 86_400) {

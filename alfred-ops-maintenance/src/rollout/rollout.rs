@@ -17,7 +17,7 @@ use super::state::shortened;
 use super::{
     Analysis, CanaryView, PastRollout, Release, RolloutAction, RolloutBook, RolloutBuilder, RolloutDecision,
     RolloutIntent, RolloutPhase, RolloutPolicy, RolloutState, RolloutStep, RolloutTarget, TargetView,
-    next_step,
+    UnderWay, next_step,
 };
 use crate::Gate;
 use crate::chore::first_closed;
@@ -193,15 +193,25 @@ impl<T: RolloutTarget> Rollout<T> {
     async fn step(&self, mut desk: Desk<'_>, mut state: RolloutState) -> Result<Turn> {
         let view = self.target.observe().await?;
         let now = desk.context.now();
+        if let Some(gauges) = &self.gauges {
+            gauges.waits(&self.name, &state, &view, now);
+        }
+        if state.watch_way_back(&view, now) {
+            desk.record.rollout = Some(state);
+            desk.save().await?;
+            return Ok(Turn::Went);
+        }
         let decision = next_step(&state, &view, &self.policy, now);
         match &decision.step {
             RolloutStep::Wait { .. } | RolloutStep::Nothing => return Ok(Turn::Waits(decision)),
             RolloutStep::CheckStaging => {
-                let fault = first_closed(&self.staging, now).await.map(named);
+                let limit = part(self.policy.gates_within, &self.staging);
+                let fault = first_closed(&self.staging, &desk.context.clock, limit).await.map(named);
                 state.learn_staging(fault, desk.context.now());
             }
             RolloutStep::AskGates => {
-                let fault = first_closed(&self.gates, now).await.map(named);
+                let limit = part(self.policy.interval / 2, &self.gates);
+                let fault = first_closed(&self.gates, &desk.context.clock, limit).await.map(named);
                 state.learn_gates(fault, desk.context.now());
             }
             RolloutStep::Analyse => {
@@ -254,7 +264,10 @@ impl<T: RolloutTarget> Rollout<T> {
             state.intent.as_ref().is_some_and(|intent| intent.action == *action && intent.version == version);
         if !is_known || view.under_way.is_some() {
             let now = desk.context.now();
-            state.intend(RolloutIntent::new(action.clone(), version.clone(), now));
+            let mut intent = RolloutIntent::new(action.clone(), version.clone(), now);
+            let rests = matches!(view.under_way, Some(UnderWay::Ends(_) | UnderWay::Waits(_)));
+            intent.rested_at = rests.then_some(now);
+            state.intend(intent);
             desk.record.rollout = Some(state.clone());
             desk.save().await?;
         }
@@ -306,6 +319,11 @@ impl Desk<'_> {
 
 fn named((gate, reason): (String, String)) -> String {
     format!("{gate}: {reason}")
+}
+
+/// Each gate's part of the time, so that one that hangs does not hide what another says.
+fn part(all: Duration, gates: &[Arc<dyn Gate>]) -> Duration {
+    all / u32::try_from(gates.len()).unwrap_or(u32::MAX).max(1)
 }
 
 fn lost() -> Error {

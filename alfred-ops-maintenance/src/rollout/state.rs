@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::way_back::ClosedWay;
 use super::{
     Release, RolloutAction, RolloutEnd, RolloutIntent, RolloutPhase, TargetView, TrafficSplit, Verdict,
 };
@@ -42,6 +43,9 @@ pub struct RolloutState {
     pub(super) gates_asked: Option<DateTime<Utc>>,
     /// Why the gates did not open.
     pub(super) gate: Option<String>,
+    /// The way back is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) closed: Option<ClosedWay>,
 }
 
 /// Why a rollout rests.
@@ -114,6 +118,7 @@ impl RolloutState {
             abort: None,
             gates_asked: None,
             gate: None,
+            closed: None,
         })
     }
 
@@ -143,6 +148,7 @@ impl RolloutState {
         if let Some(former) = self.intent.take() {
             if former.action == intent.action {
                 intent.begun_at = former.begun_at;
+                intent.rested_at = intent.rested_at.or(former.rested_at);
             }
             intent.before.extend(former.after().cloned());
             intent.before.extend(former.before);
@@ -218,7 +224,9 @@ impl RolloutState {
 
     /// Somebody wants it to go on. What was silent has time to speak again.
     pub(super) fn resume(&mut self, now: DateTime<Utc>) {
-        if self.paused.take().is_some() && matches!(self.phase, RolloutPhase::Canary { .. }) {
+        if self.paused.take().is_some()
+            && matches!(self.phase, RolloutPhase::Starting | RolloutPhase::Canary { .. })
+        {
             self.tally.data_at = Some(now);
             if let Some(intent) = &mut self.intent {
                 intent.begun_at = now;

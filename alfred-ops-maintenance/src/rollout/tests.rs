@@ -184,6 +184,46 @@ async fn gates_are_waited_for_and_people_may_abort() {
 }
 
 #[tokio::test]
+async fn a_check_that_hangs_counts_as_closed() {
+    let hangs = || ClosureGate::new("hangs", std::future::pending);
+    for (staging, wanted) in [
+        (true, "the staging check did not pass: hangs: nobody can tell"),
+        (false, "the gates did not open in time: hangs: nobody can tell"),
+    ] {
+        let house = House::new(well);
+        let builder = Rollout::builder("api", house.target.clone(), Arc::new(house.store.clone()));
+        let builder = if staging { builder.staging(hangs()) } else { builder.gate(hangs()) };
+        let analysis = ClosureAnalysis::new("good", |_| async { Ok(Verdict::Pass) });
+        let rollout = builder.analysis(analysis).build().unwrap();
+        rollout.begin(&house.context, Release::new("v2", "app:2").unwrap()).await.unwrap();
+        let passing = async {
+            loop {
+                tokio::task::yield_now().await;
+                house.clock.advance(Duration::from_secs(1));
+            }
+        };
+        let running = async {
+            for _ in 0..1_000 {
+                rollout.run(&house.context).await.unwrap();
+                let state = rollout.book(&house.context).state().await.unwrap().unwrap();
+                if let Some(end) = state.end() {
+                    return end.clone();
+                }
+                tokio::task::yield_now().await;
+            }
+            panic!("it does not end");
+        };
+        tokio::select! {
+            end = running => match end {
+                RolloutEnd::Refused { reason } => assert!(reason.starts_with(wanted), "{reason}"),
+                other => panic!("{other:?}"),
+            },
+            () = passing => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_somebody_changes_by_hand_stays() {
     let house = House::new(well);
     let rollout = house.begun(RolloutPolicy::default()).await;

@@ -1,12 +1,16 @@
 //! Splits that take time.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::decision::{LOOK_MAX, Look, decide};
 use super::state::later;
 use super::{RolloutDecision, RolloutStep};
+
+/// What had work rest lapses within a minute: it goes on for at least as long again.
+const GOES_ON_MIN: Duration = Duration::from_secs(120);
 
 /// What is left to do of a split that was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +48,39 @@ impl Look<'_> {
     /// A change is under way for too long, and not because of work that ends.
     pub(super) fn stuck(&self) -> Option<RolloutDecision> {
         let (intent, rest) = (self.state.intent.as_ref()?, self.view.under_way.as_ref()?);
-        let late = later(intent.begun_at, self.policy.start_within) <= self.now;
+        let since = intent.begun_at.max(intent.rested_at.unwrap_or(intent.begun_at));
+        let late = later(since, self.policy.start_within) <= self.now;
         let stuck = late && matches!(rest, UnderWay::Starts(_)) && self.state.paused.is_none();
         let reason = || format!("not there within {:?}: {rest}", self.policy.start_within);
         stuck.then(|| decide(RolloutStep::RollBack, reason()))
+    }
+
+    /// Work rests for too long already: somebody decides when it may rest again.
+    pub(super) fn held_too_long(&self) -> Option<RolloutDecision> {
+        let (intent, rest) = (self.state.intent.as_ref()?, self.view.under_way.as_ref()?);
+        let rests = matches!(rest, UnderWay::Waits(_)) && self.state.paused.is_none();
+        let too_long = rests && later(intent.begun_at, self.policy.rests_within) <= self.now;
+        let reason = || {
+            let within = self.policy.rests_within;
+            format!(
+                "work was to rest for no more than {within:?}, and goes on: {rest}; resume once what holds it up is over, or abort"
+            )
+        };
+        too_long.then(|| decide(RolloutStep::Pause, reason()))
+    }
+
+    /// Until when a way back that had work rest for too long lets it go on, if it does now.
+    pub(super) fn work_goes_on_until(&self) -> Option<DateTime<Utc>> {
+        let intent = self.state.intent.as_ref()?;
+        if !matches!(self.view.under_way, Some(UnderWay::Waits(_))) {
+            return None;
+        }
+        let (rests, goes_on) = (self.policy.rests_within, (self.policy.rests_within / 4).max(GOES_ON_MIN));
+        let round = (rests + goes_on).as_secs().max(1);
+        let passed = (self.now - intent.begun_at).to_std().unwrap_or_default().as_secs();
+        let rounds = Duration::from_secs(passed - passed % round);
+        let (over, next) = (rounds + rests, rounds + rests + goes_on);
+        (later(intent.begun_at, over) <= self.now).then(|| later(intent.begun_at, next))
     }
 
     /// What is done while the first split is under way: the candidate has traffic as soon as it is ready, and is judged by it,

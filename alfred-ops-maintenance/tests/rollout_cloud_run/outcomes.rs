@@ -1,9 +1,10 @@
 //! How rollouts end, of services and of worker pools.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alfred_ops_core::{ErrorKind, Retry};
-use alfred_ops_maintenance::{Release, RolloutEnd, RolloutTarget as _, TrafficSplit, Verdict};
+use alfred_ops_maintenance::{Release, RolloutEnd, RolloutPhase, RolloutTarget as _, TrafficSplit, Verdict};
 use alfred_ops_scaling::testing::servers::{CloudRunServer, Fault};
 use serde_json::json;
 
@@ -260,5 +261,32 @@ async fn what_cannot_be_rolled_out_is_refused_before_anything_is_touched() {
         kind.change_split(&server, &kind.to(&[(STABLE, 100)]));
         house.rollout.begin(&house.context, release()).await.unwrap();
         server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_promoted_on_a_split_that_is_not_there() {
+    for kind in KINDS {
+        for is_short in [true, false] {
+            let server = kind.server(json!([])).await;
+            let mut house = House::begun(kind, &server, |_| Verdict::Pass).await;
+            server.hold_split(kind.name(), true);
+            for _ in 0..30 {
+                house.clock.advance(Duration::from_secs(10));
+                assert_eq!(house.run_once().await, None);
+            }
+            let explained = house.rollout.explain(&house.context).await.unwrap().unwrap();
+            let wanted = format!("Cloud Run still gives 100 % to {STABLE}");
+            assert!(explained.reason.contains(&wanted), "{explained}");
+            let state = house.rollout.book(&house.context).state().await.unwrap().unwrap();
+            assert_eq!(state.phase, RolloutPhase::Starting, "{kind:?}");
+            server.hold_split(kind.name(), !is_short);
+            match house.run().await {
+                RolloutEnd::Promoted { .. } if is_short => {}
+                RolloutEnd::RolledBack { reason } if !is_short && reason.contains(&wanted) => {}
+                other => panic!("{kind:?} {is_short}: {other:?}"),
+            }
+            server.stop().await;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! People who change things in the middle.
 
-use alfred_ops_maintenance::{RolloutEnd, RolloutTarget as _, Verdict};
+use alfred_ops_maintenance::{Release, RolloutEnd, RolloutTarget as _, Verdict};
 use alfred_ops_scaling::testing::servers::KubernetesServer;
 use serde_json::json;
 
@@ -66,6 +66,28 @@ async fn a_change_by_hand_ends_the_rollout_untouched() {
         });
     };
     check(third, unlike).await;
+}
+
+#[tokio::test]
+async fn the_next_release_goes_out_where_a_person_tidied_up() {
+    let house = House::new(4, |_| Verdict::Pass).await;
+    let rollout = house.begun().await;
+    house.until_candidate_has(&rollout, 2).await;
+    house.server.remove("Deployment", SPACE, "api-2");
+    house.pass();
+    rollout.run(&house.context).await.unwrap();
+    match house.end().await.unwrap() {
+        RolloutEnd::HandedBack { reason } => assert!(reason.contains("api-2 is gone"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    house.server.set_replicas("Deployment", SPACE, "api-1", 4);
+    house.pass();
+    house.pass();
+    let next = Release::new("api-3", "alfred/bot:3").unwrap();
+    rollout.begin(&house.context, next).await.unwrap();
+    assert_eq!(house.finish(&rollout).await, RolloutEnd::Promoted { left: String::new() });
+    assert_eq!(house.deployments(), only("api-3", 4));
+    house.server.stop().await;
 }
 
 #[tokio::test]

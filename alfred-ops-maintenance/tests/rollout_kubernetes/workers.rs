@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alfred_ops_core::{EntropyExt as _, ErrorKind, SeededEntropy};
 use alfred_ops_maintenance::{KubernetesRollout, Rollout, RolloutEnd, Verdict};
 use alfred_ops_scaling::{DrainLeases, Work};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 
 use super::house::{House, SPACE, only, release};
 
@@ -88,6 +90,12 @@ async fn live(seed: u64) -> (RolloutEnd, usize) {
         }
         rollout.run(&pool.house.context).await.unwrap();
         pool.house.check_serving();
+        // Whoever is not told to go begins before the controllers have done anything.
+        for pod in pool.house.ready("api-") {
+            if !pool.working.contains_key(&pod) && random.below(3) == 0 {
+                done += usize::from(pool.work(&pod, 10 + random.below(200)).await);
+            }
+        }
         if let Some(end) = pool.house.end().await {
             let left = if matches!(end, RolloutEnd::Promoted { .. }) { "api-2" } else { "api-1" };
             assert_eq!(pool.house.deployments(), only(left, 6), "seed {seed}: {end:?}");
@@ -139,5 +147,81 @@ async fn the_former_revision_goes_when_its_last_lease_ends() {
     }
     assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
     assert_eq!(pool.house.deployments(), only("api-2", 4));
+    pool.house.server.stop().await;
+}
+
+#[tokio::test]
+async fn long_leases_hold_a_release_up_and_do_not_turn_it_back() {
+    let mut pool = Pool::new(8, |_| Verdict::Pass).await;
+    let rollout = pool.begun().await;
+    pool.house.until_candidate_has(&rollout, 1).await;
+    pool.pass();
+    for pod in pool.house.ready("api-1") {
+        assert!(pool.work(&pod, 1_800).await);
+    }
+    let mut looks = 0;
+    while pool.house.end().await.is_none() {
+        rollout.run(&pool.house.context).await.unwrap();
+        pool.pass();
+        looks += 1;
+        assert!(looks < 400, "{:?}", pool.house.book().state().await);
+    }
+    assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
+    assert!(looks > 170, "it waited for nobody: {looks}");
+    pool.house.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_way_back_waits_for_the_candidates_leases() {
+    let bad = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&bad);
+    let mut pool = Pool::new(8, move |_| match seen.load(Ordering::Relaxed) {
+        true => Verdict::Fail("errors".to_owned()),
+        false => Verdict::Pass,
+    })
+    .await;
+    let rollout = pool.begun().await;
+    while !pool.house.ready("api-1").is_empty() {
+        rollout.run(&pool.house.context).await.unwrap();
+        pool.pass();
+    }
+    for pod in pool.house.ready("api-2") {
+        assert!(pool.work(&pod, 1_800).await);
+    }
+    bad.store(true, Ordering::Relaxed);
+    let mut looks = 0;
+    while pool.house.end().await.is_none() {
+        rollout.run(&pool.house.context).await.unwrap();
+        pool.pass();
+        looks += 1;
+        assert!(looks < 400, "{:?}", pool.house.book().state().await);
+    }
+    let end = pool.house.end().await.unwrap();
+    assert!(matches!(&end, RolloutEnd::RolledBack { .. }), "{end:?}");
+    assert_eq!(pool.house.deployments(), only("api-1", 8));
+    assert!(looks > 170, "it waited for nobody: {looks}");
+    pool.house.server.stop().await;
+}
+
+#[tokio::test]
+async fn who_works_and_is_not_ready_is_not_stopped_in_place_of_others() {
+    let mut pool = Pool::new(4, |_| Verdict::Pass).await;
+    let rollout = pool.begun().await;
+    pool.house.until_candidate_has(&rollout, 1).await;
+    pool.pass();
+    let busy = pool.house.ready("api-1")[1].clone();
+    assert!(pool.work(&busy, 600).await);
+    pool.house.server.modify("Pod", SPACE, &busy, |pod| {
+        pod["status"]["conditions"] = json!([{ "type": "Ready", "status": "False" }]);
+    });
+    let mut looks = 0;
+    while pool.house.end().await.is_none() {
+        rollout.run(&pool.house.context).await.unwrap();
+        // Who works is there.
+        pool.pass();
+        looks += 1;
+        assert!(looks < 400, "{:?}", pool.house.book().state().await);
+    }
+    assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
     pool.house.server.stop().await;
 }

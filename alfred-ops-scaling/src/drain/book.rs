@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The leases of a fleet, and the notice that scaling has given.
+use super::stored_book::StoredBook;
+
+/// The leases of a fleet, and the notices that scaling has given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredBook", into = "StoredBook")]
 pub(super) struct Book {
     /// By worker what it works on, and by when each of that ends. What is over does not count although it may go on: its
     /// end must not take another's lease away.
-    works: BTreeMap<String, BTreeMap<WorkId, DateTime<Utc>>>,
-    notice: Option<Notice>,
-    /// By name. They are apart from the notice, which scaling gives and takes at every step.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pauses: BTreeMap<String, Pause>,
+    pub(super) works: BTreeMap<String, BTreeMap<WorkId, DateTime<Utc>>>,
+    /// By the name of what falls: several scalers may share a fleet's leases, as those of two revisions do, and each takes back
+    /// its own.
+    pub(super) notices: BTreeMap<String, Notice>,
+    /// By name. They are apart from notices, which scaling gives and takes at every step.
+    pub(super) pauses: BTreeMap<String, Pause>,
 }
 
 /// Tells works of one worker apart: when each was begun, in milliseconds, or a little later.
@@ -57,8 +61,17 @@ pub(super) enum Refusal {
     Full,
 }
 
-/// More than any fleet works on at once: the document stays far below a store's limit.
+/// The longest name of a worker, a group or a pause.
+pub(super) const NAME_BYTES_MAX: usize = 512;
+/// More than any fleet works on at once.
 const WORKS_MAX: usize = 10_000;
+/// What works, and those who are told to go, may take of the document: a store keeps no more than 1 MiB. Notices are in it twice.
+const WORKS_BYTES_MAX: usize = 640 * 1024;
+const NOTICES_BYTES_MAX: usize = 128 * 1024;
+/// What one work takes beside the name: its number and its end.
+const WORK_BYTES: usize = 56;
+/// More than scalers share a fleet.
+const NOTICES_MAX: usize = 64;
 /// More than anybody has reasons to pause a fleet at once.
 const PAUSES_MAX: usize = 16;
 /// A pause that nobody took back is remembered for so long, so that whoever goes on where its host died knows what was begun.
@@ -73,7 +86,7 @@ impl Book {
             works.retain(|_, until| *until > now);
             !works.is_empty()
         });
-        self.notice = self.notice.take().filter(|notice| notice.until > now);
+        self.notices.retain(|_, notice| notice.until > now);
         self.pauses.retain(|_, pause| pause.until > now - REMEMBERED);
     }
 
@@ -83,14 +96,17 @@ impl Book {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<WorkId, Refusal> {
-        if self.notice.as_ref().is_some_and(|notice| notice.closing.is_for(worker)) {
+        if self.notices.values().any(|notice| notice.closing.is_for(worker)) {
             return Err(Refusal::Closing);
         }
         let paused = self.pauses.values().filter(|pause| pause.until > now && pause.is_for(worker));
         if let Some(until) = paused.map(|pause| pause.until).max() {
             return Err(Refusal::Paused(until));
         }
-        if self.works.values().map(BTreeMap::len).sum::<usize>() >= WORKS_MAX {
+        let known = if self.works.contains_key(worker) { 0 } else { written(worker) };
+        if self.works.values().map(BTreeMap::len).sum::<usize>() >= WORKS_MAX
+            || self.works_bytes() + known + WORK_BYTES > WORKS_BYTES_MAX
+        {
             return Err(Refusal::Full);
         }
         let works = self.works.entry(worker.to_owned()).or_default();
@@ -121,12 +137,35 @@ impl Book {
         self.works.iter().filter_map(move |(worker, works)| Some((worker.as_str(), last(works)?)))
     }
 
-    pub(super) const fn notice(&self) -> Option<&Notice> {
-        self.notice.as_ref()
+    fn works_bytes(&self) -> usize {
+        self.works.iter().map(|(worker, works)| written(worker) + works.len() * WORK_BYTES).sum()
     }
 
-    pub(super) fn set_notice(&mut self, notice: Option<Notice>) {
-        self.notice = notice;
+    /// Until when somebody is to begin nothing more.
+    pub(super) fn closing_until(&self) -> Option<DateTime<Utc>> {
+        self.notices.values().map(|notice| notice.until).max()
+    }
+
+    /// Gives a notice in place of the last one of this scope; whether there is room for it. The last one stands if not.
+    pub(super) fn give_notice(&mut self, scope: &str, notice: Notice) -> bool {
+        let others = || self.notices.iter().filter(|(known, _)| *known != scope);
+        let bytes: usize = others().map(|(known, notice)| written(known) + notice.closing.bytes()).sum();
+        let fits = others().count() < NOTICES_MAX
+            && bytes + written(scope) + notice.closing.bytes() <= NOTICES_BYTES_MAX;
+        if fits {
+            self.notices.insert(scope.to_owned(), notice);
+        }
+        fits
+    }
+
+    /// A later end for a notice that stands; whether one does.
+    pub(super) fn renew_notice(&mut self, scope: &str, until: DateTime<Utc>) -> bool {
+        let known = self.notices.get_mut(scope);
+        known.map(|known| known.until = until.max(known.until)).is_some()
+    }
+
+    pub(super) fn withdraw_notice(&mut self, scope: &str) {
+        self.notices.remove(scope);
     }
 
     pub(super) const fn pauses(&self) -> &BTreeMap<String, Pause> {
@@ -182,6 +221,33 @@ impl Closing {
             Self::Named(names) => names.contains(worker),
         }
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Named(names) => names.iter().map(|name| written(name)).sum(),
+            Self::Everybody | Self::From(_) => 0,
+        }
+    }
+
+    /// Those of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::From(one), Self::From(other)) => Self::From(one.min(other)),
+            (Self::Named(one), Self::Named(other)) => Self::Named(one.union(&other).cloned().collect()),
+            _ => Self::Everybody,
+        }
+    }
+}
+
+/// The bytes that a name takes in the document.
+fn written(name: &str) -> usize {
+    let one = |byte| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    // With quotes, what comes behind it, and braces.
+    name.bytes().map(one).sum::<usize>() + 6
 }
 
 /// What comes before the first slash of a name.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use alfred_ops_core::{Error, ErrorKind, Found, Result, SharedClock, StateCell, StateStore};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::book::{Book, Refusal, WorkId};
+use super::book::{Book, NAME_BYTES_MAX, Refusal, WorkId};
 use super::{DrainPause, DrainWorker};
 
 /// The drain leases of one fleet: a worker holds one while it works, and [`DrainingScaler`](super::DrainingScaler) stops
@@ -82,7 +82,7 @@ impl DrainLeases {
         let (book, now) = self.as_of(self.cell.load().await?);
         Ok(DrainStanding {
             leases: book.leased().map(|(worker, until)| (worker.to_owned(), until)).collect(),
-            closing_until: book.notice().map(|notice| notice.until),
+            closing_until: book.closing_until(),
             pauses: book
                 .pauses()
                 .iter()
@@ -118,6 +118,11 @@ impl DrainLeases {
     }
 
     pub(super) async fn begin(&self, worker: &str, allowed: Duration) -> Result<WorkId> {
+        if worker.is_empty() || worker.len() > NAME_BYTES_MAX {
+            let fault = format!("worker: its name has {} bytes, not 1 to {NAME_BYTES_MAX}", worker.len());
+            return Err(Error::new(ErrorKind::InvalidInput, "begin work", fault)
+                .with_remedy("call it as its platform calls the instance"));
+        }
         self.change("begin work", |book, now| {
             book.begin(worker, now, later(now, allowed)).map_err(|refusal| match refusal {
                 Refusal::Closing => Error::new(ErrorKind::Conflict, "begin work", "this instance is to go")

@@ -7,13 +7,12 @@ use alfred_ops_core::{Error, ErrorKind, Result};
 use chrono::{DateTime, Utc};
 
 use super::DrainLeases;
-use super::book::{Book, Pause};
+use super::book::{Book, NAME_BYTES_MAX, Pause};
 use super::drain_leases::later;
 
 /// A pause is given again and again by whoever needs it. One that died keeps nobody from work for longer than this.
 const TERM_MAX: Duration = Duration::from_secs(600);
-/// The longest name of a pause, and the most groups that it spares: the document stays small.
-const NAME_BYTES_MAX: usize = 512;
+/// The most groups that a pause spares: the document stays small.
 const SPARED_MAX: usize = 64;
 
 /// A pause: some workers begin nothing more, whatever they have under way goes on.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_core::Result;
+use alfred_ops_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 
 use super::book::Notice;
@@ -20,7 +20,8 @@ const NOTICE: Duration = Duration::from_secs(60);
 ///
 /// A smaller number is set as far as leases allow; [`Outcome::configured`] says how far that was, and the next tick goes on.
 /// Before anything is set, those who are to go are told to begin nothing more: a worker takes its lease before that and
-/// is seen, or after it and is refused. A larger number is set as it is. What nobody can promise is a platform that stops
+/// is seen, or after it and is refused. That stands for a minute; [`renew_notice`](Self::renew_notice) is for platforms that take
+/// longer. Scalers that share leases take back their own word alone, by [`Scaler::name`]. A larger number is set as it is. What nobody can promise is a platform that stops
 /// instances for reasons of its own, or a person who sets a number by hand.
 ///
 /// If the store does not answer, the number does not fall.
@@ -53,11 +54,30 @@ impl DrainingScaler {
         self.leases
             .change("announce step down", |book, now| {
                 let plan = plan(book, current, target, reach);
-                book.set_notice(
-                    plan.closing.clone().map(|closing| Notice { closing, until: later(now, NOTICE) }),
-                );
-                Ok(plan)
+                let Some(closing) = plan.closing.clone() else {
+                    book.withdraw_notice(self.name());
+                    return Ok(plan);
+                };
+                if book.give_notice(self.name(), Notice { closing, until: later(now, NOTICE) }) {
+                    return Ok(plan);
+                }
+                let fault = "those who are to go are more than the document of leases holds";
+                Err(Error::new(ErrorKind::ResourceExhausted, "announce step down", fault)
+                    .with_target(self.name())
+                    .with_remedy("step down by fewer at a time, or share the leases among fewer scalers"))
             })
+            .await
+    }
+
+    /// Has those who were told to go begin nothing more for another minute, if they were told within the last one and the number was not
+    /// to grow since; whether that is so. Whoever sets a number looks after it until the platform has stopped all whom it
+    /// is to stop.
+    ///
+    /// # Errors
+    /// The store's. The notice then lapses within a minute.
+    pub async fn renew_notice(&self) -> Result<bool> {
+        self.leases
+            .change("renew notice", |book, now| Ok(book.renew_notice(self.name(), later(now, NOTICE))))
             .await
     }
 
@@ -65,7 +85,7 @@ impl DrainingScaler {
     async fn withdraw(&self) -> Result<()> {
         self.leases
             .change("withdraw notice", |book, _| {
-                book.set_notice(None);
+                book.withdraw_notice(self.name());
                 Ok(())
             })
             .await

@@ -7,6 +7,8 @@ mod draining_scaler;
 mod plan;
 #[cfg(feature = "kubernetes")]
 mod pod_victims;
+mod ranked_instance;
+mod stored_book;
 mod victims;
 mod worker;
 
@@ -18,5 +20,6 @@ pub use drain_pause::DrainPause;
 pub use draining_scaler::DrainingScaler;
 #[cfg(feature = "kubernetes")]
 pub use pod_victims::PodVictims;
+pub use ranked_instance::RankedInstance;
 pub use victims::{VictimChoice, Victims};
 pub use worker::{DrainWorker, Work};

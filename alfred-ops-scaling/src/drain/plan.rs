@@ -1,9 +1,10 @@
 //! How far a number may fall.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::RankedInstance;
 use super::book::{Book, Closing, ordinal};
 
 /// What a platform does with a smaller number, and which instances it has if it is to be told whom to stop.
@@ -11,7 +12,7 @@ use super::book::{Book, Closing, ordinal};
 pub(super) enum Reach<'i> {
     Anybody { pausing: bool },
     HighestOrdinals,
-    Chosen(&'i [String]),
+    Chosen(&'i [RankedInstance]),
 }
 
 /// How far a number may fall now, and who begins nothing more so that it may fall further.
@@ -53,24 +54,34 @@ pub(super) fn plan(book: &Book, current: u32, target: u32, reach: Reach<'_>) -> 
     }
 }
 
-/// Idle instances go; of the others those that are free soonest begin nothing more.
+/// Nobody is told to go beyond these at once: the rest is for the next step, and the document of leases stays small.
+const VICTIMS_MAX: usize = 1_000;
+
+/// Idle instances go, in the order that the platform has whoever is chosen, up to the first rank in which somebody works: the next
+/// to go would be that one. Of those that work the ones that are free soonest begin nothing more.
 fn chosen(
     leased: &[(&str, DateTime<Utc>)],
     current: u32,
     target: u32,
-    instances: &[String],
+    instances: &[RankedInstance],
 ) -> (u32, Option<Closing>, Vec<String>) {
     // More than the present number are there while those of the last step are on their way out: they count as well, or the
     // platform would stop somebody in their place.
     let present = u32::try_from(instances.len()).unwrap_or(u32::MAX).max(current);
-    let wanted = usize::try_from(present - target).unwrap_or(usize::MAX);
-    let is_leased = |name: &String| leased.iter().any(|(worker, _)| *worker == name);
-    let victims: Vec<String> =
-        instances.iter().filter(|name| !is_leased(name)).take(wanted).cloned().collect();
-    let mut soonest: Vec<_> =
-        leased.iter().filter(|(worker, _)| instances.iter().any(|name| name == worker)).collect();
-    soonest.sort_by_key(|(_, until)| *until);
-    let next = soonest.iter().take(wanted - victims.len()).map(|(worker, _)| (*worker).to_owned());
+    let wanted = usize::try_from(present - target).unwrap_or(usize::MAX).min(VICTIMS_MAX);
+    let until: BTreeMap<&str, DateTime<Utc>> = leased.iter().copied().collect();
+    let is_leased = |one: &&RankedInstance| until.contains_key(one.name.as_str());
+    let last_rank = instances.iter().filter(is_leased).map(|one| one.rank).min().unwrap_or(u8::MAX);
+    let mut idle: Vec<&RankedInstance> =
+        instances.iter().filter(|one| one.rank <= last_rank && !is_leased(one)).collect();
+    idle.sort_by_key(|one| one.rank);
+    let victims: Vec<String> = idle.iter().take(wanted).map(|one| one.name.clone()).collect();
+    // Whoever stands in the way: first those of the lowest rank, then those that are free soonest.
+    let working =
+        instances.iter().filter_map(|one| Some((one.rank, until.get(one.name.as_str())?, &one.name)));
+    let mut soonest: Vec<_> = working.map(|(rank, until, name)| (rank, *until, name.as_str())).collect();
+    soonest.sort_unstable();
+    let next = soonest.iter().take(wanted - victims.len()).map(|(.., name)| (*name).to_owned());
     let closing: BTreeSet<String> = victims.iter().cloned().chain(next).collect();
     let allowed = present - u32::try_from(victims.len()).unwrap_or(present).min(present);
     let allowed = allowed.min(current);

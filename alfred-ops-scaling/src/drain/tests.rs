@@ -27,7 +27,7 @@ fn book(leases: &[(&str, i64)]) -> Book {
 
 #[test]
 fn how_far_a_number_falls_depends_on_who_is_stopped() {
-    let names: Vec<String> = (0..5).map(|number| format!("a-{number}")).collect();
+    let names: Vec<_> = (0..5).map(|number| RankedInstance::new(format!("a-{number}"), 4)).collect();
     let allowed = |leases: &[(&str, i64)], reach| plan(&book(leases), 5, 2, reach).allowed;
     let anybody = Reach::Anybody { pausing: false };
     assert_eq!(allowed(&[], anybody), 2);
@@ -49,6 +49,97 @@ fn how_far_a_number_falls_depends_on_who_is_stopped() {
         Some(Closing::Named(closing)),
         "those that are free soonest begin nothing more"
     );
+}
+
+#[test]
+fn who_is_not_ready_goes_first_whoever_is_chosen() {
+    let check = |unready: &[&str], leases: &[(&str, i64)], allowed: u32, victims: &[&str]| {
+        let rank = |name: &str| if unready.contains(&name) { 3 } else { 4 };
+        let pods = ["a", "b", "c", "d"].map(|name| RankedInstance::new(name, rank(name)));
+        let planned = plan(&book(leases), 4, 2, Reach::Chosen(&pods));
+        assert_eq!(
+            (planned.allowed, planned.victims),
+            (allowed, victims.iter().map(|name| (*name).to_owned()).collect())
+        );
+    };
+    check(&[], &[("a", 9)], 2, &["b", "c"]);
+    check(&["d"], &[("a", 9)], 2, &["d", "b"]);
+    check(&["a"], &[("a", 9)], 4, &[]);
+    check(&["a", "b"], &[("a", 9)], 3, &["b"]);
+    check(&["a", "b", "c"], &[("a", 9)], 2, &["b", "c"]);
+    check(&["c", "d"], &[("a", 9), ("b", 9)], 2, &["c", "d"]);
+    // More than one step tells.
+    let many: Vec<_> = (0..3_000).map(|number| RankedInstance::new(format!("a-{number}"), 4)).collect();
+    assert_eq!(plan(&Book::default(), 3_000, 0, Reach::Chosen(&many)).allowed, 2_000);
+}
+
+#[tokio::test]
+async fn scalers_that_share_leases_take_back_their_own_notices() {
+    let clock = SimulatedClock::starting_at(at(0));
+    let leases = leases_at(&clock);
+    let fleet = |name: &str| {
+        let number = Arc::new(MemoryScaler::new(name, 3));
+        DrainingScaler::new(number, leases.clone(), Victims::HighestOrdinals)
+    };
+    let (old, new) = (fleet("old"), fleet("new"));
+    let scale = async |scaler: &DrainingScaler, target| {
+        let current = scaler.current().await.unwrap();
+        scaler.scale(target, &current.precondition).await.unwrap();
+    };
+    let may = async |name: &str| match leases.worker(name).begin(Duration::from_secs(1)).await {
+        Ok(work) => work.end().await.map(|()| true).unwrap(),
+        Err(_) => false,
+    };
+    scale(&old, 2).await;
+    scale(&new, 5).await;
+    assert!(!may("a-2").await && may("a-1").await, "another's growth takes nothing back");
+    clock.advance(Duration::from_secs(50));
+    assert!(old.renew_notice().await.unwrap() && !new.renew_notice().await.unwrap());
+    clock.advance(Duration::from_secs(50));
+    assert!(!may("a-2").await, "it was renewed");
+    scale(&old, 3).await;
+    assert!(may("a-2").await);
+    assert!(!old.renew_notice().await.unwrap());
+}
+
+#[test]
+fn those_who_know_one_notice_obey_all() {
+    let mut book = Book::default();
+    let named = |name: &str| Closing::Named(BTreeSet::from([name.to_owned()]));
+    for (scope, closing, until) in [("x", named("a"), 60), ("y", named("b"), 50)] {
+        assert!(book.give_notice(scope, super::book::Notice { closing, until: at(until) }));
+    }
+    let mut stored = serde_json::to_value(&book).unwrap();
+    assert_eq!(stored["notice"]["closing"]["Named"], serde_json::json!(["a", "b"]));
+    assert_eq!(serde_json::from_value::<Book>(stored.clone()).unwrap(), book);
+    // One of them writes.
+    stored.as_object_mut().unwrap().remove("notices");
+    let mut read: Book = serde_json::from_value(stored).unwrap();
+    for name in ["a", "b"] {
+        read.begin(name, at(0), at(1)).unwrap_err();
+    }
+    assert_eq!(read.closing_until(), Some(at(60)));
+    read.sweep(at(61));
+    read.begin("a", at(61), at(62)).unwrap();
+}
+
+#[tokio::test]
+async fn the_document_of_leases_is_bounded() {
+    let clock = SimulatedClock::starting_at(at(0));
+    for name in ["", &*"n".repeat(513)] {
+        let error = leases_at(&clock).worker(name).begin(Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    let mut book = Book::default();
+    let name = |number: usize| format!("{number:05}{}", "\"".repeat(300));
+    let begun = (0..10_000).take_while(|number| book.begin(&name(*number), at(0), at(60)).is_ok()).count();
+    assert!(begun > 500, "{begun}");
+    let many = |from: usize| Closing::Named((from..from + 190).map(name).collect());
+    let notice = |closing| super::book::Notice { closing, until: at(60) };
+    assert!(book.give_notice("x", notice(many(0))));
+    assert!(!book.give_notice("y", notice(many(190))), "there is no room for it");
+    assert!(book.give_notice("x", notice(many(190))), "the last one makes room");
+    assert!(serde_json::to_vec(&book).unwrap().len() < 1 << 20);
 }
 
 #[tokio::test]
@@ -239,6 +330,8 @@ struct Fleet {
     /// What is worked on: a number, by whom, and until when they must not be stopped.
     works: Vec<(u32, String, DateTime<Utc>)>,
     chosen: Vec<String>,
+    /// They go before all others, whoever is chosen.
+    unready: BTreeSet<String>,
     now: DateTime<Utc>,
     born: u32,
     murdered: Vec<String>,
@@ -249,11 +342,24 @@ impl Fleet {
         self.works.iter().any(|(_, worker, until)| worker == name && *until > self.now)
     }
 
+    /// Some become ready, and some are not any more.
+    fn flicker(&mut self, random: &SeededEntropy) {
+        self.unready = self.instances.iter().filter(|_| random.below(4) == 0).cloned().collect();
+    }
+
+    fn rank(&self, name: &str) -> u8 {
+        if self.unready.contains(name) { 3 } else { 4 }
+    }
+
     fn set(&mut self, target: usize, victims: &Victims) {
         while self.instances.len() > target {
             let by_ordinal = self.instances.iter().max_by_key(|name| ordinal(name)).cloned();
-            let chosen = self.chosen.iter().find(|name| self.instances.contains(*name)).cloned();
-            let worst = self.instances.iter().find(|name| self.protected(name)).cloned();
+            let first = self.instances.iter().map(|name| self.rank(name)).min();
+            let goes =
+                |name: &&String| !matches!(victims, Victims::Chosen(_)) || Some(self.rank(name)) == first;
+            let going: Vec<&String> = self.instances.iter().filter(goes).collect();
+            let chosen = going.iter().find(|name| self.chosen.contains(**name)).map(|name| (**name).clone());
+            let worst = going.iter().find(|name| self.protected(name)).map(|name| (**name).clone());
             let victim = match victims {
                 Victims::HighestOrdinals => by_ordinal,
                 Victims::Chosen(_) => chosen.or(worst),
@@ -284,8 +390,9 @@ struct Choice(Arc<Mutex<Fleet>>);
 
 #[async_trait]
 impl VictimChoice for Choice {
-    async fn instances(&self) -> Result<Vec<String>> {
-        Ok(self.0.lock().unwrap().instances.iter().cloned().collect())
+    async fn instances(&self) -> Result<Vec<RankedInstance>> {
+        let fleet = self.0.lock().unwrap();
+        Ok(fleet.instances.iter().map(|name| RankedInstance::new(name, fleet.rank(name))).collect())
     }
 
     async fn choose(&self, victims: &[String]) -> Result<()> {
@@ -360,6 +467,7 @@ async fn play(seed: u64) {
     scale(4).await.unwrap();
     let mut under_way: Vec<(u32, Work)> = Vec::new();
     for step in 0..30 {
+        fleet.lock().unwrap().flicker(&random);
         let names: Vec<String> = fleet.lock().unwrap().instances.iter().cloned().collect();
         match random.below(6) {
             0 | 1 if !names.is_empty() => {

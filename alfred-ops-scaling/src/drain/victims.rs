@@ -6,6 +6,8 @@ use std::sync::Arc;
 use alfred_ops_core::Result;
 use async_trait::async_trait;
 
+use super::RankedInstance;
+
 /// Whom a platform stops when it is told a smaller number.
 #[derive(Debug, Clone)]
 pub enum Victims {
@@ -25,11 +27,12 @@ pub enum Victims {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait VictimChoice: fmt::Debug + Send + Sync + 'static {
-    /// The names of all instances that run, as their workers call themselves.
+    /// All instances that run, and in which order the platform stops them whoever is chosen. One whose rank falls later, as a
+    /// pod's that is not ready any more, may be stopped in place of a chosen one: work is best of a kind that survives that.
     ///
     /// # Errors
     /// The platform's. The number does not fall then.
-    async fn instances(&self) -> Result<Vec<String>>;
+    async fn instances(&self) -> Result<Vec<RankedInstance>>;
 
     /// Has these stopped before all others. After `Ok` the platform knows; after an error it may know in part, and the number
     /// does not fall.

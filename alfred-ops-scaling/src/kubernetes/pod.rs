@@ -33,6 +33,7 @@ pub(crate) struct Metadata {
 pub(crate) struct Spec {
     containers: Vec<Container>,
     init_containers: Vec<Container>,
+    node_name: String,
     /// Of the whole pod, where it says so.
     resources: Resources,
 }
@@ -67,8 +68,23 @@ struct Condition {
 impl Pod {
     /// Whether it does its work: it runs, is ready and is not on its way out.
     pub(crate) fn works(&self) -> bool {
-        let ready = self.status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True");
-        self.status.phase == "Running" && ready && self.metadata.deletion_timestamp.is_none()
+        self.status.phase == "Running" && self.is_ready() && self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// When the ReplicaSet controller stops it, before it looks at what it costs: first what no node has, then what does not
+    /// run, what is not ready, and the others.
+    pub(crate) fn deletion_rank(&self) -> u8 {
+        match &*self.status.phase {
+            "Pending" if self.spec.node_name.is_empty() => 0,
+            "Pending" => 1,
+            "Unknown" => 2,
+            _ if !self.is_ready() => 3,
+            _ => 4,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True")
     }
 
     /// Whether it is on its way out or has ended.

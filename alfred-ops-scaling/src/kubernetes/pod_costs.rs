@@ -8,6 +8,8 @@ use futures::StreamExt as _;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+use crate::drain::RankedInstance;
+
 use super::{KubernetesCluster, Pod, Request, Resource, check_name};
 
 const ANNOTATION: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -133,10 +135,11 @@ impl PodCosts {
         Ok(report)
     }
 
-    /// The names of the pods that are there and not going.
-    pub(crate) async fn names(&self) -> Result<Vec<String>> {
+    /// The pods that are there and not going, and when they go whatever they cost.
+    pub(crate) async fn ranked(&self) -> Result<Vec<RankedInstance>> {
         let pods = self.list().await?;
-        Ok(pods.into_iter().filter(|pod| !pod.is_leaving()).map(|pod| pod.metadata.name).collect())
+        let staying = pods.into_iter().filter(|pod| !pod.is_leaving());
+        Ok(staying.map(|pod| RankedInstance::new(pod.metadata.name.clone(), pod.deletion_rank())).collect())
     }
 
     async fn list(&self) -> Result<Vec<Pod>> {

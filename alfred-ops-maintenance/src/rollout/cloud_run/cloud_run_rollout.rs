@@ -24,7 +24,8 @@ use crate::rollout::{Release, RolloutTarget, TargetView, TrafficSplit};
 /// Cloud Run does not delete the newest revision of a service, and the next deployment starts from its template. So a candidate
 /// that goes is followed by a revision like the one that has the traffic, which has another name and gets none.
 ///
-/// `Ok` of a change says that Cloud Run has accepted it. A request is made once.
+/// `Ok` of a change says that Cloud Run has accepted it. It is there when the service's `trafficStatuses` show it. A request is
+/// made once.
 #[derive(Debug)]
 pub struct CloudRunRollout(CloudRunTarget<Service>);
 
@@ -61,7 +62,12 @@ impl RolloutTarget for CloudRunRollout {
     async fn set_traffic(&self, version: &str, split: &TrafficSplit) -> Result<()> {
         const OPERATION: &str = "split traffic";
         let service = self.0.read_at(OPERATION, version).await?;
-        let change = self.0.change(version).with_entries(entries(service.entries(), split));
+        let after = entries(service.entries(), split);
+        if after == service.entries() {
+            // Cloud Run is at it.
+            return Ok(());
+        }
+        let change = self.0.change(version).with_entries(after);
         self.0.update(OPERATION, change, &[Service::SPLIT]).await
     }
 

@@ -12,7 +12,7 @@ use google_cloud_wkt::FieldMask;
 
 use super::resource::{Entry as _, Resource, Template as _, To};
 use super::revision::{template_of, view_of, view_of_template, with_image};
-use super::split::{entries, short, split_of};
+use super::split::{entries, short, split_of, under_way};
 use crate::rollout::{Release, TargetView};
 
 /// The most revisions that are looked at. Cloud Run keeps 1,000 of a service or worker pool.
@@ -140,7 +140,7 @@ impl<R: Resource> CloudRunTarget<R> {
         Ok(())
     }
 
-    /// What is there, with the split as it is configured.
+    /// What is there, with the split as it is configured, and that it is under way while Cloud Run makes another.
     ///
     /// Revisions first: one that is gone by the time the resource is read is at worst looked for once more, whereas the split is
     /// always that of the version.
@@ -156,7 +156,8 @@ impl<R: Resource> CloudRunTarget<R> {
             revisions.entry(template.revision().to_owned()).or_insert_with(|| view_of_template(template));
         }
         let (version, split) = (resource.etag().to_owned(), split_of(&resource));
-        Ok((TargetView { version, revisions, split, under_way: None }, resource))
+        let under_way = under_way(&resource);
+        Ok((TargetView { version, revisions, split, under_way }, resource))
     }
 
     /// Makes the candidate, and names all revisions of the split, or `LATEST` would be the candidate.

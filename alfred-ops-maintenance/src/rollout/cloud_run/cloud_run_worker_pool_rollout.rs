@@ -54,11 +54,12 @@ impl CloudRunWorkerPoolRollout {
     /// revision; those that are not count as of any.
     ///
     /// Before a share falls, workers of that revision begin nothing more: a [pause](DrainLeases::pause) for all but those of the
-    /// revisions whose shares grow, which are taken to lose no instance. The split is sent when nobody of them has a lease, and the
-    /// pause stands until Cloud Run has settled, or for a quarter of an hour. Before that it lasts as long as the longest work among them,
-    /// however often that puts its lease off; only somebody who aborts or pauses the rollout ends it earlier, and the way back waits for the
-    /// candidate's work likewise. So work is best short. The pause is given for a minute at a time: if the host dies, the rollout is
-    /// paused or the pool handed back, work goes on after that.
+    /// revisions whose shares grow, which are taken to lose no instance. While Cloud Run is still busy with an earlier change, nobody is
+    /// spared. The split is sent when nobody of them has a lease, and the pause stands until Cloud Run has settled, or for a quarter of an
+    /// hour. Before that it lasts as long as the longest work among them, however often that puts its lease off, but no longer than
+    /// [`rests_within`](crate::RolloutPolicy::rests_within): then the rollout pauses and work goes on, or on the way back, which waits for
+    /// the candidate's work likewise, work goes on for a while and rests again. So work is best short. The pause is given for
+    /// a minute at a time: if the host dies, the rollout is paused or aborted or the pool handed back, work goes on after that.
     ///
     /// Everybody who shares the leases' document is of a version that knows pauses: an older one does not obey them, and takes them
     /// away. Bring all workers to it before the first rollout with leases.
@@ -116,10 +117,15 @@ impl RolloutTarget for CloudRunWorkerPoolRollout {
         view.split = RoundedSplit::meant(&pool);
         if let Some(leases) = &self.leases {
             let pause = leases.standing().await?.pauses.remove(&self.pause);
-            view.under_way = pause.map(|pause| match told(&pause) {
+            let waits = pause.map(|pause| match told(&pause) {
                 what if pause.is_over || !pause.working.is_empty() => UnderWay::Waits(what),
                 what => UnderWay::Ends(what),
             });
+            view.under_way = match waits {
+                Some(UnderWay::Ends(_)) if view.under_way.is_some() => view.under_way,
+                None => view.under_way,
+                waits => waits,
+            };
         }
         Ok(view)
     }

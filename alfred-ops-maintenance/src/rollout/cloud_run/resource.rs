@@ -4,7 +4,7 @@ use std::fmt;
 
 use alfred_ops_core::Result;
 use alfred_ops_scaling::CloudRunApi;
-use google_cloud_run_v2::model::{Container, Revision};
+use google_cloud_run_v2::model::{Condition, Container, Revision};
 use google_cloud_wkt::FieldMask;
 
 /// An answer of the Admin API.
@@ -43,6 +43,10 @@ pub(super) trait Resource: fmt::Debug + Send + Sync + Sized + 'static {
     fn reconciling(&self) -> bool;
     fn template(&self) -> Option<&Self::Template>;
     fn entries(&self) -> &[Self::Entry];
+    /// The split that Cloud Run says it really makes, as entries.
+    fn served(&self) -> Vec<Self::Entry>;
+    /// What became of the last change, as far as Cloud Run has come.
+    fn terminal(&self) -> Option<&Condition>;
 }
 
 /// What the next revision is made of.

@@ -29,7 +29,7 @@ pub(super) fn view_of_template(template: &impl Template) -> RevisionView {
 }
 
 /// What the platform says, after its short word for it.
-fn reason_of(condition: &Condition) -> String {
+pub(super) fn reason_of(condition: &Condition) -> String {
     let word = condition
         .revision_reason()
         .and_then(|reason| reason.name().map(str::to_owned))

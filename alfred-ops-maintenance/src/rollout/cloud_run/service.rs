@@ -4,12 +4,14 @@ use alfred_ops_core::Result;
 use alfred_ops_scaling::CloudRunApi;
 use google_cloud_run_v2::client::Services;
 use google_cloud_run_v2::model::{
-    Container, Revision, RevisionTemplate, Service, TrafficTarget, TrafficTargetAllocationType,
+    Condition, Container, Revision, RevisionTemplate, Service, TrafficTarget, TrafficTargetAllocationType,
+    TrafficTargetStatus,
 };
 use google_cloud_wkt::FieldMask;
 
 use super::resource::{Answer, Entry, Resource, Template, To};
 use super::revision::writable;
+use super::split::short;
 
 impl Resource for Service {
     type Client = Services;
@@ -66,6 +68,19 @@ impl Resource for Service {
 
     fn entries(&self) -> &[TrafficTarget] {
         &self.traffic
+    }
+
+    fn served(&self) -> Vec<TrafficTarget> {
+        let statuses = self.traffic_statuses.iter();
+        let entry = |status: &TrafficTargetStatus| match short(&status.revision) {
+            "" => TrafficTarget::new().set_type(status.r#type.clone()).set_percent(status.percent),
+            revision => TrafficTarget::of(revision, status.percent),
+        };
+        statuses.map(entry).collect()
+    }
+
+    fn terminal(&self) -> Option<&Condition> {
+        self.terminal_condition.as_ref()
     }
 }
 

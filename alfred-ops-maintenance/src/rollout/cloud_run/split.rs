@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use google_cloud_run_v2::model::condition::State;
+
 use super::resource::{Entry, Resource, To};
-use crate::rollout::TrafficSplit;
+use super::revision::reason_of;
+use crate::rollout::{TrafficSplit, UnderWay};
 
 /// The last part of a full name.
 pub(super) fn short(name: &str) -> &str {
@@ -15,14 +18,36 @@ pub(super) fn short(name: &str) -> &str {
 /// None if nobody can tell: while a newer revision starts, or after one has failed, `LATEST` is what it was and may be another
 /// at any moment.
 pub(super) fn split_of<R: Resource>(resource: &R) -> Option<TrafficSplit> {
+    split_among(resource, resource.entries())
+}
+
+/// That Cloud Run does not make the configured split yet, as far as it tells.
+pub(super) fn under_way<R: Resource>(resource: &R) -> Option<UnderWay> {
+    let wanted = split_of(resource)?;
+    let served = resource.served();
+    // Without a word of it, a resource would be one that says nothing rather than one on `LATEST`.
+    let split = if served.is_empty() { None } else { split_among(resource, &served) };
+    let mut rest = match split {
+        Some(split) if split != wanted => format!("Cloud Run still gives {split}"),
+        None if resource.reconciling() => "Cloud Run does not say yet whom it gives what".to_owned(),
+        _ => return None,
+    };
+    let failed = resource.terminal().filter(|condition| condition.state == State::ConditionFailed);
+    if let Some(condition) = failed {
+        rest = format!("{rest}: {}", reason_of(condition));
+    }
+    Some(UnderWay::Starts(rest))
+}
+
+fn split_among<R: Resource>(resource: &R, entries: &[R::Entry]) -> Option<TrafficSplit> {
     let latest = (resource.latest_ready() == resource.latest_created())
         .then(|| short(resource.latest_ready()))
         .filter(|name| !name.is_empty());
-    if resource.entries().is_empty() {
+    if entries.is_empty() {
         return latest.map(TrafficSplit::all);
     }
     let mut shares: BTreeMap<String, u8> = BTreeMap::new();
-    for entry in resource.entries().iter().filter(|entry| entry.percent() != 0) {
+    for entry in entries.iter().filter(|entry| entry.percent() != 0) {
         let revision = match entry.to() {
             To::Latest => latest?,
             To::Revision(name) => name,

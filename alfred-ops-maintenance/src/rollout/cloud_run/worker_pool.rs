@@ -4,12 +4,14 @@ use alfred_ops_core::Result;
 use alfred_ops_scaling::CloudRunApi;
 use google_cloud_run_v2::client::WorkerPools;
 use google_cloud_run_v2::model::{
-    Container, InstanceSplit, InstanceSplitAllocationType, Revision, WorkerPool, WorkerPoolRevisionTemplate,
+    Condition, Container, InstanceSplit, InstanceSplitAllocationType, InstanceSplitStatus, Revision,
+    WorkerPool, WorkerPoolRevisionTemplate,
 };
 use google_cloud_wkt::FieldMask;
 
 use super::resource::{Answer, Entry, Resource, Template, To};
 use super::revision::writable;
+use super::split::short;
 
 impl Resource for WorkerPool {
     type Client = WorkerPools;
@@ -67,6 +69,19 @@ impl Resource for WorkerPool {
 
     fn entries(&self) -> &[InstanceSplit] {
         &self.instance_splits
+    }
+
+    fn served(&self) -> Vec<InstanceSplit> {
+        let statuses = self.instance_split_statuses.iter();
+        let entry = |status: &InstanceSplitStatus| match short(&status.revision) {
+            "" => InstanceSplit::new().set_type(status.r#type.clone()).set_percent(status.percent),
+            revision => InstanceSplit::of(revision, status.percent),
+        };
+        statuses.map(entry).collect()
+    }
+
+    fn terminal(&self) -> Option<&Condition> {
+        self.terminal_condition.as_ref()
     }
 }
 

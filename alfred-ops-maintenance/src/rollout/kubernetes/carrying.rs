@@ -23,8 +23,11 @@ impl KubernetesRollout {
     /// Carries the change `change` on, as far as that goes without waiting. Another change that has begun meanwhile is left to
     /// whoever began it.
     pub(super) async fn carry(&self, change: &str) -> Result<()> {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             let standing = self.look().await?;
+            if round == 0 {
+                self.renew_notices(&standing).await?;
+            }
             let Some((shares, begun)) = standing.begun().filter(|(_, begun)| begun.change == change) else {
                 return Ok(());
             };
@@ -46,6 +49,18 @@ impl KubernetesRollout {
             }
             if !moved {
                 return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Those whom a controller is still to stop begin nothing more until it has.
+    async fn renew_notices(&self, standing: &Standing) -> Result<()> {
+        let Some(leases) = &self.leases else { return Ok(()) };
+        for one in standing.revisions.values().filter(|one| !one.settled) {
+            // Nobody was told to go of a Deployment whose pods cannot be told from others.
+            if let Ok(scaler) = self.draining(one, leases) {
+                scaler.renew_notice().await?;
             }
         }
         Ok(())

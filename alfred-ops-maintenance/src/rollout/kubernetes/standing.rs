@@ -59,8 +59,9 @@ impl Standing {
         let counts = self.counts();
         let Some(shares) = self.anchor.shares.as_ref().ok()? else { return self.first_contact(&counts) };
         if shares.split.shares().any(|(revision, _)| !self.revisions.contains_key(revision)) {
-            // Who is gone is for the view to show.
-            return Some((shares.split.clone(), shares.total));
+            // Whoever tidied up after a rollout left one revision everything. Else who is gone is for the view to show.
+            let alone = self.first_contact(&counts).filter(|(_, count)| *count > 0);
+            return alone.or_else(|| Some((shares.split.clone(), shares.total)));
         }
         if let Some(begun) = &shares.begun {
             let within = |one: &Deployment| {
@@ -80,7 +81,7 @@ impl Standing {
         (sum > shares.sum() && counts == replicas_of(&shares.split, sum)).then(|| (shares.split.clone(), sum))
     }
 
-    /// Nothing was ever written: who is alone has everything.
+    /// Nothing was ever written, or of revisions that are gone: who is alone has everything.
     fn first_contact(&self, counts: &BTreeMap<String, u32>) -> Option<(TrafficSplit, u32)> {
         let mut names = self.revisions.keys().filter(|name| counts.is_empty() || counts.contains_key(*name));
         let name = names.next()?;
@@ -89,22 +90,27 @@ impl Standing {
 
     fn under_way(&self) -> Option<UnderWay> {
         let (shares, _) = self.begun()?;
-        let missing = self.revisions.values().find(|one| one.available < shares.to(&one.name));
-        if let Some(one) = missing {
-            let to = shares.to(&one.name);
-            return Some(UnderWay::Starts(format!(
-                "{} of {to} replicas of {} serve",
-                one.available, one.name
+        let to = |one: &Deployment| shares.to(&one.name);
+        let serve =
+            |one: &Deployment| format!("{} of {} replicas of {} serve", one.available, to(one), one.name);
+        let all = || self.revisions.values();
+        // Of what was asked for something does not serve yet.
+        if let Some(one) = all().find(|one| one.available < one.replicas.min(to(one))) {
+            return Some(UnderWay::Starts(serve(one)));
+        }
+        // What was not asked for yet has no room before these are gone.
+        if let Some(one) = all().find(|one| one.replicas > to(one)) {
+            let Deployment { name, replicas, .. } = one;
+            return Some(UnderWay::Ends(format!(
+                "{name} has {replicas} replicas, of which {} stay",
+                to(one)
             )));
         }
-        let ending = self.revisions.values().find(|one| one.replicas > shares.to(&one.name));
-        Some(match ending {
-            Some(one) => UnderWay::Ends(format!(
-                "{} has {} replicas, of which {} stay",
-                one.name,
-                one.replicas,
-                shares.to(&one.name)
-            )),
+        if let Some(one) = all().find(|one| one.available < to(one)) {
+            return Some(UnderWay::Starts(serve(one)));
+        }
+        Some(match all().find(|one| !one.settled) {
+            Some(one) => UnderWay::Ends(format!("pods of {} are on their way out", one.name)),
             None => UnderWay::Starts("all is there but the record of it".to_owned()),
         })
     }

@@ -4,7 +4,7 @@ use alfred_ops_core::ErrorKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::{Release, TrafficSplit};
+use super::super::{Release, TrafficSplit, UnderWay};
 use super::anchor::AnchorView;
 use super::candidate::candidate;
 use super::deployment::{Deployment, is_chosen};
@@ -109,6 +109,25 @@ fn fleet(counts: [(u32, u32); 2], shares: &Shares) -> Standing {
         anchor: AnchorView { version: "1".to_owned(), shares: Ok(Some(shares.clone())), selector },
         revisions: BTreeMap::from([one("a", counts[0]), one("b", counts[1])]),
     }
+}
+
+#[test]
+fn what_work_holds_up_does_not_count_as_a_start() {
+    // From 8 of `a` to 8 of `b`, replicas and how many of them serve.
+    let check = |a: (u32, u32), b: (u32, u32), expected: UnderWay| {
+        let split = TrafficSplit::all("a");
+        let begun = Begun { change: "c".to_owned(), replicas: BTreeMap::from([("a".to_owned(), 8)]), split };
+        let replicas = BTreeMap::from([("b".to_owned(), 8)]);
+        let shares = Shares { split: TrafficSplit::all("b"), total: 8, replicas, begun: Some(begun) };
+        assert_eq!(fleet([a, b], &shares).view().under_way, Some(expected), "{a:?} {b:?}");
+    };
+    let starts = |text: &str| UnderWay::Starts(text.to_owned());
+    let ends = |text: &str| UnderWay::Ends(text.to_owned());
+    check((8, 8), (2, 1), starts("1 of 8 replicas of b serve"));
+    check((8, 8), (2, 2), ends("a has 8 replicas, of which 0 stay"));
+    check((4, 4), (6, 6), ends("a has 4 replicas, of which 0 stay"));
+    check((0, 0), (6, 6), starts("6 of 8 replicas of b serve"));
+    check((0, 0), (8, 8), starts("all is there but the record of it"));
 }
 
 proptest! {

@@ -117,6 +117,13 @@ impl CloudRunServer {
         let _ = lock(&self.state).update(name, &change);
     }
 
+    /// Has a service or worker pool go on giving its revisions what they have now, whatever split is asked for, until that is over.
+    pub fn hold_split(&self, name: &str, is_held: bool) {
+        if let Some(service) = lock(&self.state).service_mut(name) {
+            service.is_held = is_held;
+        }
+    }
+
     /// Has revisions that are made from now on become ready after so many looks at the revisions.
     pub fn start_after(&self, looks: u32) {
         lock(&self.state).startup.looks = looks;

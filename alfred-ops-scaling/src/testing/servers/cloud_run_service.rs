@@ -26,6 +26,8 @@ pub(super) struct CloudRunService {
     latest_created: String,
     /// Who gets requests or instances: what was asked for last and could be done.
     serving: Vec<Value>,
+    /// Whether that stays as it is, whatever is asked for.
+    pub(super) is_held: bool,
     history: Vec<u32>,
 }
 
@@ -50,6 +52,7 @@ impl CloudRunService {
             revisions_made: 0,
             latest_created: String::new(),
             serving: Vec::new(),
+            is_held: false,
             history: Vec::new(),
         };
         service.update(body, "", startup)?;
@@ -139,7 +142,7 @@ impl CloudRunService {
     /// Does what was asked for, if it can be done.
     fn serve(&mut self) {
         let wanted = resolved(self.kind, &self.spec_split(), self.latest_ready());
-        if unready(&wanted, &self.revisions).is_none() {
+        if !self.is_held && unready(&wanted, &self.revisions).is_none() {
             self.serving = wanted;
         }
     }
