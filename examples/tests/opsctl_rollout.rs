@@ -249,6 +249,23 @@ fn a_run_that_is_stopped_goes_on_with_the_next() {
     assert!(world.says(0, &["run"]).contains("api: api-2 is promoted"));
 }
 
+#[test]
+fn a_run_that_has_begun_does_not_leave_its_candidate_because_of_an_error() {
+    let world = World::new(&format!("{POLICY}{HEALTH}"));
+    let mut run =
+        world.command(&release("run")).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let mut until = |words: &str| lines.find(|line| line.as_ref().unwrap().contains(words)).unwrap().unwrap();
+    until("step 1 of 2");
+    // Nobody would try that again who had not begun.
+    world.script("target", "#!/bin/sh\necho '{}'\n");
+    let told = until("failed, and is tried again");
+    assert!(told.contains("version is no text"), "{told}");
+    world.script("target", TARGET);
+    lines.for_each(drop);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_is_asked_for_each_revision() {
     let answer = |body: String| async move {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, JobContext, Result, Retry};
-use alfred_ops_maintenance::{Release, Rollout, RolloutEnd, RolloutState, RolloutStep, RolloutTarget};
+use alfred_ops_maintenance::{
+    Release, Rollout, RolloutBook, RolloutEnd, RolloutPhase, RolloutState, RolloutStep, RolloutTarget,
+};
 use serde_json::json;
 
 use super::desk::Desk;
@@ -13,7 +15,9 @@ use crate::opsctl::report::Report;
 
 /// Between two looks while nothing is known of the next moment: another host works, or the platform does not answer.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Failures in a row that are taken for a passing trouble of the platform.
+/// The longest of them: what is told in between stays readable.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Failures in a row that, before anything was touched, are taken for a passing trouble of the platform.
 const FAILURES_MAX: u32 = 60;
 
 /// Begins a release, or goes on with the one under way, until it has ended; with `once`, as far as it goes without a wait.
@@ -50,39 +54,44 @@ pub(super) async fn carry(
     Ok(over(name, &state))
 }
 
+/// What one look comes to.
+enum Look {
+    Over(RolloutState),
+    Waits { text: String, pause: Duration },
+}
+
+/// Goes on until the rollout is over. Once its target may have been touched, nothing but the person who stops this ends it: a
+/// candidate that has a share is judged for as long as it has it.
 async fn to_the_end<T: RolloutTarget>(
     rollout: &Rollout<T>,
     context: &JobContext,
     console: &Console,
 ) -> Result<RolloutState> {
     let book = rollout.book(context);
-    let (mut told, mut failures) = (String::new(), 0);
+    let mut stands = book.state().await?;
+    let (mut told, mut failures) = (String::new(), 0_u32);
     loop {
-        context.check("roll out").map_err(|error| {
-            error.with_remedy("run it again to go on where it stands, or abort it to go back")
-        })?;
-        let (text, pause) = match rollout.run(context).await {
-            Ok(Some(waits)) => {
+        context.check("roll out").map_err(|error| left(error, stands.as_ref()))?;
+        let (text, pause) = match look(rollout, &book, context).await {
+            Ok(Look::Over(state)) => return Ok(state),
+            Ok(Look::Waits { text, pause }) => {
                 failures = 0;
-                let pause = match &waits.step {
-                    RolloutStep::Wait { until } => (*until - context.now()).to_std().unwrap_or_default(),
-                    _ => PAUSE,
-                };
-                (waits.reason, pause)
+                (text, pause)
             }
-            Ok(None) => {
-                if let Some(state) = book.state().await?.filter(RolloutState::is_over) {
-                    return Ok(state);
-                }
-                ("another host works on it".to_owned(), PAUSE)
+            Err(error) if !is_tried_again(&error, failures, stands.as_ref()) => {
+                return Err(left(error, stands.as_ref()));
             }
             // What became of the change is seen by the next look.
-            Err(error) if failures < FAILURES_MAX && is_passing(&error) => {
-                failures += 1;
-                (format!("failed, and is tried again: {}", error.full()), PAUSE)
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                let pause = PAUSE.saturating_mul(failures).min(PAUSE_MAX);
+                (format!("failed, and is tried again: {}", error.full()), pause)
             }
-            Err(error) => return Err(error),
         };
+        // One that the store does not show now stands as it last did.
+        if let Ok(Some(state)) = book.state().await {
+            stands = Some(state);
+        }
         if text != told {
             console.step(&text);
             told = text;
@@ -94,8 +103,37 @@ async fn to_the_end<T: RolloutTarget>(
     }
 }
 
-fn is_passing(error: &Error) -> bool {
-    error.kind() != ErrorKind::Cancelled && error.retry() != Retry::Never
+async fn look<T: RolloutTarget>(
+    rollout: &Rollout<T>,
+    book: &RolloutBook,
+    context: &JobContext,
+) -> Result<Look> {
+    if let Some(waits) = rollout.run(context).await? {
+        let pause = match &waits.step {
+            RolloutStep::Wait { until } => (*until - context.now()).to_std().unwrap_or_default(),
+            _ => PAUSE,
+        };
+        return Ok(Look::Waits { text: waits.reason, pause });
+    }
+    Ok(match book.state().await?.filter(RolloutState::is_over) {
+        Some(state) => Look::Over(state),
+        None => Look::Waits { text: "another host works on it".to_owned(), pause: PAUSE },
+    })
+}
+
+fn is_tried_again(error: &Error, failures: u32, stands: Option<&RolloutState>) -> bool {
+    let is_touched =
+        stands.is_some_and(|state| !matches!(state.phase, RolloutPhase::Checking | RolloutPhase::Gated));
+    let is_passing = failures < FAILURES_MAX && error.retry() != Retry::Never;
+    error.kind() != ErrorKind::Cancelled && (is_touched || is_passing)
+}
+
+/// An error that leaves the rollout as it stands, and what to do about that.
+fn left(error: Error, stands: Option<&RolloutState>) -> Error {
+    let remedy = "run it again to go on where it stands, or abort it to go back";
+    let Some(state) = stands.filter(|state| !state.is_over()) else { return error.with_remedy(remedy) };
+    let message = format!("{} is left {}, with {}", state.release.revision, state.phase, state.split);
+    Error::new(error.kind(), "roll out", message).with_source(error).with_remedy(remedy)
 }
 
 fn over(name: &str, state: &RolloutState) -> Report {

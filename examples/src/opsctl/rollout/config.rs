@@ -139,6 +139,7 @@ impl FromConfig for Policy {
             ("interval", &mut policy.interval),
             ("gates_within", &mut policy.gates_within),
             ("start_within", &mut policy.start_within),
+            ("rests_within", &mut policy.rests_within),
             ("silence", &mut policy.silence),
         ] {
             match section.or(name, *time) {
