@@ -269,7 +269,7 @@ async fn unique_indexes_of_other_rules_are_no_duplicates() {
             "{version}: {done:?}"
         );
         server
-            .psql("INSERT INTO t VALUES (1, 1, 1); INSERT INTO t VALUES (1, 1, 1) ON CONFLICT (b) DO NOTHING")
+            .psql("INSERT INTO t VALUES (1, 1, 1); INSERT INTO t VALUES (2, 1, 2) ON CONFLICT (b) DO NOTHING")
             .unwrap();
     }
 }
