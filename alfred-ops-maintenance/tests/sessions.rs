@@ -145,7 +145,9 @@ async fn who_has_gone_on_since_is_not_ended() {
         let app = Arc::new(Mutex::new(connect(&server, "app").await));
         let goes_on = || {
             let app = Arc::clone(&app);
-            async move { drop(app.lock().await.execute("SELECT 1").await.unwrap()) }
+            async move {
+                app.lock().await.execute("SELECT 1").await.unwrap();
+            }
         };
         app.lock().await.execute("BEGIN; SELECT count(*) FROM t").await.unwrap();
         until(&server, &IDLE.replace("'idle'", "'idle in transaction'"), "1");

@@ -56,7 +56,7 @@ pub(super) async fn carry(
 
 /// What one look comes to.
 enum Look {
-    Over(RolloutState),
+    Over(Box<RolloutState>),
     Waits { text: String, pause: Duration },
 }
 
@@ -73,7 +73,7 @@ async fn to_the_end<T: RolloutTarget>(
     loop {
         context.check("roll out").map_err(|error| left(error, stands.as_ref()))?;
         let (text, pause) = match look(rollout, &book, context).await {
-            Ok(Look::Over(state)) => return Ok(state),
+            Ok(Look::Over(state)) => return Ok(*state),
             Ok(Look::Waits { text, pause }) => {
                 failures = 0;
                 (text, pause)
@@ -116,7 +116,7 @@ async fn look<T: RolloutTarget>(
         return Ok(Look::Waits { text: waits.reason, pause });
     }
     Ok(match book.state().await?.filter(RolloutState::is_over) {
-        Some(state) => Look::Over(state),
+        Some(state) => Look::Over(Box::new(state)),
         None => Look::Waits { text: "another host works on it".to_owned(), pause: PAUSE },
     })
 }
