@@ -4,8 +4,10 @@
 
 use std::process::{Command, Output};
 
+use alfred_ops_core::TaskSet;
 use alfred_ops_core::testing::servers::PostgresServer;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 fn maint(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_opsctl"))
@@ -161,7 +163,7 @@ async fn care_of_indexes_does_more_if_it_is_told_to() {
 }
 
 /// A registry that has one image, and counts what is removed.
-async fn registry() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+async fn registry() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>, TaskSet) {
     use axum::http::{Method, StatusCode, header};
     use axum::response::IntoResponse as _;
 
@@ -188,13 +190,15 @@ async fn registry() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) 
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, removed)
+    let tasks = TaskSet::new(&CancellationToken::new());
+    let stopped = tasks.cancel_token().clone().cancelled_owned();
+    tasks.spawn(async move { axum::serve(listener, app).with_graceful_shutdown(stopped).await.unwrap() });
+    (url, removed, tasks)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn images_of_a_registry_are_looked_after() {
-    let (url, removed) = registry().await;
+    let (url, removed, _tasks) = registry().await;
     let folder = tempfile::tempdir().unwrap();
     let state = format!("sqlite://{}", folder.path().join("state.db").display());
     let about = ["images", "--name", "team", "--registry", &url, "--state", &state];
