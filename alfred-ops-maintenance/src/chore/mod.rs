@@ -28,7 +28,9 @@ pub use caretaker::Caretaker;
 pub use chore::{Chore, ChorePlan};
 pub use figures::Figures;
 pub use gate::{ClosureGate, Gate, WindowGate};
-pub(crate) use gate::{GATE_LIMIT, first_closed};
+#[cfg(feature = "guard")]
+pub(crate) use gate::GATE_LIMIT;
+pub(crate) use gate::first_closed;
 pub use record::{ChoreOutcome, ChoreRecord};
 pub use run::{ChoreRun, Refusal};
 pub use standing::ChoreStanding;

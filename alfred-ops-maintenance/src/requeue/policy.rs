@@ -38,7 +38,8 @@ pub enum Heartbeat {
 }
 
 impl Heartbeat {
-    /// The columns of the table of tasks that it reads.
+    /// The column of the table of tasks that it reads.
+    #[cfg(feature = "postgres")]
     pub(super) fn task_column(&self) -> Option<&str> {
         match self {
             Self::Task { column } => Some(column),
