@@ -27,10 +27,10 @@ pub use cadence::Cadence;
 pub use caretaker::Caretaker;
 pub use chore::{Chore, ChorePlan};
 pub use figures::Figures;
-pub use gate::{ClosureGate, Gate, WindowGate};
 #[cfg(feature = "guard")]
 pub(crate) use gate::GATE_LIMIT;
 pub(crate) use gate::first_closed;
+pub use gate::{ClosureGate, Gate, WindowGate};
 pub use record::{ChoreOutcome, ChoreRecord};
 pub use run::{ChoreRun, Refusal};
 pub use standing::ChoreStanding;
