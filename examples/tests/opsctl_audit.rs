@@ -21,7 +21,7 @@ fn world() -> TempDir {
     advise(home.path(), "RUSTSEC-2024-0001", "leaky", "aliases = [\"CVE-2024-1\"]", "[\">= 1.3.0\"]");
     advise(home.path(), "RUSTSEC-2024-0002", "stale", "informational = \"unmaintained\"", "[]");
     fs::create_dir(home.path().join("db/.git")).unwrap();
-    fs::write(home.path().join("db/.git/FETCH_HEAD"), "").unwrap();
+    fs::write(home.path().join("db/.git/FETCH_HEAD"), "0123\t\tbranch 'main' of advisories\n").unwrap();
     home
 }
 

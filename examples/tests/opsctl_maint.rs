@@ -212,8 +212,7 @@ async fn images_of_a_registry_are_looked_after() {
     let plan = say("plan", &["--unused-after", "1h"]);
     assert!(text(&plan).contains("no image to remove"), "{plan:?}");
     let silent = say("run", &["--used-by", "docker=unix:///does/not/exist.sock", "--unused-after", "1ms"]);
-    assert_eq!(silent.status.code(), Some(1), "{silent:?}");
-    assert!(text(&silent).contains("docker") || text(&silent).contains("does not tell"), "{silent:?}");
+    assert!(text(&silent).contains("does not tell what is in use there"), "{silent:?}");
     assert_eq!(removed.load(std::sync::atomic::Ordering::SeqCst), 0);
     assert_eq!(say("history", &["--json"]).status.code(), Some(0));
 
