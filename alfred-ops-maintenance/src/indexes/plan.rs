@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(dropped([|_| {}, |index| index.is_nulls_not_distinct = true]), "");
         assert_eq!(dropped([|index| index.is_nulls_not_distinct = true, |_| {}]), "two");
         let deferred: fn(&mut IndexView) = |index| (index.is_needed, index.is_immediate) = (true, false);
-        assert_eq!(dropped([deferred, |_| {}]), "", "ON CONFLICT needs the plain one");
+        assert_eq!(dropped([deferred, |_| {}]), "", "the plain one asks at once");
         assert_eq!(dropped([|index| index.is_needed = true, |_| {}]), "two");
     }
 
