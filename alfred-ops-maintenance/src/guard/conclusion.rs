@@ -92,7 +92,7 @@ impl Guard {
         let ChangeKind::Migrations(runner) = &change.kind else {
             return Ok(Reach { committed, spares_rows: false, down: host });
         };
-        if !runner.begun_or_applied(&state.pending, context).await?.is_empty() {
+        if !runner.leftovers(&state.pending, context).await?.recorded.is_empty() {
             return Ok(Reach { committed, spares_rows: false, down: DownState::Ready });
         }
         Ok(match state.pending.first() {

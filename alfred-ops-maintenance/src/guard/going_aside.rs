@@ -12,7 +12,7 @@ use super::hold::{LOCK_LIMIT, STATEMENT_LIMIT};
 use super::plan::{AsideState, CopyState};
 use super::report::CopiedRows;
 use super::state::Stage;
-use crate::postgres::Session;
+use crate::postgres::{SEES_ALL, Session};
 
 /// A day's log is replayed within this time.
 const RECOVERY_MAX: Duration = Duration::from_secs(3600);
@@ -104,7 +104,7 @@ impl GoingBack<'_> {
 
     pub(super) async fn copy(&self, aside: &Aside) -> Result<Vec<CopiedRows>> {
         let Some(server) = &aside.server else { return Ok(Vec::new()) };
-        let settings = [("search_path", "pg_catalog"), ("row_security", "off")];
+        let settings = [("search_path", "pg_catalog"), SEES_ALL];
         let open = |server| Session::open(server, "guard", STATEMENT_LIMIT, LOCK_LIMIT, &settings);
         let (mut side, mut live) = (open(server).await?, open(&self.guard.server).await?);
         copy_back(&mut side, &mut live, &self.guard.protected).await

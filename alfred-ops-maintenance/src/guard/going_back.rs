@@ -9,7 +9,6 @@ use super::down::Down;
 use super::fingerprint::raise_sequences;
 use super::going_aside::Aside;
 use super::guard::Guard;
-use super::half_built;
 use super::hold::Hold;
 use super::plan::{AsideState, CopyState, DownState, ReturnFacts, ReturnStep, listed, plan_return};
 use super::report::CopiedRows;
@@ -82,8 +81,7 @@ impl GoingBack<'_> {
                     continue;
                 }
                 ReturnStep::RemoveHalfBuilt { indexes } => {
-                    let (session, retries_max) = (&mut self.hold.session, self.guard.retries_max);
-                    if let Err(error) = half_built::remove(session, &indexes, retries_max, context).await {
+                    if let Err(error) = self.remove_half_built(&indexes, context).await {
                         chances.removes = false;
                         notes.push(format!("what is built by half stays: {}", error.full()));
                     }
@@ -126,6 +124,11 @@ impl GoingBack<'_> {
         Ok(Back { outcome: GuardOutcome::Stranded { why }, steps, copied, notes })
     }
 
+    async fn remove_half_built(&self, indexes: &[String], context: &JobContext) -> Result<()> {
+        let ChangeKind::Migrations(runner) = &self.change.kind else { return Ok(()) };
+        runner.remove_half_built(&self.state.pending, indexes, context).await
+    }
+
     /// Waits for those who write to protected tables, where the change or its way down may be among them: the server goes on
     /// with a statement whose client is gone.
     async fn settle(&mut self, context: &JobContext) -> Result<()> {
@@ -147,11 +150,10 @@ impl GoingBack<'_> {
         let (difference, tables) = self.state.differs(&mut self.hold.session, committed).await?;
         let (mut objects, mut notes, mut half_built) = (difference.objects, Vec::new(), Vec::new());
         if committed && let ChangeKind::Migrations(runner) = &self.change.kind {
-            for version in runner.begun_or_applied(&self.state.pending, context).await? {
-                objects.push(format!("migration {version} is applied"));
-            }
-            let GuardState { schema, pending, .. } = &*self.state;
-            half_built = half_built::find(&mut self.hold.session, schema, runner, pending).await?;
+            let left = runner.leftovers(&self.state.pending, context).await?;
+            objects.extend(left.recorded.iter().map(|version| format!("migration {version} is applied")));
+            half_built = left.half_built;
+            half_built.retain(|index| self.state.schema.lacks(&format!("index {index}")));
         }
         if !difference.orders.is_empty() {
             notes.push(format!("the columns of {} stand in another order", difference.orders.join(", ")));

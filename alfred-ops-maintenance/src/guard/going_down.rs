@@ -7,14 +7,11 @@ use super::begun::{Begun, NOTICE_SETTINGS};
 use super::change::ChangeKind;
 use super::down::{Down, failed};
 use super::going_back::GoingBack;
-use super::hold::STATEMENT_LIMIT;
+use super::hold::{LOOKING, STATEMENT_LIMIT};
 use super::performance::pause;
 use super::plan::{DownState, listed};
 use super::state::{DownRun, Stage};
 use crate::postgres::Session;
-
-/// Names are written and rows are seen as by the session that looked before.
-const LOOKING: &str = "SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL jit = off";
 
 /// Why the way down was not gone.
 enum Trouble {
@@ -53,9 +50,9 @@ impl GoingBack<'_> {
 
     async fn undo_migrations(&self, context: &JobContext) -> Result<()> {
         let ChangeKind::Migrations(runner) = &self.change.kind else { return Ok(()) };
-        let applied = runner.begun_or_applied(&self.state.pending, context).await?;
+        let there = runner.leftovers(&self.state.pending, context).await?.recorded;
         // Those give way by themselves.
-        runner.undo(&applied, context).await.map(drop)
+        runner.undo(&there, context).await.map(drop)
     }
 
     async fn run_host(&mut self, is_equal: bool, context: &JobContext) -> Result<(), Trouble> {
@@ -127,7 +124,8 @@ impl GoingBack<'_> {
         if !is_equal {
             return Ok(());
         }
-        session.connection.execute(LOOKING).await.map_err(failed)?;
+        let looking = LOOKING.map(|(name, value)| format!("SET LOCAL {name} = {value}")).join("; ");
+        session.connection.execute(AssertSqlSafe(looking)).await.map_err(failed)?;
         let (difference, tables) = self.state.differs(session, true).await?;
         let wrong: Vec<&str> = difference.objects.iter().chain(&tables).map(String::as_str).collect();
         if wrong.is_empty() {

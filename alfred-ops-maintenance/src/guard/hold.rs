@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alfred_ops_core::{Error, ErrorKind, JobContext, PostgresOptions, Result};
 
-use crate::postgres::Session;
+use crate::postgres::{SEES_ALL, Session};
 
 /// "alfr", and the second of ours; the first is that of migrations. Advisory locks belong to one database.
 const CLASS: i32 = 0x616c_6672;
@@ -15,6 +15,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// Reads of whole tables and rows that are copied take their time.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(24 * 3600);
 pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// How names are written, and rows seen, by whoever looks. To compile the look at the catalogue takes seconds, to run it moments.
+pub(super) const LOOKING: [(&str, &str); 3] = [("search_path", "pg_catalog"), SEES_ALL, ("jit", "off")];
 
 /// The session that looks at the database, and holds the lock of guards for as long as it lives.
 #[derive(Debug)]
@@ -24,9 +26,7 @@ pub(super) struct Hold {
 
 impl Hold {
     pub(super) async fn take(server: &PostgresOptions, context: &JobContext) -> Result<Self> {
-        // To compile the look at the catalogue takes seconds, to run it moments.
-        let settings = [("search_path", "pg_catalog"), ("row_security", "off"), ("jit", "off")];
-        let mut session = Session::open(server, "guard", STATEMENT_LIMIT, LOCK_LIMIT, &settings).await?;
+        let mut session = Session::open(server, "guard", STATEMENT_LIMIT, LOCK_LIMIT, &LOOKING).await?;
         let began = context.clock.monotonic();
         loop {
             let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")

@@ -17,7 +17,6 @@ mod going_down;
 #[expect(clippy::module_inception, reason = "one main type per file, named after it")]
 mod guard;
 mod guard_plan;
-mod half_built;
 mod hold;
 mod local_postgres;
 mod performance;

@@ -17,7 +17,7 @@ pub(crate) use chore_name::chore_name;
 #[cfg(feature = "postgres")]
 pub(crate) use session::{Session, code_of, gave_way, label};
 #[cfg(feature = "postgres")]
-pub(crate) use session_settings::{NO_SESSION_REMEDY, SessionSettings, Unsettled};
+pub(crate) use session_settings::{NO_SESSION_REMEDY, SEES_ALL, SessionSettings, Unsettled};
 #[cfg(feature = "postgres")]
 pub(crate) use step_failures::StepFailures;
 pub use table_name::TableName;

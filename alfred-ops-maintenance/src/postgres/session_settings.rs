@@ -15,6 +15,9 @@ use super::code_of;
 pub(crate) const NO_SESSION_REMEDY: &str =
     "connect to the server itself or to the pooler's session port, not through a pooler in transaction mode";
 
+/// What row-level security hides from a session would seem not to be there: with this the server refuses such a query.
+pub(crate) const SEES_ALL: (&str, &str) = ("row_security", "off");
+
 /// A second connection has to get through a pooler within this time, or nobody knows what kind of pooler it is.
 const SECOND_MAX: Duration = Duration::from_secs(10);
 /// A pooler that gives each transaction any backend gives the same one by chance: one that was just used, mostly.

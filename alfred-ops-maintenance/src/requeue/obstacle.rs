@@ -11,6 +11,7 @@ const NAMED_MAX: usize = 20;
 /// What is said of tasks that run for several timeouts though their worker beats: either it forgot them, or it is dead and
 /// a successor beats under its name.
 pub(super) fn overstayed(left: &[StuckTask], policy: &RequeuePolicy) -> Option<String> {
+    let Heartbeat::Worker { process_started_at, claimed_by, .. } = &policy.heartbeat else { return None };
     let tasks: Vec<&StuckTask> = left
         .iter()
         .filter(|task| task.runs_for > task.timeout.saturating_mul(policy.timeouts_max).max(policy.silence))
@@ -21,13 +22,7 @@ pub(super) fn overstayed(left: &[StuckTask], policy: &RequeuePolicy) -> Option<S
     let workers: BTreeSet<&str> =
         tasks.iter().filter_map(|task| task.worker.as_deref()).take(NAMED_MAX).collect();
     let workers: Vec<&str> = workers.into_iter().collect();
-    let tied = matches!(
-        &policy.heartbeat,
-        Heartbeat::Task { .. }
-            | Heartbeat::Worker { process_started_at: Some(_), .. }
-            | Heartbeat::Worker { claimed_by: Some(_), .. }
-    );
-    let remedy = if tied {
+    let remedy = if process_started_at.is_some() || claimed_by.is_some() {
         "look at these workers, which live and do not end them"
     } else {
         "somebody beats under their workers' names, maybe a successor of one that died: have workers write when they \

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::obstacle::overstayed;
-use super::{Heartbeat, RequeueFacts, RequeuePolicy, StuckTask};
+use super::{RequeueFacts, RequeuePolicy, StuckTask};
 use crate::ChorePlan;
 
 /// What becomes of tasks that run for longer than their timeout.
@@ -52,9 +52,7 @@ pub fn plan_requeue(facts: &RequeueFacts, policy: &RequeuePolicy, now: DateTime<
             plan.fail.push(task);
         }
     }
-    if matches!(policy.heartbeat, Heartbeat::Worker { .. }) {
-        plan.obstacles.extend(overstayed(&plan.leave, policy));
-    }
+    plan.obstacles.extend(overstayed(&plan.leave, policy));
     plan
 }
 
@@ -101,6 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Heartbeat;
 
     fn task(id: &str, worker: &str, retries: i64, silent: u64) -> StuckTask {
         StuckTask {

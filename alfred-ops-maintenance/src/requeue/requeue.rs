@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 
 use super::look::{Sources, look};
 use super::{Heartbeat, RequeueFacts, RequeuePlan, RequeuePolicy, StuckTask, plan_requeue};
-use crate::postgres::{Session, chore_name, code_of, label, quoted};
+use crate::postgres::{SEES_ALL, Session, chore_name, code_of, label, quoted};
 use crate::{Cadence, Caretaker, CaretakerBuilder, Chore, Stop, Turn};
 
 const EVERY: Duration = Duration::from_secs(60);
@@ -57,9 +57,8 @@ impl Requeue {
     }
 
     async fn open(&self, statement: Duration, lock: Duration) -> Result<Session> {
-        // Rows that are hidden are an error: a worker without a heartbeat would look dead.
-        let settings = [("row_security", "off")];
-        Session::open(&self.server, &self.policy.tasks.to_string(), statement, lock, &settings).await
+        // A worker whose heartbeat is hidden would look dead.
+        Session::open(&self.server, &self.policy.tasks.to_string(), statement, lock, &[SEES_ALL]).await
     }
 
     /// One transaction.

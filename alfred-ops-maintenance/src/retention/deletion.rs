@@ -6,11 +6,11 @@ use alfred_ops_core::{Error, ErrorKind, PostgresOptions, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::look::{EARLIEST, SEES_ALL};
+use super::look::EARLIEST;
 use super::vitals::{HostCanary, Vitals};
 use super::{Pulse, RetentionPlan, RetentionPolicy, Throttle, Trouble};
 use crate::Turn;
-use crate::postgres::{Session, code_of, quoted};
+use crate::postgres::{SEES_ALL, Session, code_of, quoted};
 
 /// What a run begins with: some milliseconds' worth.
 const BLOCKS_FIRST: u64 = 16;

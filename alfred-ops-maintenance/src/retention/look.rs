@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::look_partitions::{PARTS_MAX, partitions, parts};
 use super::{RetentionFacts, RetentionPolicy, TableFacts};
 use crate::TableName;
-use crate::postgres::{Session, code_of, quoted};
+use crate::postgres::{SEES_ALL, Session, code_of, quoted};
 
 /// A look reads one end of an index. It takes long where many rows are dead and nobody may clean up; it holds no lock
 /// that anybody waits for.
@@ -38,9 +38,6 @@ const CATALOG: &str = "SELECT c.oid::int8 AS oid, \
      WHERE p.partrelid = c.oid AND p.partstrat = 'r' AND p.partnatts = 1 AND a.attname = $3) AS partitioned \
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
-
-/// What row-level security hides from a session would seem not to be there: with this the server refuses such a query.
-pub(super) const SEES_ALL: (&str, &str) = ("row_security", "off");
 
 /// One look at a table.
 pub(super) struct Look<'a> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use alfred_ops_core::{PostgresOptions, Result, SharedClock};
 use sqlx::Row as _;
 
-use super::look::{LOOK_LOCK_TIMEOUT, LOOK_TIMEOUT, SEES_ALL};
+use super::look::{LOOK_LOCK_TIMEOUT, LOOK_TIMEOUT};
 use super::{Pulse, VacuumPulse};
 use crate::Turn;
-use crate::postgres::{Session, code_of};
+use crate::postgres::{SEES_ALL, Session, code_of};
 
 /// How often the application's commits are measured, and how often replicas and waiting sessions are looked at.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);

@@ -18,8 +18,8 @@ pub(super) struct Damage {
     /// The table: its number, and as it stands in SQL.
     table: i64,
     quoted_table: String,
-    /// As it stands in SQL.
-    quoted: String,
+    /// As it stands in SQL: an index with its schema.
+    pub(super) quoted: String,
 }
 
 impl Damage {
@@ -75,7 +75,7 @@ impl Damage {
 async fn find(connection: &mut PgConnection) -> Result<Vec<Damage>, sqlx::Error> {
     let query = "SELECT true AS is_index, c.relname::text AS name, n.nspname::text AS schema, \
          n.nspname = ANY (current_schemas(false)) AS is_on_path, i.indrelid::int8 AS \"table\", \
-         i.indrelid::regclass::text AS quoted_table, i.indexrelid::regclass::text AS quoted \
+         i.indrelid::regclass::text AS quoted_table, format('%I.%I', n.nspname, c.relname) AS quoted \
          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE NOT i.indisvalid AND c.relkind = 'i' \
          AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid \

@@ -1,14 +1,55 @@
 //! What a migration outside of a transaction can have left, for the guard.
 
+use alfred_ops_core::{JobContext, Result};
 use sqlx::migrate::Migration;
 
-use super::runner::MigrationRunner;
+use super::damage::Damage;
+use super::failure::Failures;
+use super::runner::{MigrationRunner, statements_of};
 use super::statement::Statement;
+use super::words::{Word, statements};
+use super::{MigrationReport, damage, turn};
 
 /// Statements that may commit in their midst.
 const COMMITTING: [&str; 2] = ["call", "do"];
 
+/// What there is of migrations that should not be there.
+#[derive(Debug)]
+pub(crate) struct Leftovers {
+    /// Those of them that are recorded, as applied or as begun.
+    pub(crate) recorded: Vec<i64>,
+    /// The half-built indexes that they alone can have left, as they stand in SQL with their schema.
+    pub(crate) half_built: Vec<String>,
+}
+
 impl MigrationRunner {
+    /// What there is of these migrations once nobody migrates: the server may still work for a host that is gone.
+    pub(crate) async fn leftovers(&self, versions: &[i64], context: &JobContext) -> Result<Leftovers> {
+        let failures = Failures::at(&self.server);
+        let mut connection = self.connect(&failures).await?;
+        turn::take(&mut connection, &failures, self.wait_max, context).await?;
+        let recorded = self.recorded(&mut connection, versions, &failures).await?;
+        let waste = damage::waste_of(&mut connection, &self.breakable(versions)).await;
+        let waste = waste.map_err(|source| failures.of("look for damage", source))?;
+        Ok(Leftovers { recorded, half_built: waste.into_iter().map(|damage| damage.quoted).collect() })
+    }
+
+    /// Removes these of the half-built indexes that such migrations have left. Gives way as migrations do.
+    pub(crate) async fn remove_half_built(
+        &self,
+        versions: &[i64],
+        indexes: &[String],
+        context: &JobContext,
+    ) -> Result<()> {
+        let failures = Failures::at(&self.server);
+        let mut connection = self.connect(&failures).await?;
+        turn::take(&mut connection, &failures, self.wait_max, context).await?;
+        let mut report = MigrationReport::default();
+        let is_meant = |damage: &Damage| indexes.contains(&damage.quoted);
+        let mut work = self.work(&mut connection, &failures, context, &mut report);
+        work.clear_behind(&self.breakable(versions), is_meant).await
+    }
+
     /// Whether a migration runs outside of a transaction, so that something of it may stay when the server refuses it.
     pub(crate) fn is_outside_of_transactions(&self, version: i64) -> bool {
         self.up_of(version).is_some_and(|up| up.no_tx)
@@ -20,30 +61,23 @@ impl MigrationRunner {
         self.up_of(version).is_some_and(|up| is_single_statement(up.sql.as_str()))
     }
 
-    /// Whether one of these migrations builds an index of this name concurrently.
-    pub(crate) fn builds_index(&self, versions: &[i64], name: &str) -> bool {
-        let builds = |statement: &Statement| matches!(statement, Statement::BuildsIndex { index, .. } if index.as_deref() == Some(name));
-        let mut ups = versions.iter().filter_map(|version| self.up_of(*version));
-        ups.any(|up| up.no_tx && Statement::all_of(up.sql.as_str()).iter().any(builds))
+    /// The statements of these migrations that no transaction holds together.
+    fn breakable(&self, versions: &[i64]) -> Vec<Statement> {
+        statements_of(versions.iter().filter_map(|version| self.up_of(*version)).filter(|up| up.no_tx))
     }
 
     fn up_of(&self, version: i64) -> Option<&Migration> {
-        self.migrator
-            .iter()
-            .find(|migration| migration.version == version && !migration.migration_type.is_down_migration())
+        self.ups().find(|up| up.version == version)
     }
 }
 
-/// Whether a text is one statement that is done as a whole or not at all, apart from an index built concurrently. In doubt it
-/// is not.
+/// Whether a text is one statement that is done as a whole or not at all, apart from an index built concurrently.
 fn is_single_statement(text: &str) -> bool {
-    let mut rest = text.trim_start();
-    while rest.starts_with("--") {
-        rest = rest.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
+    match &statements(text)[..] {
+        [] => true,
+        [only] => !matches!(only.first(), Some(Word::Plain(first)) if COMMITTING.contains(&first.as_str())),
+        _ => false,
     }
-    let statement = rest.trim_end().trim_end_matches(';');
-    let first = statement.split_whitespace().next().unwrap_or_default().to_lowercase();
-    !statement.contains(';') && !statement.starts_with("/*") && !COMMITTING.contains(&first.as_str())
 }
 
 #[cfg(test)]
@@ -55,6 +89,7 @@ mod tests {
         let check = |text: &str, single: bool| assert_eq!(is_single_statement(text), single, "{text}");
         check("-- no-transaction\n-- for the board\nCREATE INDEX CONCURRENTLY i ON t (a);\n", true);
         check("-- no-transaction\nVACUUM t", true);
+        check("-- a; b\nDELETE FROM t WHERE a = ';' /* c; */", true);
         check("DELETE FROM t; CREATE INDEX CONCURRENTLY i ON t (a)", false);
         check("-- no-transaction\nCALL purge()", false);
         check("DO $$ BEGIN COMMIT END $$", false);

@@ -161,7 +161,7 @@ impl MigrationRunner {
         Ok(report)
     }
 
-    fn ups(&self) -> impl Iterator<Item = &Migration> {
+    pub(super) fn ups(&self) -> impl Iterator<Item = &Migration> {
         self.migrator.iter().filter(|migration| !migration.migration_type.is_down_migration())
     }
 
@@ -257,7 +257,7 @@ impl MigrationRunner {
     }
 }
 
-fn statements_of<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Statement> {
+pub(super) fn statements_of<'a>(migrations: impl IntoIterator<Item = &'a Migration>) -> Vec<Statement> {
     migrations.into_iter().flat_map(|migration| Statement::all_of(migration.sql.as_str())).collect()
 }
 

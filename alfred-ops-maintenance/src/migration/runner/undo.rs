@@ -1,9 +1,8 @@
 //! Takes migrations back.
 
 use alfred_ops_core::{ErrorKind, JobContext, Result};
-use sqlx::AssertSqlSafe;
-use sqlx::Connection as _;
 use sqlx::migrate::Migration;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::failure::Failures;
 use super::{MigrationReport, MigrationRunner, turn};
@@ -25,7 +24,7 @@ impl MigrationRunner {
         }
         let mut connection = self.connect(&failures).await?;
         turn::take(&mut connection, &failures, self.wait_max, context).await?;
-        let mut there = recorded(&mut connection, self.table(), versions, &failures).await?;
+        let mut there = self.recorded(&mut connection, versions, &failures).await?;
         there.sort_unstable_by(|one, other| other.cmp(one));
         let downs: Vec<&Migration> = there.iter().filter_map(|version| self.down_of(*version)).collect();
         if let Some(version) = there.iter().find(|version| self.down_of(**version).is_none()) {
@@ -52,24 +51,15 @@ impl MigrationRunner {
             .find(|migration| migration.version == version && migration.migration_type.is_down_migration())
     }
 
-    /// Which of these versions are recorded, as applied or as begun, once nobody migrates: the server may still work for a
-    /// host that is gone.
-    #[cfg(feature = "guard")]
-    pub(crate) async fn begun_or_applied(&self, versions: &[i64], context: &JobContext) -> Result<Vec<i64>> {
-        let failures = Failures::at(&self.server);
-        let mut connection = self.connect(&failures).await?;
-        turn::take(&mut connection, &failures, self.wait_max, context).await?;
-        recorded(&mut connection, self.table(), versions, &failures).await
+    /// Which of these versions are recorded, as applied or as begun.
+    pub(super) async fn recorded(
+        &self,
+        connection: &mut PgConnection,
+        versions: &[i64],
+        failures: &Failures,
+    ) -> Result<Vec<i64>> {
+        let query = format!("SELECT version FROM {} WHERE version = ANY ($1) ORDER BY version", self.table());
+        let read = sqlx::query_scalar(AssertSqlSafe(query)).bind(versions).fetch_all(connection).await;
+        read.map_err(|source| failures.of("look for migrations", source))
     }
-}
-
-async fn recorded(
-    connection: &mut sqlx::PgConnection,
-    table: &str,
-    versions: &[i64],
-    failures: &Failures,
-) -> Result<Vec<i64>> {
-    let query = format!("SELECT version FROM {table} WHERE version = ANY ($1) ORDER BY version");
-    let read = sqlx::query_scalar(AssertSqlSafe(query)).bind(versions).fetch_all(connection).await;
-    read.map_err(|source| failures.of("look for migrations", source))
 }

@@ -4,7 +4,7 @@ use alfred_ops_core::{ErrorKind, JobContext, Result};
 use sqlx::migrate::{Migrate as _, MigrateError, Migration};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
-use super::damage;
+use super::damage::{self, Damage};
 use super::failure::Failures;
 use super::runner::pause;
 use super::statement::Statement;
@@ -97,8 +97,24 @@ impl Work<'_> {
 
     /// Removes the half-built indexes that these statements have left, and nobody else can have.
     async fn clear(&mut self, statements: &[Statement]) -> Result<()> {
+        self.remove(statements, |_| true).await
+    }
+
+    /// Removes such ones behind a migration, those of them that are meant.
+    pub(super) async fn clear_behind(
+        &mut self,
+        statements: &[Statement],
+        is_meant: impl Fn(&Damage) -> bool,
+    ) -> Result<()> {
+        self.begin(self.patient).await?;
+        self.remove(statements, is_meant).await?;
+        self.end().await
+    }
+
+    async fn remove(&mut self, statements: &[Statement], is_meant: impl Fn(&Damage) -> bool) -> Result<()> {
         let found = damage::waste_of(self.connection, statements).await;
-        for damage in found.map_err(|source| self.failures.of("look for damage", source))? {
+        let found = found.map_err(|source| self.failures.of("look for damage", source))?;
+        for damage in found.into_iter().filter(is_meant) {
             self.mend(&damage.remove()).await?;
             tracing::warn!(name = damage.name, "a half-built index is removed");
             self.report.removed.push(damage.name);
