@@ -226,6 +226,20 @@ async fn an_unused_version_that_somebody_disables_is_made_anew() {
 }
 
 #[tokio::test]
+async fn of_a_new_one_that_its_issuer_revoked_it_is_said_how_to_have_another() {
+    let house = House::in_phase(Phase::Published).await;
+    house.issuer.revoke("key-2").await.unwrap();
+    house.world.clock.advance(house.world.policy.publish_for());
+    let run = house.world.run().await;
+    let error = run.unwrap_err();
+    assert_eq!(error.remedy(), Some("if it will never work, disable version 2: another is made then"));
+    assert_eq!(house.active().await, Some(1));
+    house.world.secrets.set_state(SECRET, 2, VersionState::Disabled).await.unwrap();
+    house.settle("revoked before its use").await;
+    assert_eq!(house.active().await, Some(3));
+}
+
+#[tokio::test]
 async fn nothing_is_revoked_that_somebody_enabled_again() {
     let house = House::in_phase(Phase::Revoked).await;
     house.world.clock.advance(3 * DAY);

@@ -128,9 +128,8 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         let generation = self.generation(number, Phase::Staged)?;
         self.begin(step).await?;
         let value = self.value(&generation).await?;
-        let kind = self.care.kind();
-        kind.publish(&generation.handle, &value).await?;
-        kind.verify(&generation.handle, &value).await?;
+        self.care.kind().publish(&generation.handle, &value).await?;
+        self.verify_new(&generation).await?;
         self.record.enter(number, Phase::Published, self.context.now());
         self.end().await
     }
@@ -138,6 +137,7 @@ impl<'a, K: SecretKind> Hand<'a, K> {
     async fn activate(&mut self, step: RotationStep, number: u64) -> Result<()> {
         let generation = self.generation(number, Phase::Published)?;
         self.begin(step).await?;
+        self.verify_new(&generation).await?;
         self.point(&generation).await?;
         self.record.activate(number, self.context.now());
         self.end().await
@@ -148,6 +148,7 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         let generation = generation.or_else(|_| self.generation(number, Phase::Revoked))?;
         let left = self.record.active().cloned();
         self.begin(step).await?;
+        self.verify(&generation).await?;
         self.point(&generation).await?;
         if let Some(left) = left
             && self.record.wanted.is_none()
@@ -165,10 +166,8 @@ impl<'a, K: SecretKind> Hand<'a, K> {
         Ok(state == Some(VersionState::Enabled) && self.care.works(generation).await.unwrap_or(true))
     }
 
-    /// Makes a generation the active one of the store, once it is seen to work.
+    /// Makes a generation the active one of the store.
     async fn point(&self, generation: &Generation) -> Result<()> {
-        let value = self.value(generation).await?;
-        self.care.kind().verify(&generation.handle, &value).await?;
         let (store, secret) = (self.care.store(), self.care.secret());
         let view = store.look(secret).await?;
         if view.active == generation.version {
@@ -231,9 +230,22 @@ impl<'a, K: SecretKind> Hand<'a, K> {
     }
 
     async fn verify_active(&self) -> Result<()> {
-        let active = self.record.active().ok_or_else(|| self.changed())?;
-        let value = self.value(active).await?;
-        self.care.kind().verify(&active.handle, &value).await
+        self.verify(self.record.active().ok_or_else(|| self.changed())?).await
+    }
+
+    async fn verify(&self, generation: &Generation) -> Result<()> {
+        let value = self.value(generation).await?;
+        self.care.kind().verify(&generation.handle, &value).await
+    }
+
+    /// An issuer may need a while to know one, so the same is tried again, until a person says otherwise.
+    async fn verify_new(&self, generation: &Generation) -> Result<()> {
+        self.verify(generation).await.map_err(|error| {
+            let version = generation.version.unwrap_or_default();
+            error.with_remedy(format!(
+                "if it will never work, disable version {version}: another is made then"
+            ))
+        })
     }
 
     /// Somebody may have disabled or destroyed it by hand already.
