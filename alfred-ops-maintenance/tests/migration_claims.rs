@@ -221,10 +221,13 @@ async fn the_ways_around_lead_to_the_same() {
             "ALTER TABLE events_1 VALIDATE CONSTRAINT of",
             "ALTER TABLE events_2 VALIDATE CONSTRAINT of",
         ]);
+        let adopt = "ALTER TABLE events ADD CONSTRAINT of FOREIGN KEY (a) REFERENCES agents (id)";
+        let excused = format!("-- squawk-ignore adding-foreign-key-constraint\n{adopt};");
+        assert_eq!(lint.check("m", &excused), []);
         let adopted = server
             .psql(&format!(
-                "BEGIN; CREATE TEMP TABLE before AS SELECT oid, relfilenode FROM pg_class; ALTER TABLE events ADD \
-                 CONSTRAINT of FOREIGN KEY (a) REFERENCES agents (id); {WORK}; COMMIT; \
+                "BEGIN; CREATE TEMP TABLE before AS SELECT oid, relfilenode FROM pg_class; {adopt}; \
+                 {WORK}; COMMIT; \
                  SELECT bool_and(convalidated) FROM pg_constraint WHERE conname = 'of'"
             ))
             .unwrap();

@@ -25,7 +25,8 @@ const SERVER: u16 = 15;
 ///
 /// Whether a table is partitioned, facts tell, or the statement that creates it earlier in the file; then what is advised is what
 /// Postgres takes there, and what Postgres refuses there is told. `CREATE INDEX … ON ONLY` is believed to be about such a table where
-/// nothing is known. That the partitions have a foreign key already, which makes adding it to the table itself quick, is not seen.
+/// nothing is known. That the partitions have a foreign key already, which makes adding it to the table itself quick, is not seen;
+/// `-- squawk-ignore adding-foreign-key-constraint` says so.
 ///
 /// What a domain asks for, [facts](MigratedDomain) tell, or the statements that create and alter it earlier in the file. Without
 /// them a column of a type of any other name is believed to take no time, since most such types are enums; what alters a
