@@ -137,7 +137,7 @@ pub use migration::{
     MigrationReport, MigrationRunner,
 };
 #[cfg(feature = "migration-lint")]
-pub use migration::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
+pub use migration::{MigratedDomain, MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 pub use postgres::TableName;
 #[cfg(feature = "postgres")]
 pub use requeue::Requeue;

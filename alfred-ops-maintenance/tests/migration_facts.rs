@@ -18,7 +18,11 @@ async fn what_is_small_or_becomes_wider_is_no_danger() {
              CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (200000) PARTITION BY RANGE (a); \
              CREATE TABLE leaf PARTITION OF part DEFAULT; INSERT INTO parted SELECT a, b FROM large; \
              CREATE TABLE base (a int); CREATE TABLE heir (b text) INHERITS (base); INSERT INTO heir SELECT a, b FROM large; \
-             CREATE TABLE empty (a int) PARTITION BY RANGE (a)",
+             CREATE TABLE empty (a int) PARTITION BY RANGE (a); \
+             CREATE TABLE twin (a int) PARTITION BY RANGE (a); CREATE TABLE more.twin AS SELECT a FROM large; \
+             CREATE DOMAIN code AS text; CREATE DOMAIN more.code AS text CHECK (value <> ''); CREATE DOMAIN free AS text; \
+             CREATE DOMAIN below AS text; CREATE DOMAIN above AS below; ALTER TABLE large ADD COLUMN f above; \
+             CREATE DOMAIN rare AS text; ALTER TABLE small ADD COLUMN c rare",
         )
         .unwrap();
     let lint = MigrationLint::new().with_facts_of(&server.options()).await.unwrap();
@@ -41,4 +45,13 @@ async fn what_is_small_or_becomes_wider_is_no_danger() {
     // In the other schema it is longer already.
     check("ALTER TABLE large ALTER COLUMN d TYPE varchar(30)", true);
     check("ALTER TABLE large ALTER COLUMN a TYPE bigint", true);
+    // One of this name is partitioned, the other is not.
+    check("-- no-transaction\nCREATE INDEX CONCURRENTLY i ON parted (a)", true);
+    check("-- no-transaction\nCREATE INDEX CONCURRENTLY i ON twin (a)", false);
+    check("ALTER TABLE large ADD COLUMN g free", false);
+    check("ALTER TABLE large ADD COLUMN g code", true);
+    check("ALTER TABLE small ADD COLUMN g code", false);
+    // It is used through another one.
+    check("ALTER DOMAIN below SET NOT NULL", true);
+    check("ALTER DOMAIN rare SET NOT NULL", false);
 }

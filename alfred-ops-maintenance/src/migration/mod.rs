@@ -12,6 +12,6 @@ pub use compatibility::{
     Application, Compatibility, CompatibilityFault, CompatibilityFinding, CompatibilityReport,
 };
 #[cfg(feature = "migration-lint")]
-pub use lint::{MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
+pub use lint::{MigratedDomain, MigratedTable, MigrationFinding, MigrationLint, MigrationRisk};
 #[cfg(feature = "postgres")]
 pub use runner::{MigrationPlan, MigrationReport, MigrationRunner};

@@ -149,7 +149,8 @@ pub(super) fn of(rule: Rule) -> Option<Advice> {
             "domain-validates-at-once",
             Blocks,
             "all columns of the domain are checked while writes to their tables wait",
-            "ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT in a migration of its own",
+            "ADD CONSTRAINT … NOT VALID, which new values are held to at once, and a SELECT that looks for old ones; VALIDATE \
+             CONSTRAINT makes writes wait as this does",
         ),
         Rule::RenamingColumn => advice(
             "column-renamed",

@@ -6,7 +6,8 @@ use super::statement::Statement;
 /// What a statement does: rule, risk, what happens, and how the same is had safely.
 pub(super) type Danger = (&'static str, MigrationRisk, &'static str, &'static str);
 
-const OWN_TRANSACTION: &str = "give it a migration of its own that begins with `-- no-transaction`";
+pub(super) const OWN_TRANSACTION: &str =
+    "give it a migration of its own that begins with `-- no-transaction`";
 
 /// The dangers of a statement that the linter does not know.
 pub(super) fn dangers(statement: &Statement, in_transaction: bool) -> Vec<Danger> {
@@ -110,6 +111,27 @@ pub(super) fn dangers(statement: &Statement, in_transaction: bool) -> Vec<Danger
             Breaks,
             "what triggers and foreign keys keep right is not kept right until they are enabled",
             "set session_replication_role in the session that loads data",
+        ),
+    );
+    let adds_not_null = has("add") && has("not null") && !has("check");
+    note(
+        is("alter domain") && (has("set not null") || adds_not_null),
+        (
+            "domain-validates-at-once",
+            Blocks,
+            "all columns of the domain are checked while writes to their tables wait",
+            "ADD CONSTRAINT … CHECK (VALUE IS NOT NULL) NOT VALID, which new values are held to at once, and a SELECT that looks \
+             for old ones",
+        ),
+    );
+    note(
+        is("alter domain") && has("validate constraint"),
+        (
+            "domain-validates-at-once",
+            Blocks,
+            "all columns of the domain are checked while writes to their tables wait",
+            "leave it NOT VALID, for new values are held to it all the same, and look for old ones with a SELECT; or take a \
+             quiet hour",
         ),
     );
     let concurrently = has("concurrently")

@@ -1,6 +1,12 @@
 //! One statement of a migration.
 
-use squawk_syntax::ast::{AstNode as _, Stmt};
+use std::iter::Peekable;
+
+use squawk_syntax::SyntaxToken;
+use squawk_syntax::ast::{AstNode, Stmt};
+
+/// Words between a keyword and a name.
+const FILLERS: [&str; 6] = ["if", "not", "exists", "only", "table", "concurrently"];
 
 /// One statement, as words: names and keywords in lower case, what is quoted as it stands without its quotes.
 #[derive(Debug)]
@@ -31,11 +37,9 @@ impl NamedTable<'_> {
 
 impl Statement {
     pub(super) fn of(statement: &Stmt) -> Self {
-        let tokens = statement.syntax().descendants_with_tokens().filter_map(|element| element.into_token());
-        let tokens: Vec<_> = tokens.filter(|token| !token.kind().is_trivia()).collect();
-        let range = |token: &squawk_syntax::SyntaxToken| {
-            (token.text_range().start().into(), token.text_range().end().into())
-        };
+        let tokens: Vec<_> = tokens(statement).collect();
+        let range =
+            |token: &SyntaxToken| (token.text_range().start().into(), token.text_range().end().into());
         let (start, end) = match (tokens.first().map(range), tokens.last().map(range)) {
             (Some((start, _)), Some((_, end))) => (start, end),
             _ => (0, 0),
@@ -107,6 +111,7 @@ impl Statement {
             "drop" if self.begins("drop table") => &["drop", "table"],
             "truncate" => &["truncate"],
             "lock" => &["lock"],
+            "reindex" if self.has("table") => &["table"],
             "vacuum" => {
                 let name = self.words.iter().map(String::as_str).rfind(|word| !matches!(*word, ";" | ")"))?;
                 let is_one_of_several = self.has(",");
@@ -116,22 +121,63 @@ impl Statement {
             _ => return None,
         };
         let place = self.words.windows(behind.len()).position(|own| own == behind)? + behind.len();
-        const FILLERS: [&str; 6] = ["if", "not", "exists", "only", "table", "concurrently"];
-        let mut rest = self
-            .words
-            .iter()
-            .skip(place)
-            .map(String::as_str)
-            .skip_while(|word| FILLERS.contains(word))
-            .peekable();
-        let (mut schema, mut name) = (None, rest.next()?);
-        while rest.next_if_eq(&".").is_some() {
-            (schema, name) = (Some(name), rest.next()?);
-        }
+        let mut rest = self.names_from(place);
+        let (schema, name) = next_name(&mut rest)?;
         let takes_several = matches!(behind, ["drop", "table"] | ["truncate"] | ["lock"]);
         let is_one_of_several = takes_several && rest.any(|word| word == ",");
         Some(NamedTable { schema, name, is_one_of_several })
     }
+
+    /// The indexes that it drops or builds anew by their names, without their schemas.
+    pub(super) fn indexes(&self) -> Vec<&str> {
+        let place =
+            self.place_behind("index").filter(|_| self.begins("drop index") || self.begins("reindex"));
+        let mut names = Vec::new();
+        let Some(place) = place else { return names };
+        let mut rest = self.names_from(place);
+        while let Some((_, name)) = next_name(&mut rest) {
+            names.push(name);
+            if rest.next_if_eq(&",").is_none() {
+                break;
+            }
+        }
+        names
+    }
+
+    /// The domain that it creates or alters, without its schema.
+    pub(super) fn domain(&self) -> Option<&str> {
+        let is_of_one = self.begins("create domain") || self.begins("alter domain");
+        is_of_one.then(|| next_name(&mut self.names_from(2)))?.map(|(_, name)| name)
+    }
+
+    /// Whether it leaves out what hangs on the table.
+    pub(super) fn is_of_one_alone(&self) -> bool {
+        ["on only", "alter table only", "alter table if exists only"].into_iter().any(|words| self.has(words))
+    }
+
+    fn names_from(&self, place: usize) -> Peekable<impl Iterator<Item = &str>> {
+        let words = self.words.iter().skip(place).map(String::as_str);
+        words.skip_while(|word| FILLERS.contains(word)).peekable()
+    }
+}
+
+/// A schema, where there is one, and a name.
+fn next_name<'a>(words: &mut Peekable<impl Iterator<Item = &'a str>>) -> Option<(Option<&'a str>, &'a str)> {
+    let (mut schema, mut name) = (None, words.next()?);
+    while words.next_if_eq(&".").is_some() {
+        (schema, name) = (Some(name), words.next()?);
+    }
+    Some((schema, name))
+}
+
+/// The words of a part of a statement.
+pub(super) fn words(part: &impl AstNode) -> Vec<String> {
+    tokens(part).map(|token| word(token.text())).collect()
+}
+
+fn tokens(part: &impl AstNode) -> impl Iterator<Item = SyntaxToken> {
+    let tokens = part.syntax().descendants_with_tokens().filter_map(|element| element.into_token());
+    tokens.filter(|token| !token.kind().is_trivia())
 }
 
 fn word(text: &str) -> String {

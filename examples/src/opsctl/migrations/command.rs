@@ -16,8 +16,8 @@ pub(in crate::opsctl) enum MigrationsCommand {
         /// The server's major version.
         #[arg(long, default_value_t = 15)]
         postgres: u16,
-        /// A server that tells its version, how large its tables are and of which types, so that no alarm rings for small
-        /// ones: postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
+        /// A server that tells its version, how large its tables are, of which types, which are partitioned and what its domains
+        /// ask for, so that no alarm rings for small ones and what is advised can be done: postgres://USER@HOST:PORT/DATABASE; the password comes from PGPASSWORD.
         #[arg(long)]
         facts: Option<PostgresOptions>,
     },
