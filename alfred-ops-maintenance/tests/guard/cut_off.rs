@@ -11,13 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::deploy;
 use super::platform::Platform;
 
-/// How a change is made, and how a guard of it is set up.
-struct Kind {
-    name: &'static str,
-    change: fn(&Platform) -> Change,
-    works: bool,
-}
-
 const UP: &str = "UPDATE tasks SET priority = 5; ALTER TABLE tasks RENAME title TO subject";
 
 pub(crate) fn reversible(texts: &[(&'static str, Option<&'static str>)]) -> Arc<Migrator> {
@@ -70,67 +63,76 @@ fn guard(platform: &Platform, store: Arc<dyn StateStore>, works: bool) -> Guard 
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_may_die_at_any_call_of_its_store_and_the_next_one_finishes() {
-    let kinds = [
-        Kind { name: "sql", change: |_| Change::sql("sql", UP), works: true },
-        Kind { name: "sql that fails", change: |_| Change::sql("sql", UP), works: false },
-        Kind {
-            name: "work that fails",
-            change: |platform| {
-                let server = platform.options();
-                Change::work("work", move || deploy(server.clone(), UP))
-            },
-            works: false,
-        },
-        Kind { name: "migrations that fail", change: migrations, works: false },
-    ];
+/// Hosts that make this change die before and after each call of their store, until one survives.
+async fn die_at_each_call(name: &str, change: fn(&Platform) -> Change, works: bool) {
     let platform = Platform::start().await;
-    for Kind { name, change, works } in kinds {
-        let mut deaths = 0;
-        // Its run is dropped where it hangs: a host that is told of an error would go back by itself.
-        for (calls, fate) in (0..).flat_map(|call| [(call, Fate::HangsBefore), (call, Fate::HangsAfter)]) {
-            platform.renew();
-            if name.starts_with("migrations") {
-                // The table of migrations is no part of the change.
-                let none = MigrationRunner::new(platform.options(), reversible(&[]));
-                none.run(&platform.context).await.unwrap();
-            }
-            let before = platform.picture();
-            let fuse = Fuse::default();
-            let mortal = Arc::new(Mortal::new(Arc::clone(&platform.store), &fuse));
-            fuse.light(calls, fate);
-            let under = change(&platform);
-            let host = guard(&platform, mortal, works);
-            let survived = tokio::select! {
-                report = host.run(&under, &platform.context) => Some(report.unwrap()),
-                () = fuse.ended() => None,
-            };
-            if let Some(report) = survived {
-                assert_eq!(report.is_kept(), works, "{name}: {report}");
-                break;
-            }
-            deaths += 1;
-            let next = guard(&platform, Arc::clone(&platform.store), works);
-            let what = format!("{name}, {fate:?} call {calls}");
-            let report = next.resume(&under, &platform.context).await.unwrap();
-            let kept = report.as_ref().is_some_and(alfred_ops_maintenance::GuardReport::is_kept);
-            if let Some(report) = &report {
-                assert!(kept || matches!(report.outcome, GuardOutcome::BroughtBack(_)), "{what}: {report}");
-            }
-            let stands = platform.sql("SELECT count(*) FROM pg_attribute WHERE attname = 'subject'") == "1";
-            assert!(works || !stands, "{what}: a change that fails never stands");
-            if stands {
-                // Without a report it was over before the host died.
-                assert!(kept || report.is_none(), "{what}");
-            } else {
-                platform.picture().assert_equals(&before, &what);
-            }
-            assert!(next.resume(&under, &platform.context).await.unwrap().is_none(), "{what}");
+    let mut deaths = 0;
+    // Its run is dropped where it hangs: a host that is told of an error would go back by itself.
+    for (calls, fate) in (0..).flat_map(|call| [(call, Fate::HangsBefore), (call, Fate::HangsAfter)]) {
+        platform.renew();
+        if name.starts_with("migrations") {
+            // The table of migrations is no part of the change.
+            let none = MigrationRunner::new(platform.options(), reversible(&[]));
+            none.run(&platform.context).await.unwrap();
         }
-        println!("{name}: {deaths} deaths");
-        assert!(deaths >= 4, "{name}");
+        let before = platform.picture();
+        let fuse = Fuse::default();
+        let mortal = Arc::new(Mortal::new(Arc::clone(&platform.store), &fuse));
+        fuse.light(calls, fate);
+        let under = change(&platform);
+        let host = guard(&platform, mortal, works);
+        let survived = tokio::select! {
+            report = host.run(&under, &platform.context) => Some(report.unwrap()),
+            () = fuse.ended() => None,
+        };
+        if let Some(report) = survived {
+            assert_eq!(report.is_kept(), works, "{name}: {report}");
+            break;
+        }
+        deaths += 1;
+        let next = guard(&platform, Arc::clone(&platform.store), works);
+        let what = format!("{name}, {fate:?} call {calls}");
+        let report = next.resume(&under, &platform.context).await.unwrap();
+        let kept = report.as_ref().is_some_and(alfred_ops_maintenance::GuardReport::is_kept);
+        if let Some(report) = &report {
+            assert!(kept || matches!(report.outcome, GuardOutcome::BroughtBack(_)), "{what}: {report}");
+        }
+        let stands = platform.sql("SELECT count(*) FROM pg_attribute WHERE attname = 'subject'") == "1";
+        assert!(works || !stands, "{what}: a change that fails never stands");
+        if stands {
+            // Without a report it was over before the host died.
+            assert!(kept || report.is_none(), "{what}");
+        } else {
+            platform.picture().assert_equals(&before, &what);
+        }
+        assert!(next.resume(&under, &platform.context).await.unwrap().is_none(), "{what}");
     }
+    println!("{name}: {deaths} deaths");
+    assert!(deaths >= 4, "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_statements_may_die_at_any_call_of_its_store() {
+    die_at_each_call("sql", |_| Change::sql("sql", UP), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_statements_that_fail_may_die_at_any_call_of_its_store() {
+    die_at_each_call("sql that fails", |_| Change::sql("sql", UP), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_work_that_fails_may_die_at_any_call_of_its_store() {
+    let change = |platform: &Platform| {
+        let server = platform.options();
+        Change::work("work", move || deploy(server.clone(), UP))
+    };
+    die_at_each_call("work that fails", change, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_of_migrations_that_fail_may_die_at_any_call_of_its_store() {
+    die_at_each_call("migrations that fail", migrations, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
