@@ -225,6 +225,14 @@ async fn images_of_a_registry_are_looked_after() {
             "only the chore images has it",
         ),
         (
+            &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--repository", "x"],
+            "--registry <URL>",
+        ),
+        (
+            &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--password-file", "/x"],
+            "--user <USER>",
+        ),
+        (
             &["plan", "images", "--name", "team", "--registry", &url, "--used-by", "me"],
             "cloud-run=PROJECT/REGION",
         ),

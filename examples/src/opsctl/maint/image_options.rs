@@ -97,25 +97,16 @@ impl ImageOptions {
         self.repository.iter().try_fold(registry, |registry, name| registry.with_repository(name))
     }
 
-    /// Refuses them for another chore, which would not heed them.
-    pub(super) fn check_unused(&self) -> Result<()> {
-        let given = [
+    /// Each option, and whether it is given. What `requires` ties to the registry is not given without one of these.
+    pub(super) fn given(&self) -> [(&'static str, bool); 6] {
+        [
             ("--name", self.name.is_some()),
             ("--engine", self.engine.is_some()),
             ("--registry", self.registry.is_some()),
             ("--used-by", !self.used_by.is_empty()),
             ("--versions", self.versions.is_some()),
             ("--unused-after", self.unused_after.is_some()),
-        ];
-        match given.into_iter().find(|(_, is_given)| *is_given) {
-            None => Ok(()),
-            Some((option, _)) => Err(Error::new(
-                ErrorKind::InvalidInput,
-                "look after chore",
-                format!("{option}: only the chore images has it"),
-            )
-            .with_remedy("leave it out, or name the chore images")),
-        }
+        ]
     }
 }
 

@@ -43,10 +43,10 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
     if which.chore != ChoreName::Indexes {
-        indexes.check_unused()?;
+        check_unused("indexes", &indexes.given())?;
     }
     if which.chore != ChoreName::Images {
-        which.images.check_unused()?;
+        check_unused("images", &which.images.given())?;
     }
     let store = match &which.state {
         // It remembers when it saw what, also for a plan.
@@ -81,6 +81,19 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         ChoreName::Vacuum => {
             ask(Vacuum::new(server()?, VacuumPolicy::default()).caretaker(store), what, context).await
         }
+    }
+}
+
+/// Refuses options that only the chore `owner` has, for another one would not heed them.
+fn check_unused(owner: &str, given: &[(&str, bool)]) -> Result<()> {
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "look after chore",
+            format!("{option}: only the chore {owner} has it"),
+        )
+        .with_remedy(format!("leave it out, or name the chore {owner}"))),
     }
 }
 
