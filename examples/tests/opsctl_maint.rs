@@ -220,6 +220,11 @@ async fn images_of_a_registry_are_looked_after() {
         (&["plan", "images", "--registry", &url, "--state", &state][..], "--server"),
         (&["plan", "images", "--name", "team", "--state", &state], "--engine: it is missing"),
         (&["plan", "images", "--name", "team", "--registry", &url], "--state"),
+        (&["run", "images", "--name", "team", "--registry", &url], "--state"),
+        (
+            &["plan", "images", "--name", "team", "--registry", &url, "--state", "sqlite:///not/there.db"],
+            "there is no such file",
+        ),
         (
             &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--name", "x"],
             "only the chore images has it",

@@ -1,5 +1,6 @@
 //! `opsctl maint`.
 
+mod chore_memory;
 mod command;
 mod image_options;
 mod index_options;
@@ -17,6 +18,7 @@ use alfred_ops_maintenance::{
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+pub(super) use self::chore_memory::ChoreMemory;
 use self::command::ChoreName;
 pub(super) use self::command::MaintCommand;
 use self::index_options::IndexOptions;
@@ -48,15 +50,7 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     if which.chore != ChoreName::Images {
         check_unused("images", &which.images.given())?;
     }
-    let store = match &which.state {
-        // It remembers when it saw what, also for a plan.
-        None if which.chore == ChoreName::Images => return Err(no_state()),
-        Some(state) if which.chore == ChoreName::Images && matches!(what, Question::Plan) => {
-            state.must_exist()?;
-            state.open(&context.clock).await?
-        }
-        state => state_of(state.as_ref(), &what, context).await?,
-    };
+    let store = state_of(which.state.as_ref(), &what, which.chore.memory(), context).await?;
     let server = || {
         which.server.as_ref().map(with_password).ok_or_else(|| {
             Error::new(ErrorKind::InvalidInput, "look after chore", "--server: it is missing")
@@ -112,21 +106,23 @@ async fn doctor(server: &PostgresOptions) -> Result<Report> {
     Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
 }
 
-/// Where the chore's state is. A plan needs none, and a run does without what hosts know; only a run makes what is not there, for
-/// any other question would be about the wrong one.
+/// Where the chore's state is. Only a run makes what is not there, for any other question would be about the wrong one.
 pub(super) async fn state_of(
     state: Option<&StateUrl>,
     what: &Question,
+    memory: ChoreMemory,
     context: &JobContext,
 ) -> Result<Arc<dyn StateStore>> {
-    match (state, what) {
-        (_, Question::Plan) | (None, Question::Run) => Ok(Arc::new(MemoryStateStore::default())),
-        (Some(state), Question::Run) => state.open(&context.clock).await,
-        (Some(state), _) => {
+    match (state, what, memory) {
+        (_, Question::Plan, ChoreMemory::Spare) | (None, Question::Run, ChoreMemory::Spare) => {
+            Ok(Arc::new(MemoryStateStore::default()))
+        }
+        (Some(state), Question::Run, _) => state.open(&context.clock).await,
+        (Some(state), _, _) => {
             state.must_exist()?;
             state.open(&context.clock).await
         }
-        (None, _) => Err(no_state()),
+        (None, _, _) => Err(no_state()),
     }
 }
 
