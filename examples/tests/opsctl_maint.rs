@@ -246,4 +246,13 @@ async fn images_of_a_registry_are_looked_after() {
         let error = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && error.contains(said), "{said}: {error}");
     }
+    // An engine would heed none of these, and all of its images would be looked after.
+    let of_registry =
+        [&["--repository", "app"][..], &["--user", "a", "--password-file", "/x"], &["--password-file", "/x"]];
+    for options in of_registry {
+        let engine = ["plan", "images", "--name", "team", "--engine", "unix:///none.sock", "--state", &state];
+        let refused = maint(&[&engine[..], options].concat());
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && error.contains("cannot be used with"), "{options:?}: {error}");
+    }
 }

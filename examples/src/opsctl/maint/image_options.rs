@@ -28,13 +28,19 @@ pub(in crate::opsctl) struct ImageOptions {
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
     /// A repository of the registry; all if none is named.
-    #[arg(long, value_name = "NAME", requires = "registry")]
+    #[arg(long, value_name = "NAME", requires = "registry", conflicts_with = "engine")]
     repository: Vec<String>,
     /// Who the registry is to know this as, with the password in --password-file.
-    #[arg(long, value_name = "USER", requires = "registry", requires = "password_file")]
+    #[arg(
+        long,
+        value_name = "USER",
+        requires = "registry",
+        requires = "password_file",
+        conflicts_with = "engine"
+    )]
     user: Option<String>,
     /// A file with that password.
-    #[arg(long, value_name = "FILE", requires = "user")]
+    #[arg(long, value_name = "FILE", requires = "user", conflicts_with = "engine")]
     password_file: Option<PathBuf>,
     /// Who else uses these images and is asked before any of them goes: docker=ADDRESS, cloud-run=PROJECT/REGION, or kubernetes,
     /// the cluster in which this runs. A registry knows nobody by itself, and without any nothing is removed.
