@@ -7,13 +7,40 @@ mod secret_faults;
 use std::sync::Arc;
 
 use alfred_ops_core::testing::servers::{PostgresBinaries, PostgresServer};
-use alfred_ops_core::{ErrorKind, Secret};
+use alfred_ops_core::{ErrorKind, PostgresOptions, Secret};
 use alfred_ops_maintenance::{
     ActiveSecret, DatabaseLogin, DatabaseLogins, MemorySecrets, Phase, RotationBook, RotationPolicy,
     SecretKind as _, SecretStore as _,
 };
 use secret_faults::{SECRET, World, die_at};
 use sqlx::{Connection as _, Executor as _, PgConnection};
+
+type LoginWorld = World<MemorySecrets, DatabaseLogins>;
+
+fn logins(admin: PostgresOptions) -> DatabaseLogins {
+    DatabaseLogins::new(admin, "app", ["app_a", "app_b"]).unwrap()
+}
+
+fn world_of(logins: DatabaseLogins) -> LoginWorld {
+    World::new(|clock| MemorySecrets::new(clock.shared()), logins, RotationPolicy::database_logins())
+}
+
+/// A server with the role whose logins take turns.
+async fn scene() -> (PostgresServer, LoginWorld) {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    server.psql("CREATE ROLE app NOLOGIN").unwrap();
+    let world = world_of(logins(server.options()));
+    (server, world)
+}
+
+fn book_of(world: &LoginWorld) -> RotationBook {
+    RotationBook::new(Arc::new(world.state.clone()), SECRET)
+}
+
+/// Waits until no session of `app_a` is left.
+fn until_unused(server: &PostgresServer) {
+    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+}
 
 #[tokio::test]
 async fn no_connection_fails_while_passwords_are_rotated_by_hosts_that_die() {
@@ -36,14 +63,11 @@ async fn rotate_on(version: u32) {
     server
         .psql("CREATE ROLE ops LOGIN CREATEROLE; CREATE ROLE app NOLOGIN; GRANT app TO ops WITH ADMIN OPTION; CREATE TABLE t AS SELECT 7 AS x; GRANT SELECT ON t TO app; CREATE EXTENSION pg_stat_statements")
         .unwrap();
-    let admin = server.options().with_user("ops", None);
-    let kind = DatabaseLogins::new(admin, "app", ["app_a", "app_b"]).unwrap();
-    let world =
-        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let world = world_of(logins(server.options().with_user("ops", None)));
     world.run().await.unwrap();
     let store = Arc::new(world.secrets.clone());
     let active = ActiveSecret::new(store, SECRET, world.policy.cache_ttl, world.clock.shared());
-    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let book = book_of(&world);
     let mut passwords = std::collections::BTreeSet::new();
     let (mut connections, mut deaths, mut point) = (0, 0, 1);
     while book.record().await.unwrap().begun < 5 {
@@ -92,8 +116,7 @@ async fn rotate_on(version: u32) {
 
 #[tokio::test]
 async fn the_login_in_use_is_never_the_next_one() {
-    let server = alfred_ops_core::PostgresOptions::new("127.0.0.1", "ops");
-    let kind = DatabaseLogins::new(server, "app", ["app_a", "app_b"]).unwrap();
+    let kind = logins(PostgresOptions::new("127.0.0.1", "ops"));
     for (in_use, next) in
         [(None, "app_a"), (Some("app_a"), "app_b"), (Some("app_b"), "app_a"), (Some("x"), "app_a")]
     {
@@ -103,11 +126,7 @@ async fn the_login_in_use_is_never_the_next_one() {
 
 #[tokio::test]
 async fn an_old_login_with_a_session_is_not_locked() {
-    let server = PostgresServer::builder().unwrap().start().await.unwrap();
-    server.psql("CREATE ROLE app NOLOGIN").unwrap();
-    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
-    let world =
-        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let (server, world) = scene().await;
     world.run().await.unwrap();
     let login = DatabaseLogin::parse(&world.check("first").await).unwrap();
     let mut old = PgConnection::connect(login.at(&server.options()).to_url().expose()).await.unwrap();
@@ -116,14 +135,14 @@ async fn an_old_login_with_a_session_is_not_locked() {
         world.run().await.unwrap();
         world.clock.advance(world.policy.publish_for());
     }
-    let record = RotationBook::new(Arc::new(world.state.clone()), SECRET).record().await.unwrap();
+    let record = book_of(&world).record().await.unwrap();
     assert_eq!(record.in_phase(Phase::Retiring).unwrap().handle, "app_a");
     old.execute("SELECT 1").await.unwrap();
     world.clock.advance(world.policy.users_patience);
     let run = world.run().await.unwrap().to_string();
     assert!(run.contains("still waiting for 1 to stop using \"app_a\""), "{run}");
     old.close().await.unwrap();
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+    until_unused(&server);
     world.run().await.unwrap();
     assert_eq!(server.psql("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'app_a'").unwrap(), "f");
 }
@@ -135,9 +154,7 @@ async fn a_login_that_somebody_uses_keeps_its_password() {
     server.psql("CREATE ROLE app NOLOGIN; CREATE ROLE app_a LOGIN PASSWORD 'old' IN ROLE app").unwrap();
     let error = DatabaseLogins::new(server.options(), "app", ["app_a", "postgres"]).unwrap_err();
     assert!(error.to_string().contains("\"postgres\" is the login that administers them"), "{error}");
-    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
-    let world =
-        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let world = world_of(logins(server.options()));
     let old = DatabaseLogin::new("app_a", Secret::new("old"));
     let connect = || async { PgConnection::connect(old.at(&server.options()).to_url().expose()).await };
 
@@ -149,29 +166,25 @@ async fn a_login_that_somebody_uses_keeps_its_password() {
     assert!(error.full().contains("\"password\"") && !error.full().contains("hunter2"), "{}", error.full());
 
     // Nobody has told that app_a is in use.
-    let world = World::new(|clock| MemorySecrets::new(clock.shared()), world.kind, world.policy);
+    let world = world_of(world.kind);
     let session = connect().await.unwrap();
     let error = world.run().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.full().contains("1 sessions that no rotation knows of"), "{}", error.full());
     connect().await.unwrap().close().await.unwrap();
     session.close().await.unwrap();
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+    until_unused(&server);
     world.run().await.unwrap();
     connect().await.unwrap_err();
 }
 
 #[tokio::test]
 async fn a_login_that_is_unlocked_and_used_again_is_not_revoked() {
-    let server = PostgresServer::builder().unwrap().start().await.unwrap();
-    server.psql("CREATE ROLE app NOLOGIN").unwrap();
-    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
-    let world =
-        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
+    let (server, world) = scene().await;
     world.run().await.unwrap();
     let first = DatabaseLogin::parse(&world.check("first").await).unwrap();
     world.clock.advance(world.policy.every);
-    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let book = book_of(&world);
     while book.record().await.unwrap().in_phase(Phase::Revoked).is_none() {
         world.run().await.unwrap();
         world.clock.advance(world.policy.publish_for());
@@ -190,19 +203,15 @@ async fn a_login_that_is_unlocked_and_used_again_is_not_revoked() {
     assert_eq!(world.kind.lock("app_a").await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(asked("rolcanlogin"), "t");
     session.close().await.unwrap();
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_a'").unwrap() != "0" {}
+    until_unused(&server);
     world.run().await.unwrap();
     assert_eq!((asked("rolcanlogin"), asked("rolpassword IS NULL")), ("f".to_owned(), "t".to_owned()));
 }
 
 #[tokio::test]
 async fn a_wish_beside_a_locked_login_gives_it_to_the_next_generation() {
-    let server = PostgresServer::builder().unwrap().start().await.unwrap();
-    server.psql("CREATE ROLE app NOLOGIN").unwrap();
-    let kind = DatabaseLogins::new(server.options(), "app", ["app_a", "app_b"]).unwrap();
-    let world =
-        World::new(|clock| MemorySecrets::new(clock.shared()), kind, RotationPolicy::database_logins());
-    let book = RotationBook::new(Arc::new(world.state.clone()), SECRET);
+    let (_server, world) = scene().await;
+    let book = book_of(&world);
     for wish in 0..3 {
         book.want("a leak").await.unwrap();
         for _ in 0..4 {

@@ -220,9 +220,22 @@ async fn images_of_a_registry_are_looked_after() {
         (&["plan", "images", "--registry", &url, "--state", &state][..], "--server"),
         (&["plan", "images", "--name", "team", "--state", &state], "--engine: it is missing"),
         (&["plan", "images", "--name", "team", "--registry", &url], "--state"),
+        (&["run", "images", "--name", "team", "--registry", &url], "--state"),
+        (
+            &["plan", "images", "--name", "team", "--registry", &url, "--state", "sqlite:///not/there.db"],
+            "there is no such file",
+        ),
         (
             &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--name", "x"],
             "only the chore images has it",
+        ),
+        (
+            &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--repository", "x"],
+            "--registry <URL>",
+        ),
+        (
+            &["plan", "vacuum", "--server", "postgres://a@127.0.0.1:1/a", "--password-file", "/x"],
+            "--user <USER>",
         ),
         (
             &["plan", "images", "--name", "team", "--registry", &url, "--used-by", "me"],
@@ -232,5 +245,14 @@ async fn images_of_a_registry_are_looked_after() {
         let refused = maint(arguments);
         let error = String::from_utf8(refused.stderr).unwrap();
         assert!(!refused.status.success() && error.contains(said), "{said}: {error}");
+    }
+    // An engine would heed none of these, and all of its images would be looked after.
+    let of_registry =
+        [&["--repository", "app"][..], &["--user", "a", "--password-file", "/x"], &["--password-file", "/x"]];
+    for options in of_registry {
+        let engine = ["plan", "images", "--name", "team", "--engine", "unix:///none.sock", "--state", &state];
+        let refused = maint(&[&engine[..], options].concat());
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && error.contains("cannot be used with"), "{options:?}: {error}");
     }
 }

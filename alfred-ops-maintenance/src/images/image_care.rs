@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::family::Family;
-use super::first_seen::FirstSeen;
 use super::image_store::IMAGES_MAX;
-use super::last_tags::LastTags;
+use super::seen_images::SeenImages;
 use super::{
     ImageFacts, ImagePlan, ImagePolicy, ImageRemoval, ImageStore, ImageUse, ImageView, UsedImage, plan_images,
 };
@@ -162,7 +161,7 @@ impl<S: ImageStore> Chore for ImageCare<S> {
     }
 
     async fn inspect(&self, context: &JobContext) -> Result<ImageFacts> {
-        let seen = FirstSeen::new(Arc::clone(&self.state), self.store.name());
+        let seen = SeenImages::new(Arc::clone(&self.state), self.store.name());
         let listing = self.store.list(&seen.known().await?).await?;
         if listing.images.len() > IMAGES_MAX {
             let many = format!("there are more than {IMAGES_MAX} images");
@@ -178,14 +177,8 @@ impl<S: ImageStore> Chore for ImageCare<S> {
             ));
         }
         let mut images = listing.images;
-        let ids: Vec<String> = images.iter().map(|image| image.id.clone()).collect();
         let forget = listing.missing.is_empty();
-        let times = seen.note(&ids, forget, context.now(), context.fence.as_ref()).await?;
-        for image in &mut images {
-            image.first_seen = times.get(&image.id).copied();
-        }
-        let tags = LastTags::new(Arc::clone(&self.state), self.store.name());
-        tags.note(&mut images, forget, context.now(), context.fence.as_ref()).await?;
+        seen.note(&mut images, forget, context.now(), context.fence.as_ref()).await?;
         Ok(ImageFacts { images, used, unsure, missing: listing.missing })
     }
 

@@ -6,14 +6,12 @@ mod cloud_run_use;
 mod docker;
 mod facts;
 mod family;
-mod first_seen;
 mod image_care;
 mod image_ref;
 mod image_store;
 mod image_use;
 #[cfg(feature = "kubernetes-use")]
 mod kubernetes_use;
-mod last_tags;
 mod plan;
 #[cfg(feature = "kubernetes-use")]
 mod pod_images;
@@ -21,6 +19,8 @@ mod policy;
 mod reason;
 #[cfg(feature = "images")]
 mod registry;
+mod seen_image;
+mod seen_images;
 mod stable_version;
 
 #[cfg(test)]

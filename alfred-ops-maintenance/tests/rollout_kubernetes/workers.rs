@@ -52,6 +52,13 @@ impl Pool {
         }
     }
 
+    /// All who serve begin to work for half an hour.
+    async fn hold(&mut self, prefix: &str) {
+        for pod in self.house.ready(prefix) {
+            assert!(self.work(&pod, 1_800).await);
+        }
+    }
+
     async fn end(&mut self, pod: &str) {
         if let Some((work, _)) = self.working.remove(pod) {
             work.end().await.unwrap();
@@ -66,6 +73,23 @@ impl Pool {
         for pod in self.working.keys() {
             assert!(pods.contains(pod), "{pod} worked and was stopped");
         }
+    }
+
+    /// A look at the rollout, and ten seconds.
+    async fn look(&mut self, rollout: &Rollout<KubernetesRollout>) {
+        rollout.run(&self.house.context).await.unwrap();
+        self.pass();
+    }
+
+    /// Looks to the end. How often is told with it.
+    async fn finish(&mut self, rollout: &Rollout<KubernetesRollout>) -> (RolloutEnd, u32) {
+        for looks in 0..400 {
+            if let Some(end) = self.house.end().await {
+                return (end, looks);
+            }
+            self.look(rollout).await;
+        }
+        panic!("it does not end: {:?}", self.house.book().state().await);
     }
 }
 
@@ -130,8 +154,7 @@ async fn the_former_revision_goes_when_its_last_lease_ends() {
     // Longer than anything may take to start.
     assert!(pool.work(&busy, 3_000).await);
     for _ in 0..200 {
-        rollout.run(&pool.house.context).await.unwrap();
-        pool.pass();
+        pool.look(&rollout).await;
     }
     assert_eq!(pool.house.end().await, None, "{:?}", pool.house.book().state().await);
     assert_eq!(pool.house.ready("api-1"), std::slice::from_ref(&busy));
@@ -141,11 +164,8 @@ async fn the_former_revision_goes_when_its_last_lease_ends() {
     assert!(explained.reason.contains("api-1 has 1 replicas, of which 0 stay"), "{explained}");
     pool.end(&busy).await;
     assert!(!pool.work(&busy, 10).await, "it was told to begin nothing more");
-    while pool.house.end().await.is_none() {
-        rollout.run(&pool.house.context).await.unwrap();
-        pool.pass();
-    }
-    assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
+    let (end, _) = pool.finish(&rollout).await;
+    assert_eq!(end, RolloutEnd::Promoted { left: String::new() });
     assert_eq!(pool.house.deployments(), only("api-2", 4));
     pool.house.server.stop().await;
 }
@@ -156,17 +176,9 @@ async fn long_leases_hold_a_release_up_and_do_not_turn_it_back() {
     let rollout = pool.begun().await;
     pool.house.until_candidate_has(&rollout, 1).await;
     pool.pass();
-    for pod in pool.house.ready("api-1") {
-        assert!(pool.work(&pod, 1_800).await);
-    }
-    let mut looks = 0;
-    while pool.house.end().await.is_none() {
-        rollout.run(&pool.house.context).await.unwrap();
-        pool.pass();
-        looks += 1;
-        assert!(looks < 400, "{:?}", pool.house.book().state().await);
-    }
-    assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
+    pool.hold("api-1").await;
+    let (end, looks) = pool.finish(&rollout).await;
+    assert_eq!(end, RolloutEnd::Promoted { left: String::new() });
     assert!(looks > 170, "it waited for nobody: {looks}");
     pool.house.server.stop().await;
 }
@@ -182,21 +194,11 @@ async fn a_way_back_waits_for_the_candidates_leases() {
     .await;
     let rollout = pool.begun().await;
     while !pool.house.ready("api-1").is_empty() {
-        rollout.run(&pool.house.context).await.unwrap();
-        pool.pass();
+        pool.look(&rollout).await;
     }
-    for pod in pool.house.ready("api-2") {
-        assert!(pool.work(&pod, 1_800).await);
-    }
+    pool.hold("api-2").await;
     bad.store(true, Ordering::Relaxed);
-    let mut looks = 0;
-    while pool.house.end().await.is_none() {
-        rollout.run(&pool.house.context).await.unwrap();
-        pool.pass();
-        looks += 1;
-        assert!(looks < 400, "{:?}", pool.house.book().state().await);
-    }
-    let end = pool.house.end().await.unwrap();
+    let (end, looks) = pool.finish(&rollout).await;
     assert!(matches!(&end, RolloutEnd::RolledBack { .. }), "{end:?}");
     assert_eq!(pool.house.deployments(), only("api-1", 8));
     assert!(looks > 170, "it waited for nobody: {looks}");
@@ -214,14 +216,7 @@ async fn who_works_and_is_not_ready_is_not_stopped_in_place_of_others() {
     pool.house.server.modify("Pod", SPACE, &busy, |pod| {
         pod["status"]["conditions"] = json!([{ "type": "Ready", "status": "False" }]);
     });
-    let mut looks = 0;
-    while pool.house.end().await.is_none() {
-        rollout.run(&pool.house.context).await.unwrap();
-        // Who works is there.
-        pool.pass();
-        looks += 1;
-        assert!(looks < 400, "{:?}", pool.house.book().state().await);
-    }
-    assert_eq!(pool.house.end().await, Some(RolloutEnd::Promoted { left: String::new() }));
+    let (end, _) = pool.finish(&rollout).await;
+    assert_eq!(end, RolloutEnd::Promoted { left: String::new() });
     pool.house.server.stop().await;
 }

@@ -251,26 +251,11 @@ async fn a_new_tag_makes_an_old_image_young_and_a_lost_one_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn tags_that_were_there_before_tags_were_noted_make_nothing_young() {
-    let scene = Scene::new(vec![image(1, "a")]);
-    scene.age().await;
-    for document in scene.state.list("images/shelf/tags/", "", 100).await.unwrap() {
-        scene
-            .state
-            .delete(&document.key, alfred_ops_core::Expected::Version(document.version), None)
-            .await
-            .unwrap();
-    }
-    scene.run(scene.care()).await.unwrap();
-    assert_eq!(scene.shelf.ids().len(), 0);
-}
-
-#[tokio::test]
 async fn what_was_seen_is_spread_and_damage_to_it_removes_nothing() {
     let scene = Scene::new((0..40).map(|number| image(number, &format!("t{number}"))).collect());
     scene.age().await;
-    let documents = scene.state.list("images/shelf/first-seen/", "", 100).await.unwrap();
-    assert!(documents.len() > 1, "{documents:?}");
+    let documents = scene.state.list("images/", "", 100).await.unwrap();
+    assert!((2..=16).contains(&documents.len()), "{documents:?}");
     let Document { key, version, .. } = documents[0].clone();
     let broken = alfred_ops_core::Write::replace(key, serde_json::json!({"images": {"x": "y"}}), version);
     scene.state.put(&broken).await.unwrap();

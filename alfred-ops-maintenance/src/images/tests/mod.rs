@@ -3,6 +3,7 @@
 mod care;
 mod histories;
 mod plan;
+mod seen;
 
 use chrono::{DateTime, TimeDelta, Utc};
 

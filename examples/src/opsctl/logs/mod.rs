@@ -17,7 +17,7 @@ use serde_json::json;
 
 pub(super) use self::command::LogsCommand;
 use self::command::{Files, LogChore, Range, Which};
-use super::maint::{Question, ask, state_of};
+use super::maint::{ChoreMemory, Question, ask, state_of};
 use super::place::Place;
 use super::report::Report;
 
@@ -73,7 +73,7 @@ async fn chore<C: Chore>(
     caretaker: impl FnOnce(Arc<dyn StateStore>) -> CaretakerBuilder<C>,
 ) -> Result<Report> {
     let what = if files.dry_run { Question::Plan } else { Question::Run };
-    let store = state_of(files.state.as_ref(), &what, context).await?;
+    let store = state_of(files.state.as_ref(), &what, ChoreMemory::Spare, context).await?;
     ask(caretaker(store), what, context).await
 }
 
@@ -87,7 +87,7 @@ async fn look_after(
     if let Some(state) = &state {
         state.must_exist()?;
     }
-    let store = state_of(state.as_ref(), &what, context).await?;
+    let store = state_of(state.as_ref(), &what, ChoreMemory::Spare, context).await?;
     match chore {
         LogChore::Care => {
             ask(LogCare::copying(&host, "", LogCarePolicy::default())?.caretaker(store), what, context).await

@@ -3,6 +3,7 @@
 use alfred_ops_core::PostgresOptions;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::chore_memory::ChoreMemory;
 use super::image_options::ImageOptions;
 use super::index_options::IndexOptions;
 use crate::opsctl::state_url::StateUrl;
@@ -92,4 +93,16 @@ pub(super) enum ChoreName {
     Sessions,
     /// VACUUM, ANALYZE and freezing where autovacuum left something to do.
     Vacuum,
+}
+
+impl ChoreName {
+    pub(super) const fn memory(self) -> ChoreMemory {
+        match self {
+            // An image's age counts from the first look at it.
+            Self::Images => ChoreMemory::Vital,
+            Self::Indexes | Self::Requeue | Self::Retention | Self::Sessions | Self::Vacuum => {
+                ChoreMemory::Spare
+            }
+        }
+    }
 }

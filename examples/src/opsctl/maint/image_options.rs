@@ -28,13 +28,19 @@ pub(in crate::opsctl) struct ImageOptions {
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
     /// A repository of the registry; all if none is named.
-    #[arg(long, value_name = "NAME", requires = "registry")]
+    #[arg(long, value_name = "NAME", requires = "registry", conflicts_with = "engine")]
     repository: Vec<String>,
     /// Who the registry is to know this as, with the password in --password-file.
-    #[arg(long, value_name = "USER", requires = "registry", requires = "password_file")]
+    #[arg(
+        long,
+        value_name = "USER",
+        requires = "registry",
+        requires = "password_file",
+        conflicts_with = "engine"
+    )]
     user: Option<String>,
     /// A file with that password.
-    #[arg(long, value_name = "FILE", requires = "user")]
+    #[arg(long, value_name = "FILE", requires = "user", conflicts_with = "engine")]
     password_file: Option<PathBuf>,
     /// Who else uses these images and is asked before any of them goes: docker=ADDRESS, cloud-run=PROJECT/REGION, or kubernetes,
     /// the cluster in which this runs. A registry knows nobody by itself, and without any nothing is removed.
@@ -97,25 +103,16 @@ impl ImageOptions {
         self.repository.iter().try_fold(registry, |registry, name| registry.with_repository(name))
     }
 
-    /// Refuses them for another chore, which would not heed them.
-    pub(super) fn check_unused(&self) -> Result<()> {
-        let given = [
+    /// Each option, and whether it is given. What `requires` ties to the registry is not given without one of these.
+    pub(super) fn given(&self) -> [(&'static str, bool); 6] {
+        [
             ("--name", self.name.is_some()),
             ("--engine", self.engine.is_some()),
             ("--registry", self.registry.is_some()),
             ("--used-by", !self.used_by.is_empty()),
             ("--versions", self.versions.is_some()),
             ("--unused-after", self.unused_after.is_some()),
-        ];
-        match given.into_iter().find(|(_, is_given)| *is_given) {
-            None => Ok(()),
-            Some((option, _)) => Err(Error::new(
-                ErrorKind::InvalidInput,
-                "look after chore",
-                format!("{option}: only the chore images has it"),
-            )
-            .with_remedy("leave it out, or name the chore images")),
-        }
+        ]
     }
 }
 

@@ -1,6 +1,5 @@
 //! What care of indexes may do.
 
-use alfred_ops_core::{Error, ErrorKind, Result};
 use alfred_ops_maintenance::{IndexPolicy, Rebuilds};
 use clap::{Args, ValueEnum};
 
@@ -61,24 +60,15 @@ impl IndexOptions {
         policy
     }
 
-    /// Refuses them for another chore, which would not heed them.
-    pub(super) fn check_unused(&self) -> Result<()> {
-        let given = [
+    /// Each option, and whether it is given.
+    pub(super) fn given(&self) -> [(&'static str, bool); 5] {
+        [
             ("--drop", self.drop),
             ("--rebuild", self.rebuild.is_some()),
             ("--create-for-keys", self.create_for_keys),
             ("--create-for-scans", self.create_for_scans.is_some()),
             ("--build-bytes-max", self.build_bytes_max.is_some()),
-        ];
-        match given.into_iter().find(|(_, is_given)| *is_given) {
-            None => Ok(()),
-            Some((option, _)) => Err(Error::new(
-                ErrorKind::InvalidInput,
-                "look after chore",
-                format!("{option}: only the chore indexes has it"),
-            )
-            .with_remedy("leave it out, or name the chore indexes")),
-        }
+        ]
     }
 }
 

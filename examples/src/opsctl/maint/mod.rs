@@ -1,5 +1,6 @@
 //! `opsctl maint`.
 
+mod chore_memory;
 mod command;
 mod image_options;
 mod index_options;
@@ -17,6 +18,7 @@ use alfred_ops_maintenance::{
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+pub(super) use self::chore_memory::ChoreMemory;
 use self::command::ChoreName;
 pub(super) use self::command::MaintCommand;
 use self::index_options::IndexOptions;
@@ -43,20 +45,12 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
         MaintCommand::Abort { which } => (which, Question::Abort),
     };
     if which.chore != ChoreName::Indexes {
-        indexes.check_unused()?;
+        check_unused("indexes", &indexes.given())?;
     }
     if which.chore != ChoreName::Images {
-        which.images.check_unused()?;
+        check_unused("images", &which.images.given())?;
     }
-    let store = match &which.state {
-        // It remembers when it saw what, also for a plan.
-        None if which.chore == ChoreName::Images => return Err(no_state()),
-        Some(state) if which.chore == ChoreName::Images && matches!(what, Question::Plan) => {
-            state.must_exist()?;
-            state.open(&context.clock).await?
-        }
-        state => state_of(state.as_ref(), &what, context).await?,
-    };
+    let store = state_of(which.state.as_ref(), &what, which.chore.memory(), context).await?;
     let server = || {
         which.server.as_ref().map(with_password).ok_or_else(|| {
             Error::new(ErrorKind::InvalidInput, "look after chore", "--server: it is missing")
@@ -84,6 +78,19 @@ pub(super) async fn run(command: MaintCommand, context: &JobContext) -> Result<R
     }
 }
 
+/// Refuses options that only the chore `owner` has, for another one would not heed them.
+fn check_unused(owner: &str, given: &[(&str, bool)]) -> Result<()> {
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "look after chore",
+            format!("{option}: only the chore {owner} has it"),
+        )
+        .with_remedy(format!("leave it out, or name the chore {owner}"))),
+    }
+}
+
 /// It fails where something is wrong, and where a question got no answer that another look may get.
 async fn doctor(server: &PostgresOptions) -> Result<Report> {
     let diagnosis = DatabaseDoctor::new(with_password(server), DoctorPolicy::default()).examine().await?;
@@ -99,21 +106,23 @@ async fn doctor(server: &PostgresOptions) -> Result<Report> {
     Ok(Report::new(diagnosis.to_string(), json).failed_if(bad))
 }
 
-/// Where the chore's state is. A plan needs none, and a run does without what hosts know; only a run makes what is not there, for
-/// any other question would be about the wrong one.
+/// Where the chore's state is. Only a run makes what is not there, for any other question would be about the wrong one.
 pub(super) async fn state_of(
     state: Option<&StateUrl>,
     what: &Question,
+    memory: ChoreMemory,
     context: &JobContext,
 ) -> Result<Arc<dyn StateStore>> {
-    match (state, what) {
-        (_, Question::Plan) | (None, Question::Run) => Ok(Arc::new(MemoryStateStore::default())),
-        (Some(state), Question::Run) => state.open(&context.clock).await,
-        (Some(state), _) => {
+    match (state, what, memory) {
+        (_, Question::Plan, ChoreMemory::Spare) | (None, Question::Run, ChoreMemory::Spare) => {
+            Ok(Arc::new(MemoryStateStore::default()))
+        }
+        (Some(state), Question::Run, _) => state.open(&context.clock).await,
+        (Some(state), _, _) => {
             state.must_exist()?;
             state.open(&context.clock).await
         }
-        (None, _) => Err(no_state()),
+        (None, _, _) => Err(no_state()),
     }
 }
 
