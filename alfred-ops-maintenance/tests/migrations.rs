@@ -130,6 +130,24 @@ async fn a_half_built_index_is_begun_anew_and_a_recorded_one_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_changes_nothing_and_who_finds_the_table_needs_no_right_to_make_one() {
+    let server = server().await;
+    let all = texts(&["CREATE TABLE public.t (id int)"]);
+    let role = server.options().with_user("reader", None);
+    server.psql("CREATE ROLE reader LOGIN").unwrap();
+    let reader = MigrationRunner::new(role, migrator(&all));
+    assert!(reader.plan().await.unwrap().to_string().contains("step 1"));
+    assert_eq!(server.psql("SELECT to_regclass('_sqlx_migrations') IS NULL").unwrap(), "t");
+    let error = reader.run(&JobContext::system()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert!(!error.to_string().contains("migration 0"), "{error}");
+    runner(&server, &all).run(&JobContext::system()).await.unwrap();
+    server.psql("GRANT SELECT ON _sqlx_migrations TO reader").unwrap();
+    assert_eq!(reader.plan().await.unwrap().to_string(), "nothing to migrate");
+    assert!(reader.run(&JobContext::system()).await.unwrap().applied.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_gives_way_to_who_holds_a_lock_and_tries_again() {
     let server = server().await;
     let context = JobContext::system();

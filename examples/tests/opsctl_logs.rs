@@ -39,6 +39,19 @@ fn old_file(folder: &Path) {
 }
 
 #[test]
+fn an_archive_that_is_not_there_is_not_taken_for_an_empty_one() {
+    let folder = TempDir::new().unwrap();
+    let range = ["--from", "2026-01-02T00:00:00Z", "--to", "2026-01-02T12:00:00Z"];
+    let missing = folder.path().join("mistyped");
+    for (place, told) in [(missing.as_path(), "nor such a folder"), (folder.path(), "no log was archived")] {
+        let output = logs(place, &[&["grep"], &range[..]].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(told), "{error}");
+    }
+    assert!(!missing.exists());
+}
+
+#[test]
 fn old_lines_go_into_the_archive_and_are_found_there() {
     let (folder, repository, target) =
         (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());

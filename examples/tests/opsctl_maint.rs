@@ -94,6 +94,23 @@ async fn what_was_not_seen_is_not_called_well() {
 }
 
 #[tokio::test]
+async fn a_chore_that_cannot_help_is_bad_news_and_says_why_in_words() {
+    let server = PostgresServer::builder().unwrap().start().await.unwrap();
+    let url = server.options().to_string();
+    let say = |what: &str| maint(&[what, "retention", "--server", &url, "--state", &url]);
+    for what in ["plan", "run", "status"] {
+        let said = say(what);
+        assert_eq!(said.status.code(), Some(1), "{what}: {said:?}");
+        assert!(text(&said).contains("processed_msgs") && !text(&said).contains("Degraded"), "{said:?}");
+    }
+    let refused = maint(&["plan", "retention", "--server", "postgres://nobody@127.0.0.1:1/x", "--json"]);
+    let error: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert!(error["error"].as_str().unwrap().contains("refused"), "with what the system says: {error}");
+    let neither = maint(&["history", "retention", "--state", "/var/lib/state.db"]);
+    assert!(String::from_utf8_lossy(&neither.stderr).contains("sqlite:///FOLDER/FILE"), "{neither:?}");
+}
+
+#[tokio::test]
 async fn state_that_is_not_there_is_not_made_by_a_question() {
     let server = PostgresServer::builder().unwrap().start().await.unwrap();
     let url = server.options().to_string();

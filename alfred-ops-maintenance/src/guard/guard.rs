@@ -229,9 +229,7 @@ impl Guard {
     /// Looks at everything, and makes the restore point durable.
     async fn prepare(&self, change: &Change, hold: &mut Hold, context: &JobContext) -> Result<GuardState> {
         let pending = match &change.kind {
-            ChangeKind::Migrations(runner) => {
-                runner.plan().await?.pending.into_iter().map(|(version, _)| version).collect()
-            }
+            ChangeKind::Migrations(runner) => runner.prepared().await?,
             _ => Vec::new(),
         };
         let schema = Fingerprint::take(&mut hold.session).await?;

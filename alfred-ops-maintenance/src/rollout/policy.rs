@@ -79,7 +79,7 @@ impl RolloutPolicy {
         if !steps {
             return refused(
                 format!("steps: {:?} do not grow from at least 1 to 100", self.steps),
-                "end with 100",
+                "begin with 1 or more, let each be larger than the one before, and end with 100",
             );
         }
         for (field, count, max) in [

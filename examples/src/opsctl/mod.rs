@@ -68,7 +68,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         }
         Err(error) if json => {
             let error = serde_json::json!({
-                "error": error.to_string(), "kind": error.kind().name(), "remedy": error.remedy(),
+                "error": error.full(), "kind": error.kind().name(), "remedy": error.remedy(),
             });
             println!("{error}");
             return status;

@@ -1,6 +1,6 @@
 //! Where the backups are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alfred_ops_backup::{
@@ -32,7 +32,7 @@ pub(super) struct Place {
 impl Place {
     /// Opens the repository and changes nothing.
     pub(super) async fn open(&self) -> Result<Repository> {
-        Repository::open(self.store().await?, self.options().await?).await
+        Repository::open(self.existing_store().await?, self.options().await?).await
     }
 
     /// Opens the repository for writing, or makes it.
@@ -60,7 +60,22 @@ impl Place {
         })
     }
 
-    /// The store that holds it.
+    /// The store that holds it. A folder that is not there is not made.
+    pub(super) async fn existing_store(&self) -> Result<Arc<dyn BlobStore>> {
+        let folder = self.repository.as_deref().and_then(|place| place.strip_prefix("file://"));
+        if let Some(folder) = folder.filter(|folder| folder.starts_with('/') && !Path::new(folder).is_dir()) {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "open repository",
+                "there is none, nor such a folder",
+            )
+            .with_target(folder.to_owned())
+            .with_remedy("check the path"));
+        }
+        self.store().await
+    }
+
+    /// The store that holds it, or is to.
     pub(super) async fn store(&self) -> Result<Arc<dyn BlobStore>> {
         let place = self.repository.as_deref().unwrap_or_default();
         let remedy = "give --repository s3://BUCKET/PREFIX or file:///FOLDER, or set ALFRED_OPS_REPOSITORY";

@@ -48,7 +48,13 @@ impl FromStr for StateUrl {
             Some(path) if path.starts_with('/') => Ok(Self::Sqlite(path.into())),
             Some(_) => Err(Error::new(ErrorKind::InvalidInput, "read state URL", "the path is not absolute")
                 .with_remedy("write sqlite:///FOLDER/FILE")),
-            None => Ok(Self::Postgres(Box::new(text.parse()?))),
+            None if text.starts_with("postgres") => Ok(Self::Postgres(Box::new(text.parse()?))),
+            None => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "read state URL",
+                "it is neither a server nor a file",
+            )
+            .with_remedy("write postgres://USER@HOST:PORT/DATABASE or sqlite:///FOLDER/FILE")),
         }
     }
 }

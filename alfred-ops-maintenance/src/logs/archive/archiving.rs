@@ -131,7 +131,10 @@ impl LogArchiving {
     fn failed(&self, error: &io::Error) -> Error {
         Error::new(kind_of(error), LOOK, error.to_string())
             .with_target(self.folder.display().to_string())
-            .with_remedy("the user must be able to read the files and to write to their folder")
+            .with_remedy(match error.kind() {
+                io::ErrorKind::NotFound => "check the path",
+                _ => "the user must be able to read the files and to write to their folder",
+            })
     }
 }
 

@@ -161,9 +161,12 @@ impl LogCare {
     fn failed(&self, error: &io::Error) -> Error {
         Error::new(kind_of(error), OPERATION, error.to_string())
             .with_target(self.folder.display().to_string())
-            .with_remedy(
-                "the user that cares for logs must be able to read the files and to write to their folder",
-            )
+            .with_remedy(match error.kind() {
+                io::ErrorKind::NotFound => "check the path",
+                _ => {
+                    "the user that cares for logs must be able to read the files and to write to their folder"
+                }
+            })
     }
 }
 

@@ -25,6 +25,14 @@ impl Failures {
         Error::new(kind, operation, message.into()).with_target(self.server.clone())
     }
 
+    /// What the table of migrations could not be made or read for.
+    pub(super) fn of_table(&self, error: MigrateError) -> Error {
+        match error {
+            MigrateError::Execute(source) => self.of("look for migrations", source),
+            other => self.problem(ErrorKind::Internal, "look for migrations", other.to_string()),
+        }
+    }
+
     /// What a migration failed with.
     pub(super) fn of_migration(&self, version: i64, error: MigrateError) -> Error {
         let source = match error {

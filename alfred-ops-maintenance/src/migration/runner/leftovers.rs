@@ -23,6 +23,15 @@ pub(crate) struct Leftovers {
 }
 
 impl MigrationRunner {
+    /// Which migrations are to be applied. Makes their table if there is none: it is no part of any change.
+    pub(crate) async fn prepared(&self) -> Result<Vec<i64>> {
+        let failures = Failures::at(&self.server);
+        let mut connection = self.connect(&failures).await?;
+        self.prepare(&mut connection, &failures).await?;
+        let (plan, _) = self.pending(&mut connection, &failures).await?;
+        Ok(plan.pending.into_iter().map(|(version, _)| version).collect())
+    }
+
     /// What there is of these migrations once nobody migrates: the server may still work for a host that is gone.
     pub(crate) async fn leftovers(&self, versions: &[i64], context: &JobContext) -> Result<Leftovers> {
         let failures = Failures::at(&self.server);

@@ -97,8 +97,7 @@ impl MigrationRunner {
         self
     }
 
-    /// What a run would do now. Waits for nobody; only the table of applied migrations, and the schemas that the migrator names
-    /// for it, are made if there are none.
+    /// What a run would do now. Waits for nobody and changes nothing.
     ///
     /// # Errors
     /// As of [`run`](Self::run), but for those of statements.
@@ -138,6 +137,7 @@ impl MigrationRunner {
             waited: turn::take(&mut connection, &failures, self.wait_max, context).await?,
             ..MigrationReport::default()
         };
+        self.prepare(&mut connection, &failures).await?;
         let (plan, begun) = self.pending(&mut connection, &failures).await?;
         let mut work = self.work(&mut connection, &failures, context, &mut report);
         for up in self.ups() {
@@ -205,21 +205,38 @@ impl MigrationRunner {
         })
     }
 
+    /// Makes the table of migrations, and the schemas that the migrator names for it, if there are none.
+    pub(super) async fn prepare(&self, connection: &mut PgConnection, failures: &Failures) -> Result<()> {
+        let failed = |error: MigrateError| failures.of_table(error);
+        for schema in self.migrator.create_schemas.iter() {
+            connection.create_schema_if_not_exists(schema).await.map_err(failed)?;
+        }
+        // Where it is there, nobody needs the right to make one.
+        if !self.has_table(connection, failures).await? {
+            connection.ensure_migrations_table(self.table()).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn has_table(&self, connection: &mut PgConnection, failures: &Failures) -> Result<bool> {
+        let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(self.table());
+        there.fetch_one(connection).await.map_err(|source| failures.of("look for migrations", source))
+    }
+
     /// Compares what is applied with what there is: what is pending, and which versions were begun and not recorded as
     /// applied.
-    async fn pending(
+    pub(super) async fn pending(
         &self,
         connection: &mut PgConnection,
         failures: &Failures,
     ) -> Result<(MigrationPlan, Vec<i64>)> {
-        let failed = |error: MigrateError| failures.of_migration(0, error);
-        for schema in self.migrator.create_schemas.iter() {
-            connection.create_schema_if_not_exists(schema).await.map_err(failed)?;
+        let (mut applied, mut begun) = (Vec::new(), Vec::new());
+        if self.has_table(connection, failures).await? {
+            let listed = connection.list_applied_migrations(self.table()).await;
+            applied = listed.map_err(|error| failures.of_table(error))?;
+            let listed = begun::list(connection, self.table()).await;
+            begun = listed.map_err(|source| failures.of("look for begun ones", source))?;
         }
-        connection.ensure_migrations_table(self.table()).await.map_err(failed)?;
-        let mut applied = connection.list_applied_migrations(self.table()).await.map_err(failed)?;
-        let begun = begun::list(connection, self.table()).await;
-        let begun = begun.map_err(|source| failures.of("look for begun ones", source))?;
         applied.retain(|applied| !begun.contains(&applied.version));
         let applied: HashMap<i64, _> =
             applied.into_iter().map(|applied| (applied.version, applied.checksum)).collect();

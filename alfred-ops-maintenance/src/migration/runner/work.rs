@@ -101,6 +101,7 @@ impl Work<'_> {
     }
 
     /// Removes such ones behind a migration, those of them that are meant.
+    #[cfg(feature = "guard")]
     pub(super) async fn clear_behind(
         &mut self,
         statements: &[Statement],

@@ -18,7 +18,8 @@ pub(in crate::opsctl) enum LogsCommand {
         #[arg(long)]
         tell: Option<String>,
     },
-    /// Move closed log files into the archive once they are old, and remove from there what is too old.
+    /// Move closed log files into the archive once they are old, and remove from there what is too old. Closed are those that
+    /// `care`, or the service's own writer, has named by the time: agent.log.20261124T020000Z.000000000.
     Archive {
         #[command(flatten)]
         files: Files,
@@ -117,7 +118,7 @@ pub(in crate::opsctl) struct Range {
     /// From this time on, such as 2026-11-24T02:00:00Z.
     #[arg(long)]
     pub(super) from: DateTime<Utc>,
-    /// Before this time.
+    /// Before this time, such as 2026-11-24T03:00:00Z.
     #[arg(long)]
     pub(super) to: DateTime<Utc>,
     /// Of this host, HOST, or of this log, HOST/LOG.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alfred_ops_backup::PrefixedBlobStore;
+use alfred_ops_backup::{BlobStore as _, PrefixedBlobStore};
 use alfred_ops_core::{Error, ErrorKind, JobContext, Result, StateStore};
 use alfred_ops_maintenance::{
     ArchivedLogs, CaretakerBuilder, Chore, FoundLine, LogArchiving, LogArchivingPolicy, LogCare,
@@ -45,17 +45,30 @@ pub(super) async fn run(place: &Place, command: LogsCommand, context: &JobContex
         }
         LogsCommand::Status { which } => look_after(place, which, Question::Status, context).await,
         LogsCommand::History { which } => look_after(place, which, Question::History, context).await,
-        LogsCommand::List { range } => list(&archive(place).await?, &wanted(range)?).await,
+        LogsCommand::List { range } => list(&filled_archive(place).await?, &wanted(range)?).await,
         LogsCommand::Grep { range, text, field, limit } => {
             let pattern = pattern(text, field)?;
-            grep(&archive(place).await?, &wanted(range)?, &pattern, limit).await
+            grep(&filled_archive(place).await?, &wanted(range)?, &pattern, limit).await
         }
-        LogsCommand::Restore { range, into } => restore(&archive(place).await?, &wanted(range)?, &into).await,
+        LogsCommand::Restore { range, into } => {
+            restore(&filled_archive(place).await?, &wanted(range)?, &into).await
+        }
     }
 }
 
 async fn archive(place: &Place) -> Result<ArchivedLogs> {
     Ok(ArchivedLogs::new(Arc::new(PrefixedBlobStore::new(place.store().await?, PREFIX)?)))
+}
+
+/// The archive to look into. Of an empty one every answer would be "nothing", also where the place is mistyped.
+async fn filled_archive(place: &Place) -> Result<ArchivedLogs> {
+    let store = PrefixedBlobStore::new(place.existing_store().await?, PREFIX)?;
+    if store.list("", "", 1).await?.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, "look into archive", "no log was archived here")
+            .with_target(store.location().to_owned())
+            .with_remedy("check --repository; `opsctl logs archive` fills it"));
+    }
+    Ok(ArchivedLogs::new(Arc::new(store)))
 }
 
 fn hook(command: &str) -> Result<ReopenHook> {
@@ -169,7 +182,8 @@ async fn grep(
         "lines": found.iter().map(|line| json!({ "log": line.log, "time": line.is_dated.then_some(line.time), "line": line.line })).collect::<Vec<_>>(),
         "is_cut": is_cut, "pieces": search.pieces, "bytes": search.bytes, "unread": search.unread,
     });
-    Ok(Report::new(lines.join("\n"), json).failed_if(!search.unread.is_empty()))
+    let text = if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") };
+    Ok(Report::new(text, json).failed_if(!search.unread.is_empty()))
 }
 
 async fn restore(archive: &ArchivedLogs, range: &LogRange, folder: &Path) -> Result<Report> {

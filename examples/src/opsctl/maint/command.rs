@@ -17,7 +17,7 @@ pub(in crate::opsctl) enum MaintCommand {
         #[arg(long, env = "ALFRED_OPS_SERVER")]
         server: PostgresOptions,
     },
-    /// Say exactly what a chore would do now, why, and what is in its way. Changes nothing.
+    /// Say exactly what a chore would do now, why, and what is in its way, which ends with a status of 1. Changes nothing.
     Plan {
         #[command(flatten)]
         which: Which,
@@ -25,7 +25,8 @@ pub(in crate::opsctl) enum MaintCommand {
         indexes: IndexOptions,
     },
     /// Do a chore now, due or not, unless somebody paused it or works on its target. Asks no gate: gates are the hosts', and who
-    /// calls this has decided. `plan` says beforehand what it would do and why.
+    /// calls this has decided. `plan` says beforehand what it would do and why. A run that did not come to its end, or did not
+    /// help, ends with a status of 1.
     Run {
         #[command(flatten)]
         which: Which,

@@ -11,9 +11,9 @@ use alfred_ops_core::{
     Error, ErrorKind, JobContext, MemoryStateStore, PostgresOptions, Result, StateStore, Status,
 };
 use alfred_ops_maintenance::{
-    Caretaker, CaretakerBuilder, Chore, ChorePlan as _, ChoreRecord, ChoreRun, ChoreStanding, DatabaseDoctor,
-    DatabaseSeverity, DoctorPolicy, IndexCare, Requeue, RequeuePolicy, Retention, RetentionPolicy,
-    SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
+    Caretaker, CaretakerBuilder, Chore, ChoreOutcome, ChorePlan as _, ChoreRecord, ChoreRun, ChoreStanding,
+    DatabaseDoctor, DatabaseSeverity, DoctorPolicy, IndexCare, Requeue, RequeuePolicy, Retention,
+    RetentionPolicy, SessionCare, SessionPolicy, Vacuum, VacuumPolicy,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -174,13 +174,13 @@ async fn plan<C: Chore>(caretaker: &Caretaker<C>, context: &JobContext) -> Resul
     let plan = caretaker.plan(context).await?;
     let json =
         json!({ "plan": plan.to_string(), "is_empty": plan.is_empty(), "obstacles": plan.obstacles() });
-    Ok(Report::new(plan.to_string(), json))
+    Ok(Report::new(plan.to_string(), json).failed_if(!plan.obstacles().is_empty()))
 }
 
 fn ran(run: &ChoreRun) -> Report {
     match run.record() {
         Some(record) => {
-            Report::new(chore_run(record), json!(record)).failed_if(!record.outcome.is_complete())
+            Report::new(chore_run(record), json!(record)).failed_if(record.outcome != ChoreOutcome::Finished)
         }
         None => Report::new(run.to_string(), json!({ "not_now": run.to_string() })).failed_if(true),
     }
@@ -190,18 +190,19 @@ fn standing(name: &str, standing: &ChoreStanding) -> Report {
     let status = standing.status();
     let is_good = status == Status::Healthy;
     let at = |time: Option<DateTime<Utc>>| time.map_or_else(|| "never".to_owned(), second);
+    let is = match &status {
+        Status::Degraded { reason } | Status::Unhealthy { reason } => reason,
+        Status::Healthy if standing.paused.is_some() => "paused",
+        Status::Healthy => "well",
+    };
     let mut text = format!(
-        "{name}: {}\n  due        {}\n  completed  {}\n  failures   {} in a row",
-        if is_good { "well".to_owned() } else { format!("{status:?}") },
+        "{name}: {is}\n  due        {}\n  completed  {}\n  failures   {} in a row",
         second(standing.due_at),
         at(standing.completed_at),
         standing.failures
     );
     if let Some(reason) = &standing.paused {
         text.push_str(&format!("\n  paused     {reason}"));
-    }
-    if let Some(reason) = &standing.ineffective {
-        text.push_str(&format!("\n  no effect  {reason}"));
     }
     if let Some(last) = &standing.last {
         text.push_str(&format!("\n  last       {} {last}", second(last.started_at)));

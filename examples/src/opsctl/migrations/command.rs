@@ -9,6 +9,7 @@ use clap::Subcommand;
 pub(in crate::opsctl) enum MigrationsCommand {
     /// Say what is dangerous about migrations while others use the database, and how else to write them. Bad news
     /// (anything worse than a notice) ends with a status of 1.
+    #[command(visible_alias = "lint")]
     Check {
         /// Files of SQL, and folders of them as sqlx' migrator reads them.
         #[arg(required = true)]
