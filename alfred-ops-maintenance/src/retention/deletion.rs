@@ -179,7 +179,8 @@ impl<'a> Deletion<'a> {
                 _ => return Err(self.worker.failed("delete expired rows", source)),
             },
         };
-        let pulse = Pulse { batch: took, gave_up: matches!(step, Step::GaveUp), ..pulse };
+        let rows = if let Step::Done { rows, .. } = step { rows } else { 0 };
+        let pulse = Pulse { batch: took, rows, gave_up: matches!(step, Step::GaveUp), ..pulse };
         let pace = self.throttle.beat(&pulse);
         let kind = |trouble: &Trouble| std::mem::discriminant(trouble);
         if let Some(trouble) = &pace.trouble

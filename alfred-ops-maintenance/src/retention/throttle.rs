@@ -35,11 +35,15 @@ pub struct ThrottlePolicy {
     pub batch_time: Duration,
     /// The largest share of the time that is spent deleting.
     pub share_max: f64,
+    /// So many rows a second at most, however little of the time they take: commits of the application wait while the server
+    /// flushes the log of what was deleted.
+    pub rows_per_second_max: u32,
 }
 
 impl Default for ThrottlePolicy {
-    /// Twice as slow as before and more than 5 ms; 64 MiB behind; 256 MiB of WAL for a slot; 40 % dead rows; batches of 1 ms, for at most a
-    /// tenth of the time: a commit of the application that comes right after a batch has little of its WAL to flush.
+    /// Twice as slow as before and more than 5 ms; 64 MiB behind; 256 MiB of WAL for a slot; 40 % dead rows; batches of 1 ms, for at
+    /// most a tenth of the time, and 75,000 rows a second: a commit of the application that comes right after a batch has little
+    /// of its WAL to flush.
     fn default() -> Self {
         Self {
             commit_ratio_max: 2.0,
@@ -49,6 +53,7 @@ impl Default for ThrottlePolicy {
             dead_share_max: 0.4,
             batch_time: Duration::from_millis(1),
             share_max: 0.1,
+            rows_per_second_max: 75_000,
         }
     }
 }
@@ -59,6 +64,8 @@ impl Default for ThrottlePolicy {
 pub struct Pulse {
     /// How long the batch took.
     pub batch: Duration,
+    /// How many rows it deleted.
+    pub rows: u64,
     /// It was given up because it took too long.
     pub gave_up: bool,
     /// How long a commit of the application took.
@@ -227,9 +234,16 @@ impl Throttle {
             let step = (self.batch_first / BATCH_STEPS).max(1);
             self.batch = self.batch.saturating_add(step).min(self.batch_max);
         }
-        let rest = pulse.batch.as_secs_f64() * (1.0 / self.share - 1.0);
-        let rest = Duration::try_from_secs_f64(rest).unwrap_or(REST_MAX).min(REST_MAX);
-        Pace { batch: self.batch, rest, trouble }
+        Pace { batch: self.batch, rest: self.rest(pulse), trouble }
+    }
+
+    /// So long that neither the share of the time nor the rows in it become too many.
+    #[expect(clippy::cast_precision_loss, reason = "a batch has fewer rows than that")]
+    fn rest(&self, pulse: &Pulse) -> Duration {
+        let batch = pulse.batch.as_secs_f64();
+        let by_share = batch * (1.0 / self.share - 1.0);
+        let by_rows = pulse.rows as f64 / f64::from(self.policy.rows_per_second_max.max(1)) - batch;
+        Duration::try_from_secs_f64(by_share.max(by_rows)).unwrap_or(REST_MAX).min(REST_MAX)
     }
 
     fn trouble(&mut self, pulse: &Pulse) -> Option<Trouble> {
@@ -330,6 +344,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_not_deleted_faster_than_they_may_be_however_quick_the_server_is() {
+        let mut throttle = throttle();
+        for _ in 0..200 {
+            throttle.beat(&calm());
+        }
+        let rest = |rows: u64| throttle.clone().beat(&Pulse { rows, ..calm() }).rest.as_micros();
+        assert_eq!((rest(0), rest(600)), (7_200, 7_200), "a tenth of the time");
+        assert_eq!(rest(1_500), 19_200, "1,500 of 75,000 are a fiftieth of a second");
+        assert_eq!(rest(u64::MAX), REST_MAX.as_micros());
+    }
+
+    #[test]
     fn one_slow_commit_is_chance_and_three_of_five_are_not() {
         let slow = Pulse { commit: Some(9 * MS), ..calm() };
         let mut throttle = throttle();
@@ -394,9 +420,11 @@ mod tests {
             .prop_map(|(live, dead, is_running, freezes)| VacuumPulse { live, dead, is_running, freezes });
         let bytes = || prop::option::of(any::<u64>());
         let commit = prop::option::of(millis(100));
-        (millis(2_000), any::<bool>(), commit, bytes(), 0u64..3, bytes(), prop::option::of(vacuum)).prop_map(
-            |(batch, gave_up, commit, lag_bytes, waiters, slot_bytes, vacuum)| Pulse {
+        let done = (millis(2_000), any::<u64>());
+        (done, any::<bool>(), commit, bytes(), 0u64..3, bytes(), prop::option::of(vacuum)).prop_map(
+            |((batch, rows), gave_up, commit, lag_bytes, waiters, slot_bytes, vacuum)| Pulse {
                 batch,
+                rows,
                 gave_up,
                 commit,
                 lag_bytes,
