@@ -70,7 +70,7 @@ impl Place {
                 "there is none, nor such a folder",
             )
             .with_target(folder.to_owned())
-            .with_remedy("check the path"));
+            .with_remedy("check the path, or take a first backup to make one"));
         }
         self.store().await
     }

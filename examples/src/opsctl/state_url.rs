@@ -48,7 +48,7 @@ impl FromStr for StateUrl {
             Some(path) if path.starts_with('/') => Ok(Self::Sqlite(path.into())),
             Some(_) => Err(Error::new(ErrorKind::InvalidInput, "read state URL", "the path is not absolute")
                 .with_remedy("write sqlite:///FOLDER/FILE")),
-            None if text.starts_with("postgres") => Ok(Self::Postgres(Box::new(text.parse()?))),
+            None if text.contains("://") => Ok(Self::Postgres(Box::new(text.parse()?))),
             None => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "read state URL",

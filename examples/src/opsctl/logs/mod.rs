@@ -45,13 +45,17 @@ pub(super) async fn run(place: &Place, command: LogsCommand, context: &JobContex
         }
         LogsCommand::Status { which } => look_after(place, which, Question::Status, context).await,
         LogsCommand::History { which } => look_after(place, which, Question::History, context).await,
-        LogsCommand::List { range } => list(&filled_archive(place).await?, &wanted(range)?).await,
+        LogsCommand::List { range } => {
+            let range = wanted(range)?;
+            list(&filled_archive(place).await?, &range).await
+        }
         LogsCommand::Grep { range, text, field, limit } => {
-            let pattern = pattern(text, field)?;
-            grep(&filled_archive(place).await?, &wanted(range)?, &pattern, limit).await
+            let (range, pattern) = (wanted(range)?, pattern(text, field)?);
+            grep(&filled_archive(place).await?, &range, &pattern, limit).await
         }
         LogsCommand::Restore { range, into } => {
-            restore(&filled_archive(place).await?, &wanted(range)?, &into).await
+            let range = wanted(range)?;
+            restore(&filled_archive(place).await?, &range, &into).await
         }
     }
 }
