@@ -204,6 +204,10 @@ fn standing(name: &str, standing: &ChoreStanding) -> Report {
     if let Some(reason) = &standing.paused {
         text.push_str(&format!("\n  paused     {reason}"));
     }
+    // Where it is not what is told of first.
+    if let Some(reason) = standing.ineffective.as_ref().filter(|reason| !is.contains(reason.as_str())) {
+        text.push_str(&format!("\n  no effect  {reason}"));
+    }
     if let Some(last) = &standing.last {
         text.push_str(&format!("\n  last       {} {last}", second(last.started_at)));
     }
